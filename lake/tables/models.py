@@ -75,6 +75,32 @@ MODEL_REGISTRY = Table(
     },
 )
 
+TRAINING_ATTEMPTS = Table(
+    name="training_attempts",
+    domain="models",
+    doc="Each training that was begun and what came of it: the model, or what was lacking.",
+    key=("session",),
+    mode="append",
+    owner="training_attempts",
+    clock="session",
+    columns={
+        "session": SESSION.refer_to("feature_rows.session"),
+        "outcome": Column(
+            pl.String(),
+            "name",
+            "what came of it; enough is what nothing was registered for though nothing was lacking",
+            pattern="registered|short_history|few_windows|still_prices|enough",
+        ),
+        "model_id": text("the model that it registered", unit="model_id", nullable=True, max_length=80).refer_to(
+            "model_registry.model_id"
+        ),
+        "labelled_sessions": count("sessions", "sessions of history whose outcomes are known"),
+        "windows": count("windows", "labelled examples in them"),
+        "lacking_sessions": count("sessions", "further sessions of history after which it is worth trying again"),
+        "reason": text("the outcome as a sentence", max_length=500),
+    },
+)
+
 MODEL_PROMOTIONS = Table(
     name="model_promotions",
     domain="models",

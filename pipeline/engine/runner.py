@@ -315,11 +315,11 @@ class Runner:
             )
 
     def _train_now(self, stage: Stage, session: date, runs: Sequence[Run]) -> bool:
-        """Training is due if the feedback says so; judging is due if something was trained, or the operator chose."""
+        """Training is due if the feedback says so, its record with it; judging then too, or if the operator chose."""
         if stage is TRAINING[0]:
             return self.executor.holds(TRAINING_DUE, stage, session)
-        trained = bool(runs) and runs[-1].recipe.stage == TRAINING[0].name
-        return trained or self.executor.holds(CHAMPION_CHOSEN, stage, session)
+        trained = any(run.recipe.stage == TRAINING[0].name for run in runs)
+        return trained or (stage is TRAINING[-1] and self.executor.holds(CHAMPION_CHOSEN, stage, session))
 
     def _publish(self, runs: Sequence[Run], publication: str) -> list[Run]:
         return publish(self.lake, runs, publication, durable=self.settings.runtime.durable)

@@ -30,6 +30,7 @@ from pipeline.ingestion.prices import land_prices, market_prices, restatements
 from pipeline.ingestion.rates import fx_rates
 from pipeline.ingestion.universe import index_constituents, instruments, ticker_universe
 from pipeline.models import promote, train
+from pipeline.models.attempts import record_attempt
 from pipeline.prediction import inference_log, predict, ranking
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
@@ -77,8 +78,8 @@ SCORE = (
     insights.STAGE,
 )
 """Judge the forecasts that fell due and learn from them."""
-TRAINING = (train.STAGE, promote.STAGE)
-"""Fit a challenger and decide who is champion; in a cycle only when the feedback asks for it."""
+TRAINING = (train.STAGE, record_attempt.STAGE, promote.STAGE)
+"""Fit a challenger, record what came of it and decide who is champion; in a cycle only when feedback asks for it."""
 FORECAST = (
     features.STAGE,
     windows.STAGE,

@@ -99,7 +99,11 @@ class RetrainParams:
     age: Annotated[int, Field(ge=1, le=2_500)] = 60
     """Sessions after which a champion is old: about a quarter, the rhythm at which markets change their habits."""
     cool_down: Annotated[int, Field(ge=0, le=2_500)] = 20
-    """Sessions between two trainings at least, successful or not; or a lasting reason would train each session."""
+    """Sessions between two trainings at least, successful or not; or a lasting reason would train each session. Where
+    history was lacking, as many as were lacking, but no more than `age`."""
+    counts: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """What the cool-down follows: 2 every training that was begun; 1 those alone that registered a model, as in runs of
+    earlier programs."""
     skill_loss: Annotated[float, Field(ge=0, le=1)] = 0.02
     """Fall of the pinball skill below what was measured at promotion, beyond its own uncertainty."""
     coverage_gap: Share = 0.05

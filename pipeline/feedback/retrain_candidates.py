@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from lake.tables.features import FEATURE_ROWS
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, RETRAIN_CANDIDATES
-from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY, TRAINING_ATTEMPTS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import contains, feature_set
 from pipeline.features.tensors import select_features
@@ -51,6 +52,7 @@ def training_due(retrain_candidates: pl.DataFrame) -> bool:
 def retrain_candidates(
     model_registry: pl.DataFrame,
     model_promotions: pl.DataFrame,
+    training_attempts: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     bias_flags: pl.DataFrame,
     feature_rows: pl.DataFrame,
@@ -59,14 +61,14 @@ def retrain_candidates(
 ) -> pl.DataFrame:
     """Measure every reason for the champion of the moment.
 
-    Nothing is due within the cool-down after the last training, successful or not. For `moment.session` only
+    Nothing is due within the cool-down after the last training, successful or not, nor before there is as much more
+    history as that one lacked. For `moment.session` only
     (ignores `since`).
     """
     model_id = find_champion(model_promotions)
     here = feature_set(moment.extensions).name
     model = _load_usable(model_registry, model_id, here, list_members(moment.extensions.members))
-    since = _sessions_since_training(model_registry, moment)
-    rested = since is None or since >= params.retrain.cool_down
+    wait = _wait(model_registry, training_attempts, moment, params.retrain)
     if model is None:
         findings = [_no_model(model_id, here)]
     else:
@@ -77,7 +79,6 @@ def retrain_candidates(
             *_bias(bias_flags, params.retrain),
             *_drift(model, feature_rows, here, params.retrain),
         ]
-    wait = "" if rested else f"; not due yet: {since} of {params.retrain.cool_down} sessions since the last training"
     rows = [
         {
             "session": moment.session,
@@ -85,8 +86,8 @@ def retrain_candidates(
             "reason": one.reason,
             "statistic": one.statistic,
             "threshold": one.threshold,
-            "due": one.beyond and rested,
-            "evidence": one.evidence + (wait if one.beyond else ""),
+            "due": one.beyond and not wait,
+            "evidence": (one.evidence + (wait if one.beyond else ""))[:500],
         }
         for one in findings
     ]
@@ -102,9 +103,27 @@ def _load_usable(registry: pl.DataFrame, model_id: str | None, here: str, member
     return load_members(mine, model_id, members=members, feature_set=here)
 
 
-def _sessions_since_training(registry: pl.DataFrame, moment: Moment) -> int | None:
-    last: date | None = registry["session"].max()  # type: ignore[assignment]
-    return None if last is None else moment.calendar.distance(last, moment.session)
+def _wait(registry: pl.DataFrame, attempts: pl.DataFrame, moment: Moment, params: RetrainParams) -> str:
+    """Why no training can be due yet; empty where one can."""
+    trained: date | None = registry["session"].max()  # type: ignore[assignment]
+    if params.counts == 2 and not attempts.is_empty():
+        last = attempts.sort("session").row(-1, named=True)
+        if trained is None or last["session"] >= trained:
+            return _describe_wait(last, moment, params)
+    since = None if trained is None else moment.calendar.distance(trained, moment.session)
+    if since is None or since >= params.cool_down:
+        return ""
+    return f"; not due yet: {since} of {params.cool_down} sessions since the last training"
+
+
+def _describe_wait(attempt: dict[str, Any], moment: Moment, params: RetrainParams) -> str:
+    """How much of the wait after a recorded training is left: the cool-down, or what history was lacking."""
+    since, lacking = moment.calendar.distance(attempt["session"], moment.session), attempt["lacking_sessions"]
+    wanted = min(lacking, params.age) or params.cool_down
+    if since >= wanted:
+        return ""
+    told = f"; not due yet: {since} of {wanted} sessions since the last training"
+    return f"{told}, which registered nothing: {attempt['reason']}" if attempt["model_id"] is None else told
 
 
 def _no_model(model_id: str | None, here: str) -> RetrainReason:
@@ -208,6 +227,7 @@ STAGE = Stage(
     reads=(
         Read(MODEL_REGISTRY, lookback=None, upto="previous"),
         Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
+        Read(TRAINING_ATTEMPTS, lookback=None, upto="previous"),
         Read(FEEDBACK_METRICS),
         Read(BIAS_FLAGS),
         Read(FEATURE_ROWS, lookback=DRIFT_SESSIONS, upto="previous"),

@@ -10,6 +10,7 @@ from os import cpu_count
 
 import numpy as np
 
+from pipeline.models.attempts.assessment import count_fitted
 from pipeline.models.dataset import Examples, Index, cut_blocks
 from pipeline.models.ensemble import (
     choose_weights,
@@ -20,7 +21,7 @@ from pipeline.models.ensemble import (
     simplex,
     weigh_locations,
 )
-from pipeline.models.folds import Fold, SessionSpan, split_inner, walk_forward
+from pipeline.models.folds import Fold, SessionSpan, walk_forward
 from pipeline.models.members import MEMBERS
 from pipeline.models.members.member import (
     Arrays,
@@ -207,9 +208,7 @@ def _folds(examples: Examples, params: ModelParams) -> list[Fold]:
 
 def _enough(examples: Examples, fold: Fold, params: ModelParams) -> bool:
     """Whether the fold has windows to fit, to hold back and to be tested on."""
-    inner = split_inner(fold.train, params)
-    fitted, held, test = (len(examples.between(span.first, span.last)) for span in (inner.train, inner.test, fold.test))
-    return fitted >= params.min_rows and held > 0 and test > 0
+    return count_fitted(examples, fold, params) >= params.min_rows
 
 
 def _test(fold: Fold, task: FitTask, members: Sequence[Member]) -> FoldResult:

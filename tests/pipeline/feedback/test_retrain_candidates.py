@@ -9,7 +9,9 @@ import polars as pl
 import pytest
 
 from lake.tables.feedback import RETRAIN_CANDIDATES
+from lake.tables.models import TRAINING_ATTEMPTS
 from pipeline.feedback import retrain_candidates
+from pipeline.feedback.params import FeedbackParams, RetrainParams
 from pipeline.feedback.retrain_candidates import training_due
 from pipeline.text_format import change
 from tests.frames import models
@@ -52,6 +54,52 @@ def test_a_training_without_a_winner_is_not_repeated_before_the_cool_down(regist
     assert not found(tables, later(trained_at, 19))["no_model"]["due"]
     assert "19 of 20 sessions" in found(tables, later(trained_at, 19))["no_model"]["evidence"]
     assert found(tables, later(trained_at, 20))["no_model"]["due"]
+
+
+def attempt(session: date, **values: object) -> pl.DataFrame:
+    legal = {
+        "session": session,
+        "outcome": "enough",
+        "model_id": None,
+        "labelled_sessions": 300,
+        "windows": 9_000,
+        "lacking_sessions": 0,
+        "reason": "there is enough to train on",
+    }
+    return TRAINING_ATTEMPTS.check(pl.DataFrame([legal | values], schema=TRAINING_ATTEMPTS.schema))
+
+
+def test_a_training_that_registered_nothing_counts_for_the_cool_down() -> None:
+    day = CALENDAR.days[100]
+    tables = {"training_attempts": attempt(day)}
+    assert not found(tables, later(day, 19))["no_model"]["due"]
+    assert found(tables, later(day, 20))["no_model"]["due"]
+
+
+@pytest.mark.parametrize(("lacking", "wait"), [(3, 3), (45, 45), (200, 60)])
+def test_where_history_was_lacking_training_waits_for_as_much_and_says_so(lacking: int, wait: int) -> None:
+    day = CALENDAR.days[100]
+    reason = "205 sessions with known outcomes, 250 are needed"
+    tables = {
+        "training_attempts": attempt(day, outcome="short_history", lacking_sessions=lacking, reason=reason),
+    }
+    evidence = found(tables, later(day, wait - 1))["no_model"]["evidence"]
+    assert f"{wait - 1} of {wait} sessions since the last training, which registered nothing: {reason}" in evidence
+    assert not found(tables, later(day, wait - 1))["no_model"]["due"]
+    assert found(tables, later(day, wait))["no_model"]["due"]
+
+
+def test_runs_of_earlier_programs_counted_registered_models_alone(registry: pl.DataFrame) -> None:
+    trained_at: date = registry["session"][0]
+    tables = {
+        "model_registry": registry,
+        "model_promotions": models.promotions(None, trained_at),
+        "training_attempts": attempt(later(trained_at, 10)),
+    }
+    earlier = FeedbackParams(retrain=RetrainParams(counts=1))
+    moment = at(later(trained_at, 20), calendar=CALENDAR)
+    assert run(retrain_candidates.STAGE, tables, moment, earlier)["due"].to_list() == [True]
+    assert run(retrain_candidates.STAGE, tables, moment)["due"].to_list() == [False]
 
 
 def test_a_champion_of_another_feature_set_counts_as_none(registry: pl.DataFrame) -> None:
