@@ -25,7 +25,7 @@ import polars as pl
 from benchmarks.skill import draw_seeds
 from pipeline.feedback import bias, insights
 from pipeline.feedback.learning import register
-from pipeline.feedback.statistics import student_quantile
+from pipeline.student import quantile
 from tests.pipeline.feedback.world import STAGES, World
 
 Floats = npt.NDArray[np.float64]
@@ -145,7 +145,7 @@ def _interval(values: Floats) -> tuple[float, float]:
     if len(values) < 2:
         return float(values.mean()), float("nan")
     error = float(values.std(ddof=1)) / np.sqrt(len(values))
-    return float(values.mean()), student_quantile(0.975, len(values) - 1) * float(error)
+    return float(values.mean()), quantile(0.975, len(values) - 1) * float(error)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -7,6 +7,7 @@ LakeError
 ├── BusyError           another process holds the lock: wait, or stop it
 ├── DamageError         files on disk differ from what was recorded: restore or repair
 ├── StorageError        the disk refuses: free some space, or check its permissions and its health
+├── SealedError         a test window was asked for by what chooses models: leave it alone, or give the window up
 ├── NoSuchError         the lake does not have what was named: name another
 └── NotALakeError       the folder is not a lake this program can use: initialise or upgrade
 """
@@ -38,6 +39,10 @@ class DamageError(LakeError):
 
 class StorageError(LakeError):
     """The disk is full, read-only or failing; what was published before is unaffected."""
+
+
+class SealedError(LakeError):
+    """Facts of a test window were asked for by what must not see them."""
 
 
 class NoSuchError(LakeError):

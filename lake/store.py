@@ -29,7 +29,7 @@ from lake.storage.manifest import MANIFEST as MANIFEST
 from lake.storage.manifest import check_format, check_path, prepare_folder, write_manifest
 from lake.storage.reader import Reader
 from lake.storage.snapshot import Clock, FileSpan
-from lake.storage.visibility import build_predicates, select_last_revisions
+from lake.storage.visibility import build_predicates, refuse_sealed, select_last_revisions
 from lake.storage.writer import CommitResult as CommitResult
 from lake.storage.writer import Writer
 from lake.tables import TABLES
@@ -188,6 +188,7 @@ class Lake:
         where: pl.Expr | None = None,
         columns: tuple[str, ...] | None = None,
         every_revision: bool = True,
+        sealed_from: date | None = None,
     ) -> pl.DataFrame:
         """Rows of a table at a version, sorted by its key, with the `run_id` that wrote each.
 
@@ -200,11 +201,15 @@ class Lake:
             where: a further condition on stored columns.
             columns: the columns wanted; all where None.
             every_revision: False keeps only each entity's last revision.
+            sealed_from: the first day of a test window: whoever says so may be shown nothing of it, nor what was known
+                from that day on, and has to ask for what lies before.
 
         Raises:
+            SealedError: if facts of the test window are asked for.
             LakeError: if the version does not exist.
             DamageError: if a file of the version is missing or unreadable.
         """
+        refuse_sealed(table, until, as_of, sealed_from)
         version = self.version(table) if version is None else version
         conditions = build_predicates(table, since, until, as_of, where)
         needed = (*table.key, *([table.withdrawal] if table.withdrawal and not every_revision else []))

@@ -3,11 +3,9 @@
 Older rows have null in all of it: a book then held nothing but names in its own currency. A write-off says at which
 fraction of the last close it is, where an older one stays at its amount, and an action how sure it is. A model keeps
 how its training rows lay, and a forecast how strange its inputs are to them, which lessons it used and by what traits
-its error is told apart: of older ones it is not known. A lesson has a control arm, and what it gained beside it. Past
-runs are compared over the columns they wrote, so they come out as before.
-how its training rows lay, and a forecast how strange its inputs are to them: of older models it is not known. What the
-book is compared with has its costs taken from it: older rows compare without. Past runs are compared over the columns
-they wrote, so they come out as before.
+its error is told apart: of older ones it is not known. A lesson has a control arm, and what it gained beside it. What
+the book is compared with has its costs taken from it: older rows compare without. Past runs are compared over the
+columns they wrote, so they come out as before.
 """
 
 from __future__ import annotations
@@ -47,6 +45,14 @@ STEPS: tuple[Step, ...] = (
     AddColumn("model_registry", "profile"),
     AddColumn("model_registry", "distances"),
     AddColumn("model_registry", "location_weights"),
+    AddColumn("model_promotions", "trials"),
+    AddColumn("model_promotions", "deflated_sharpe"),
+    AddColumn("model_promotions", "overfitting"),
+    AddColumn("model_promotions", "min_sessions"),
+    AddColumn("model_promotions", "dm_statistic"),
+    AddColumn("model_promotions", "dm_p"),
+    AddColumn("model_promotions", "champion_gain_low"),
+    AddColumn("model_promotions", "champion_gain_high"),
     AddColumn("predictions", "location_weights"),
     AddColumn("predictions", "distance"),
     AddColumn("predictions", "strangeness"),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
 import polars as pl
 
 from lake.contract import Table
+from lake.errors import SealedError
 from lake.storage.snapshot import Clock
 
 
@@ -24,6 +25,29 @@ def build_predicates(
     found += [clock <= _literal(until)] if until is not None else []
     found += [pl.col(table.available) <= _literal(as_of)] if as_of is not None and table.available else []
     return found + ([where] if where is not None else [])
+
+
+FACTS = frozenset({"market", "news", "features", "predictions", "feedback"})
+"""Domains whose rows tell what happened in a session; others say what was done in it."""
+
+
+def refuse_sealed(table: Table, until: Clock | None, as_of: datetime | None, sealed_from: date | None) -> None:
+    """Refuse a read that reaches into a test window.
+
+    Raises:
+        SealedError: naming the table, what was asked for and the window.
+    """
+    if sealed_from is None or table.domain not in FACTS:
+        return
+    last = until.date() if isinstance(until, datetime) else until
+    opens = datetime.combine(sealed_from, time(), UTC)
+    if last is None or last >= sealed_from or (table.available and (as_of is None or as_of >= opens)):
+        asked = f"up to {until}" if until is not None else "without an end"
+        known = f", as known {f'at {as_of}' if as_of else 'at any time'}" if table.available else ""
+        raise SealedError(
+            f"{table.name} was asked for {asked}{known}; the test window begins on {sealed_from}, and what chooses"
+            " models may read nothing from that day on: end the read before it, or take models.test_from out"
+        )
 
 
 @lru_cache(maxsize=64)

@@ -101,6 +101,33 @@ TRAINING_ATTEMPTS = Table(
     },
 )
 
+TRIALS = Table(
+    name="trials",
+    domain="models",
+    doc="Everything that was tried on held-out sessions, what won and what did not: by it promotions are deflated.",
+    key=("model_id", "candidate"),
+    mode="append",
+    owner="trials",
+    clock="session",
+    columns={
+        "session": Column(pl.Date(), "exchange date", "the session at whose close it was tried"),
+        "model_id": MODEL_ID.refer_to("model_registry.model_id"),
+        "candidate": text("the ensemble, or one of its members", unit="name", max_length=40),
+        "points": count("settings", "settings it chose among within its training spans, which saw no held-out session"),
+        "first": day("first held-out session"),
+        "last": day("last held-out session"),
+        "sessions": count("sessions", "held-out sessions"),
+        "gain": number("pinball loss / sigma", "mean loss of the naive forecast less the candidate's"),
+        "sharpe": number("ratio", "that mean over its long-run standard deviation, per session"),
+        "skewness": number("ratio", "of the sessions' differences"),
+        "kurtosis": number("ratio", "of the sessions' differences; 3 for normal ones"),
+        "days": Column(pl.List(pl.Date()), "dates", "the held-out sessions"),
+        "advantages": Column(
+            pl.List(pl.Float64()), "pinball loss / sigma", "the naive forecast's loss less the candidate's on each"
+        ),
+    },
+)
+
 MODEL_PROMOTIONS = Table(
     name="model_promotions",
     domain="models",
@@ -127,5 +154,29 @@ MODEL_PROMOTIONS = Table(
         "gain_over_naive": number("fraction", "1 - challenger loss / naive loss"),
         "gain_error": number("fraction", "standard error of that gain over sessions"),
         "sessions": count("sessions", "test sessions compared"),
+        "trials": count("candidates", "candidates ever tried on held-out sessions, up to this decision", nullable=True),
+        "deflated_sharpe": number(
+            "probability",
+            "that its advantage over the naive forecast is real, given that the best of so many was taken (Bailey and"
+            " Lopez de Prado 2014)",
+            nullable=True,
+        ),
+        "overfitting": number(
+            "probability",
+            "that the best candidate in one half of the test sessions is below the middle in the other (combinatorially"
+            " symmetric cross-validation, Bailey et al. 2017)",
+            nullable=True,
+        ),
+        "min_sessions": number(
+            "sessions", "test sessions below which the best of so many without skill looks as good", nullable=True
+        ),
+        "dm_statistic": number(
+            "ratio", "of Diebold and Mariano, champion's loss less challenger's on the same sessions", nullable=True
+        ),
+        "dm_p": number("probability", "of a statistic this far out if both were equally good", nullable=True),
+        "champion_gain_low": number(
+            "pinball loss / sigma", "champion's loss less challenger's: lower end, by a block bootstrap", nullable=True
+        ),
+        "champion_gain_high": number("pinball loss / sigma", "upper end of its 95 % interval", nullable=True),
     },
 )

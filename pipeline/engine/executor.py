@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, partial
 from hashlib import sha256
 from time import perf_counter
@@ -17,6 +17,7 @@ from lake.errors import StorageError
 from lake.fingerprint import fingerprint
 from lake.publication import record_failure
 from lake.runs import Recipe, Run
+from lake.storage.visibility import FACTS
 from lake.store import CommitResult, Lake
 from lake.tables.features import FEATURE_ROWS
 from pipeline.config.recorded import from_record
@@ -132,6 +133,7 @@ class Executor:
             calendar=self._calendar_at(recipe.as_of),
             currency=recipe.params.get(CURRENCY, ""),
             extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
+            test_from=find_test_window(stage, recipe.params),
         )
         return self._read_all(stage, moment), moment
 
@@ -168,8 +170,11 @@ class Executor:
         columns = columns or tuple(table.columns)
         since = None if read.lookback is None else calendar.offset(moment.since, -read.lookback)
         until = calendar.previous(moment.since) if read.upto == "previous" else moment.session
+        as_of = None if read.known_later else moment.as_of
+        if moment.test_from is not None and table.domain in FACTS:
+            until, as_of = end_before(moment.test_from, until, as_of)
         spans = join_spans(read.further(frames, moment) if read.further else (), (since, until))
-        look = partial(self.lake.read, table, version=version, as_of=None if read.known_later else moment.as_of)
+        look = partial(self.lake.read, table, version=version, as_of=as_of, sealed_from=moment.test_from)
         if read.needs is not None and all(
             look(since=first, until=last, where=read.needs, columns=table.key).is_empty() for first, last in spans
         ):
@@ -205,6 +210,7 @@ class Executor:
             calendar=self.calendar,
             currency=self.settings.currency,
             extensions=extensions,
+            test_from=find_test_window(stage, self._params(stage.section)),
         )
 
     def _pin(self, read: Read) -> int:
@@ -241,6 +247,18 @@ class Executor:
         if section not in self._sections:
             self._sections[section] = asdict(self.settings.section(section))
         return self._sections[section]
+
+
+def find_test_window(stage: Stage, params: Mapping[str, Any]) -> date | None:
+    """The first session of the test window, for a stage that learns."""
+    told = params.get("test_from") if stage.learns else None
+    return date.fromisoformat(told) if told else None
+
+
+def end_before(test_from: date, until: date, as_of: datetime | None) -> tuple[date, datetime]:
+    """The last day and the last moment that may be read where a test window begins on a day."""
+    eve = datetime.combine(test_from, time(), UTC) - timedelta(microseconds=1)
+    return min(until, test_from - timedelta(days=1)), eve if as_of is None else min(as_of, eve)
 
 
 def parse_params(stage: Stage, values: dict[str, Any]) -> Any:

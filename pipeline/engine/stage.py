@@ -70,6 +70,8 @@ class Moment:
     calendar: Sessions
     currency: str = "USD"
     """ISO 4217 code of the currency that the book is kept in; empty for runs of programs that asked for none."""
+    test_from: date | None = None
+    """The first session of the test window, for a stage that learns; None where all may be read."""
     extensions: Extensions = NONE
     """What the run uses of its kinds beyond the built-in features, rules and members."""
 
@@ -136,6 +138,9 @@ class Stage:
     then derives all history, knowing no more than that cycle may know."""
     keeps_currency: bool = False
     """True where it depends on the currency of the book, which its runs then record."""
+    learns: bool = False
+    """True where it chooses models: what it reads ends before the test window, if there is one, and the lake refuses it
+    the rest."""
     uses: tuple[Kind, ...] = ()
     """The kinds of extension it sees in `moment.extensions`; a plugin that declares others does not concern it."""
 

@@ -31,6 +31,7 @@ from pipeline.ingestion.rates import fx_rates
 from pipeline.ingestion.universe import index_constituents, instruments, ticker_universe
 from pipeline.models import promote, train
 from pipeline.models.attempts import record_attempt
+from pipeline.models.trials import ledger as ledger_of_trials
 from pipeline.prediction import inference_log, predict, ranking
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
@@ -78,8 +79,9 @@ SCORE = (
     insights.STAGE,
 )
 """Judge the forecasts that fell due and learn from them."""
-TRAINING = (train.STAGE, record_attempt.STAGE, promote.STAGE)
-"""Fit a challenger, record what came of it and decide who is champion; in a cycle only when feedback asks for it."""
+TRAINING = (train.STAGE, record_attempt.STAGE, ledger_of_trials.STAGE, promote.STAGE)
+"""Fit a challenger, record what came of it and what was tried, and decide who is champion; in a cycle only when
+feedback asks for it."""
 FORECAST = (
     features.STAGE,
     windows.STAGE,

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.setting_types import DISTINCT, Earlier, Formerly, Horizons
+from pipeline.config.setting_types import DISTINCT, DayOrNone, Earlier, Formerly, Horizons, Share
 
 FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", description="the name of a feature")]
 
@@ -122,6 +122,14 @@ class ModelParams:
     """Standard errors by which a challenger has to beat the naive forecast; 1 is about 84 % one-sided confidence."""
     champion_z: Annotated[float, Field(ge=-100, le=100)] = 0.0
     """Standard errors by which it has to beat the champion; 0 asks for a lower mean loss: it has seen newer data."""
+    ledger: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Whether a training tells what each member lost on each held-out session, for the ledger of trials: 2 it does, 1
+    it does not, as in runs of earlier programs."""
+    min_deflated: Annotated[Share, Earlier(0.0)] = 0.5
+    """Probability that a challenger's advantage is real, given all that was ever tried, below which it is kept out."""
+    test_from: Annotated[DayOrNone, Earlier("")] = ""
+    """First session of the test window; empty for none. Training and promotion are refused every fact from that day
+    on, until it is taken out: a test that was read while choosing is none."""
     lstm: LstmParams = field(default_factory=LstmParams)
     """The recurrent member."""
     ridge: RidgeParams = field(default_factory=RidgeParams)

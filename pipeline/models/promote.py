@@ -12,12 +12,13 @@ import numpy.typing as npt
 import polars as pl
 
 from lake.tables.control import MODEL_CHOICES
-from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY, TRIALS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.models.champion_override import ChampionOverride, read_last_override
 from pipeline.models.evaluation import newey_west_error
 from pipeline.models.params import ModelParams
 from pipeline.models.registry import find_champion
+from pipeline.models.trials.court import Verdict, hear
 from pipeline.text_format import percent
 
 Floats = npt.NDArray[np.float64]
@@ -47,13 +48,15 @@ def promote(
     model_registry: pl.DataFrame,
     model_promotions: pl.DataFrame,
     model_choices: pl.DataFrame,
+    trials: pl.DataFrame,
     moment: Moment,
     params: ModelParams,
 ) -> pl.DataFrame:
     """Put the operator's choice for the session into effect, then decide on every challenger trained: a row each.
 
     A challenger is promoted if its mean loss is below the naive forecast's by `naive_z` standard errors and below the
-    champion's by `champion_z`, over the same sessions. A champion that can't be loaded (its feature set is gone, its
+    champion's by `champion_z`, over the same sessions, and if after all that was ever tried its advantage is real with
+    the probability `min_deflated`. A champion that can't be loaded (its feature set is gone, its
     weights are damaged) can't forecast either, and does not stand in the way; one that was trained after every test
     session does. Looks at `moment.session` alone, whatever `moment.since` says.
     """
@@ -66,7 +69,8 @@ def promote(
     for row in challengers.sort("model_id", "member").unique("model_id", maintain_order=True).to_dicts():
         comparison = _parse_comparison(row)
         evidence = pair_losses(comparison, params)
-        decision = decide(evidence, comparison, current, params)
+        verdict = hear(trials, row["model_id"], (evidence.challenger, evidence.champion), params, moment.seed)
+        decision = weigh_trials(decide(evidence, comparison, current, params), verdict, params)
         after = row["model_id"] if decision.promoted else current
         rows.append(
             {
@@ -77,6 +81,7 @@ def promote(
                 "previous": current,
                 "reason": decision.reason,
                 **_figures(evidence, params),
+                **(verdict.columns() if verdict is not None else {}),
             }
         )
         current = after
@@ -144,6 +149,16 @@ def decide(
     return PromotionDecision(better, f"{'promoted' if better else 'kept'}: {words}")
 
 
+def weigh_trials(decision: PromotionDecision, verdict: Verdict | None, params: ModelParams) -> PromotionDecision:
+    """The decision in the light of the ledger: the best of many has to be better than the best of many by chance."""
+    if verdict is None:
+        return decision
+    refused = decision.promoted and verdict.deflated < params.min_deflated
+    words = decision.reason.replace("promoted:", "kept:", 1) if refused else decision.reason
+    asked = f"; {params.min_deflated:g} is asked for" if refused else ""
+    return PromotionDecision(decision.promoted and not refused, f"{words}; {verdict.describe()}{asked}"[:500])
+
+
 def measure_advantage(theirs: Floats, ours: Floats, params: ModelParams) -> tuple[float, float]:
     """Mean of their loss less ours, and its Newey-West standard error: neighbouring labels overlap."""
     difference = theirs - ours
@@ -186,9 +201,11 @@ STAGE = Stage(
         Read(MODEL_REGISTRY, lookback=None, columns=("model_id", "member", "session", "metrics")),
         Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
         Read(MODEL_CHOICES),
+        Read(TRIALS, lookback=None),
     ),
     writes=MODEL_PROMOTIONS,
     params=ModelParams(),
     section="models",
     uses=("members",),
+    learns=True,
 )

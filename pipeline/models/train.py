@@ -147,4 +147,5 @@ STAGE = Stage(
     params=ModelParams(),
     section="models",
     uses=("features", "members"),
+    learns=True,
 )

@@ -73,11 +73,14 @@ def compare(
 
     Returns:
         sessions (ISO dates), challenger, naive, champion (lists of the same length, the last with nulls), champion_id,
-        champion_can_forecast, champion_missing (why the champion has no losses at all; empty if it has).
+        champion_can_forecast, champion_missing (why the champion has no losses at all; empty if it has), and members
+        (the losses of each but the naive one, for the ledger of trials; not in runs of earlier programs).
     """
     evidence = [tested for tested, _ in trained.evidence]
     rows = np.concatenate([tested.test for tested in evidence])
     naive = np.concatenate([tested.forecasts[NAIVE.name] for tested in evidence])
+    members = [kind.name for kind in trained.kinds if kind.name != NAIVE.name] if params.ledger == 2 else []
+    own = {name: np.concatenate([tested.forecasts[name] for tested in evidence]) for name in members}
     places = np.unique(examples.session[rows])
     champion, missing = _champion(model_registry, parent, examples, quantiles, params, trained.kinds)
     losses: list[float | None] = [None] * len(places)
@@ -100,6 +103,7 @@ def compare(
         "champion_id": parent,
         "champion_can_forecast": champion is not None,
         "champion_missing": missing,
+        **({"members": {name: _losses(examples, rows, own[name], quantiles).tolist() for name in own}} if own else {}),
     }
 
 

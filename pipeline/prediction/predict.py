@@ -113,9 +113,7 @@ def predict_batch(
         corporate_actions: since the windows' first session; they say whose rows are whose.
         model_registry: all models.
         model_promotions: all decisions on the champion, up to the session.
-        bias_flags: recent flags, of sessions before this one; the latest speak.
-        feedback_metrics: recent figures, of sessions before this one; the latest speak.
-        strategic_priorities: recent regimes, of sessions before this one; the latest counts.
+        bias_flags, feedback_metrics, strategic_priorities: of recent sessions before this one; the latest speak.
         made_at: the moment of decision.
         calendar: the exchange's sessions.
         params: bounds.
@@ -133,8 +131,7 @@ def predict_batch(
         feature_rows, bias_flags = _follow(feature_rows, bias_flags, corporate_actions, session)
     tickers = _select_forecastable(batch, market_prices, ticker_universe, session)
     ensemble = _load_champion(tickers, model_registry, model_promotions, members)
-    tickers = _with_values(tickers, feature_rows, ensemble)
-    if tickers.is_empty():
+    if (tickers := _with_values(tickers, feature_rows, ensemble)).is_empty():
         return PREDICTIONS.empty()
     raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params)
     told = add_strangeness(tickers, feature_rows, find_profile(model_registry, raw.model_id))

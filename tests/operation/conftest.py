@@ -51,6 +51,7 @@ def small_settings(signal: float = 2.0) -> Settings:
             naive_z=-100.0,
             ridge=RidgeParams(penalties=(0.1, 10.0), blocks=3),
             lstm=LstmParams(hidden=4, epochs=1, sessions=3, location_hidden=4, networks=2, location_epochs=1),
+            min_deflated=0.0,
         ),
         trading=TradingParams(
             horizon=5, costs=Costs(multiple=0.05), rules=Rules(cost_margin=0.0, min_holding=1, full_confidence=0.01)

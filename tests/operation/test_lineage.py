@@ -19,6 +19,7 @@ RARE = {
     ("quarantined_rows", "raw_news"),
     ("feedback_metrics", "session_scores"),
     ("learning_insights", "bias_flags"),
+    ("learning_insights", "hypotheses"),
     ("retrain_candidates", "feedback_metrics"),
     ("strategic_priorities", "feedback_metrics"),
 }

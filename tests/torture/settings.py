@@ -39,6 +39,7 @@ def tortured_settings(*, durable: bool = False) -> Settings:
             min_rows=200,
             naive_z=-100.0,
             lstm=LstmParams(hidden=4, epochs=1, sessions=3, location_hidden=4, networks=2, location_epochs=1),
+            min_deflated=0.0,
             ridge=RidgeParams(version=1),
         ),
         trading=TradingParams(

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.feedback.statistics import student_quantile
 from pipeline.prediction.lessons import in_control_arm
+from pipeline.student import quantile
 
 Floats = NDArray[np.float64]
 LOOKS = 3
@@ -106,18 +106,18 @@ def _difference(
     freedom = _welch(above.variance, len(control) - 2, below.variance, len(treated) - 2)
     unknown = (above.slope - below.slope) * expected.error
     error = float(np.sqrt(above.variance + below.variance + unknown**2))
-    margin = student_quantile(1 - 0.025 / LOOKS, freedom) * error
+    margin = quantile(1 - 0.025 / LOOKS, freedom) * error
     return gain, gain - margin, gain + margin
 
 
 @dataclass(frozen=True)
-class _Fit:
+class _LossLine:
     loss: float
     variance: float
     slope: float
 
 
-def _fit_at(units: pl.DataFrame, at: float) -> _Fit:
+def _fit_at(units: pl.DataFrame, at: float) -> _LossLine:
     """The loss that a line through an arm's units has at a standardised outcome, its variance, and the line's slope."""
     x, y = units["met"].to_numpy() - at, units["loss"].to_numpy()
     design = np.column_stack([np.ones_like(x), x])
@@ -125,7 +125,7 @@ def _fit_at(units: pl.DataFrame, at: float) -> _Fit:
     coefficients = inverse @ design.T @ y
     residuals = y - design @ coefficients
     spread = float(residuals @ residuals) / (len(y) - 2)
-    return _Fit(float(coefficients[0]), spread * float(inverse[0, 0]), float(coefficients[1]))
+    return _LossLine(float(coefficients[0]), spread * float(inverse[0, 0]), float(coefficients[1]))
 
 
 def _welch(one: float, one_freedom: int, other: float, other_freedom: int) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from lake.tables.features import FEATURE_ROWS
@@ -43,6 +45,12 @@ def training_attempts(
         ),
         params,
     )
+    if moment.test_from is not None and found.lacking:
+        found = replace(
+            found,
+            reason=f"{found.reason}; the test window begins on {moment.test_from}, and nothing from "
+            "that day on is read (models.test_from)",
+        )
     return _row(found, None, moment)
 
 
@@ -81,4 +89,5 @@ STAGE = Stage(
     params=ModelParams(),
     section="models",
     uses=("features",),
+    learns=True,
 )

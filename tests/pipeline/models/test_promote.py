@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from lake.tables.control import MODEL_CHOICES
-from lake.tables.models import MODEL_PROMOTIONS
+from lake.tables.models import MODEL_PROMOTIONS, TRIALS
 from pipeline.models.promote import promote
 from pipeline.models.registry import find_champion
 from tests.frames.models import CALENDAR, SMALL, challenger, market, moment, promotions, trained
@@ -41,7 +41,7 @@ def comparison(
 def decide(found: dict[str, Any], earlier: str | None = None) -> dict[str, Any]:
     at = replace(moment(market(tickers=1, sessions=9)), session=SESSION, since=SESSION)
     history = promotions(earlier) if earlier else MODEL_PROMOTIONS.empty()
-    rows = MODEL_PROMOTIONS.check(promote(challenger(found), history, MODEL_CHOICES.empty(), at, SMALL))
+    rows = MODEL_PROMOTIONS.check(promote(challenger(found), history, MODEL_CHOICES.empty(), TRIALS.empty(), at, SMALL))
     assert rows.height == 1
     return rows.row(0, named=True)
 
@@ -104,21 +104,21 @@ def test_each_challenger_of_the_session_gets_one_row_and_others_none() -> None:
         ]
     )
     at = replace(moment(market(tickers=1, sessions=9)), session=SESSION, since=SESSION)
-    rows = promote(two, MODEL_PROMOTIONS.empty(), MODEL_CHOICES.empty(), at, SMALL)
+    rows = promote(two, MODEL_PROMOTIONS.empty(), MODEL_CHOICES.empty(), TRIALS.empty(), at, SMALL)
     assert rows["model_id"].to_list() == ["m-20160104-00000001", "m-20160104-00000002"]
     assert rows["promoted"].to_list() == [True, False]
     assert rows["champion"].unique().to_list() == ["m-20160104-00000001"]
 
 
 def test_without_a_challenger_nothing_is_decided() -> None:
-    nothing = challenger(comparison(0.2)).clear(), promotions(OLD), MODEL_CHOICES.empty()
+    nothing = challenger(comparison(0.2)).clear(), promotions(OLD), MODEL_CHOICES.empty(), TRIALS.empty()
     assert promote(*nothing, moment(market(sessions=9)), SMALL).is_empty()
 
 
 def test_what_training_registers_is_what_promotion_judges() -> None:
     world = market(tickers=30, sessions=180, signal=0.4)
     rows = MODEL_PROMOTIONS.check(
-        promote(trained(world), MODEL_PROMOTIONS.empty(), MODEL_CHOICES.empty(), moment(world), SMALL)
+        promote(trained(world), MODEL_PROMOTIONS.empty(), MODEL_CHOICES.empty(), TRIALS.empty(), moment(world), SMALL)
     )
     assert rows["promoted"].to_list() == [True] and rows["sessions"].to_list() == [30]
     assert rows["champion"][0] == rows["model_id"][0]
@@ -159,7 +159,7 @@ REGISTRY = pl.concat(
 def chosen(*given: dict[str, Any], registry: pl.DataFrame = REGISTRY, champion: str | None = OLD) -> pl.DataFrame:
     """The decisions of the session, OLD being champion."""
     at = replace(moment(market(tickers=1, sessions=9)), session=SESSION, since=SESSION)
-    return MODEL_PROMOTIONS.check(promote(registry, promotions(champion), choices(*given), at, SMALL))
+    return MODEL_PROMOTIONS.check(promote(registry, promotions(champion), choices(*given), TRIALS.empty(), at, SMALL))
 
 
 def test_what_the_operator_chose_is_champion_with_the_reason_and_the_models_own_figures() -> None:

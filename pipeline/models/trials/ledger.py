@@ -1,0 +1,87 @@
+"""Stage `trials`: every candidate that a training tried on held-out sessions is a row, whether or not it won."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from lake.tables.models import MODEL_REGISTRY, TRIALS
+from pipeline.engine.stage import Moment, Read, Stage
+from pipeline.models.evaluation import newey_west_error
+from pipeline.models.params import ModelParams
+
+ENSEMBLE = "ensemble"
+
+
+def trials(model_registry: pl.DataFrame, moment: Moment, params: ModelParams) -> pl.DataFrame:
+    """Record the session's candidates: the ensemble and each member that is not naive, with their held-out advantage.
+
+    For `moment.session` only (ignores `since`).
+    """
+    rows: list[dict[str, Any]] = []
+    for row in model_registry.sort("model_id", "member").unique("model_id", maintain_order=True).to_dicts():
+        comparison = json.loads(row["metrics"])["comparison"]
+        rows += [_row(row["model_id"], *one, comparison, moment, params) for one in _candidates(comparison)]
+    return pl.DataFrame(rows, schema=TRIALS.schema).sort(TRIALS.key)
+
+
+def _candidates(comparison: Mapping[str, Any]) -> Iterator[tuple[str, list[float]]]:
+    """The candidates' losses per session, by name."""
+    yield ENSEMBLE, comparison["challenger"]
+    yield from sorted(comparison.get("members", {}).items())
+
+
+def _row(
+    model_id: str,
+    candidate: str,
+    losses: list[float],
+    comparison: Mapping[str, Any],
+    moment: Moment,
+    params: ModelParams,
+) -> dict[str, Any]:
+    days = [date.fromisoformat(day) for day in comparison["sessions"]]
+    advantage = np.array(comparison["naive"], dtype=np.float64) - np.array(losses, dtype=np.float64)
+    error = newey_west_error(advantage, params.purge - 1)
+    centred = advantage - advantage.mean()
+    deviation = float(np.sqrt((centred**2).mean()))
+    return {
+        "session": moment.session,
+        "model_id": model_id,
+        "candidate": candidate,
+        "points": _count_points(candidate, params),
+        "first": days[0],
+        "last": days[-1],
+        "sessions": len(days),
+        "gain": float(advantage.mean()),
+        "sharpe": float(advantage.mean()) / (error * len(days) ** 0.5) if error > 0 else 0.0,
+        "skewness": float((centred**3).mean()) / deviation**3 if deviation > 0 else 0.0,
+        "kurtosis": float((centred**4).mean()) / deviation**4 if deviation > 0 else 3.0,
+        "days": days,
+        "advantages": advantage.tolist(),
+    }
+
+
+def _count_points(candidate: str, params: ModelParams) -> int:
+    """Settings that a candidate chose among within its training spans; held-out sessions saw none of them but one."""
+    tried = {
+        "ridge": len(params.ridge.penalties),
+        "lstm": params.lstm.epochs + 1,
+        ENSEMBLE: round(1 / params.weight_step) + 1,
+    }
+    return tried.get(candidate, 1)
+
+
+STAGE = Stage(
+    name="trials",
+    function=trials,
+    reads=(Read(MODEL_REGISTRY, columns=("model_id", "member", "session", "metrics")),),
+    writes=TRIALS,
+    params=ModelParams(),
+    section="models",
+    learns=True,
+)
