@@ -32,10 +32,11 @@ COLOURS = {"clean": "green", "leak": "bold red", "broken": "bold red", "not chec
 def command(invocation: Invocation, what: str, session: date | None, draws: int) -> int:  # noqa: ARG001
     """Look for values of the future in features, plugins, members and folds.
 
-    Later rows are altered and cut off, and no feature or forecast may move; features may look back no further than
-    they declare; labels of folds may not overlap; and nothing may be learned from shuffled labels. Each detector has to
-    find a planted leak first: one that does not is told as broken. Nothing is written. The exit status is 1 if there is
-    a leak or a broken detector. Example: nextgen check leaks --draws 5
+    Bars and news may not be known too early, nor stages be shown what comes after, nor members be picked by survival.
+    Later rows and corporate actions are altered or cut off, and no feature or forecast may move; features may look
+    back no further than they declare; labels of folds may not overlap, nor be an input; and nothing may be learned from
+    shuffled labels. Each detector has to find a planted leak first: one that does not is told as broken. Nothing is
+    written. The exit status is 1 if there is a leak or a broken detector. Example: nextgen check leaks --draws 5
     """
     from nextgen_tui.cli.session_choice import require_last_session
     from nextgen_tui.text.formats import counted

@@ -19,8 +19,8 @@ from pipeline.features import features
 from pipeline.features.feature import Feature
 from pipeline.features.feature_set import FeatureSet, feature_set
 from pipeline.leaks.detection import Detection, Leak, judge
+from pipeline.leaks.planted import CENTRED, HISTORY, LONGER, TOMORROW, WHOLE_RANGE, plant_features
 from pipeline.leaks.planted import FEATURES as PLANTED_FEATURES
-from pipeline.leaks.planted import HISTORY, LONGER, TOMORROW, WHOLE_RANGE, plant_features
 
 RANGE = 12
 """Sessions that are computed in one go: later ones lie in the frames of earlier ones."""
@@ -64,7 +64,7 @@ class FeatureProbe:
                 values = self._compute(told, moment).filter(pl.col("session") <= at)
                 found |= self._compare(values, f"{how} {at} were altered", found)
         return self._judge(
-            "poison", "features of a session move when later rows are altered", found, (TOMORROW, WHOLE_RANGE)
+            "poison", "features of a session move when later rows are altered", found, (TOMORROW, WHOLE_RANGE, CENTRED)
         )
 
     def find_truncation(self) -> Detection:
@@ -73,7 +73,22 @@ class FeatureProbe:
         for at in self._draw(self._whole[1]):
             told = self._compute(*self._read(at, at))
             found |= self._compare(told, f"computed at {at} alone", found)
-        return self._judge("truncation", "features differ when later history is not there", found, (TOMORROW, HISTORY))
+        return self._judge(
+            "truncation", "features differ when later history is not there", found, (TOMORROW, HISTORY, CENTRED)
+        )
+
+    def find_actions(self) -> Detection:
+        """State a split and a dividend of every ticker for the session after: its features and earlier ones must stand.
+
+        Adjusted histories are written anew on every ex-date, and whoever reads them knows of it before (yfinance#2510).
+        """
+        frames, moment = self._whole
+        found: dict[str, Leak] = {}
+        for at in self._draw(moment):
+            values = self._compute(state_actions(frames, moment.calendar.next(at)), moment)
+            told = values.filter(pl.col("session") <= at)
+            found |= self._compare(told, f"splits and dividends after {at} were stated", found)
+        return self._judge("actions", "features of a session move with later corporate actions", found, (TOMORROW,))
 
     def find_warm_up(self) -> Detection:
         """Alter bars older than a feature says it looks back, and than a halt may be bridged: it must stand."""
@@ -138,6 +153,28 @@ def poison_dated(frames: Frames, session: date) -> dict[str, pl.DataFrame]:
         score=pl.when(later).then(-pl.col("score") - 0.1).otherwise("score").clip(-1, 1)
     )
     return told
+
+
+def state_actions(frames: Frames, ex_date: date) -> dict[str, pl.DataFrame]:
+    """The frames with a split in two and a dividend of a twentieth of every ticker, known since its ex-date."""
+    bars, actions = frames["market_prices"], frames["corporate_actions"]
+    day = bars.filter(pl.col("session") == ex_date).unique("ticker", maintain_order=True).sort("ticker")
+    blank = pl.DataFrame(schema=actions.schema)
+    stated = day.select("ticker", "available_at", amount=pl.col("close") / 20).with_columns(
+        ex_date=pl.lit(ex_date), revision=pl.lit(0), numerator=pl.lit(2), denominator=pl.lit(1)
+    )
+    kinds = [stated.with_columns(kind=pl.lit(kind), sequence=pl.lit(77)) for kind in ("dividend", "split")]
+    added = pl.concat(
+        [
+            blank,
+            *(
+                one.select(pl.col(name).cast(actions.schema[name]) for name in one.columns if name in actions.columns)
+                for one in kinds
+            ),
+        ],
+        how="diagonal",
+    )
+    return {**frames, "corporate_actions": pl.concat([actions, added.select(actions.columns)])}
 
 
 def restate(told: Frames, frames: Frames, session: date, after: datetime) -> dict[str, pl.DataFrame]:

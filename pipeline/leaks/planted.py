@@ -25,6 +25,13 @@ def _tomorrow(view: View) -> Floats:
     return growth
 
 
+def _centred(view: View) -> Floats:
+    """The mean return of five sessions with today in their middle (FreqAI's centred windows)."""
+    row = view.panel.row(view.session, view.calendar)
+    mean: Floats = np.nan_to_num(view.panel.log_growth[max(row - 2, 0) : row + 3]).sum(axis=0) / 5
+    return mean
+
+
 def _whole_range(view: View) -> Floats:
     """Where today lies within the largest and least return of the whole frame (freqtrade#5494)."""
     growth = view.panel.log_growth
@@ -46,9 +53,10 @@ def _longer_than_told(view: View) -> Floats:
 
 TOMORROW = Feature(f"{PLANTED}tomorrow", "planted", "log return", "ln(C[t+1]/C[t])", 1, _tomorrow)
 WHOLE_RANGE = Feature(f"{PLANTED}range", "planted", "share", "(r - min r)/(max r - min r)", 1, _whole_range)
+CENTRED = Feature(f"{PLANTED}centred", "planted", "log return", "mean r[t-2..t+2]", 3, _centred)
 HISTORY = Feature(f"{PLANTED}history", "planted", "log return", "mean of all returns", 1, _history)
 LONGER = Feature(f"{PLANTED}longer", "planted", "log return", "mean of 61 returns", 5, _longer_than_told)
-FEATURES = (TOMORROW, WHOLE_RANGE, HISTORY, LONGER)
+FEATURES = (TOMORROW, WHOLE_RANGE, CENTRED, HISTORY, LONGER)
 
 
 def plant_features(extensions: Extensions) -> Extensions:

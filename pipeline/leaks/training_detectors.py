@@ -21,6 +21,7 @@ from pipeline.models.folds import Fold, SessionSpan, split_inner, walk_forward
 from pipeline.models.members import list_members, ridge
 from pipeline.models.members.member import FitTask, Fitted, Member, fit_members
 from pipeline.models.params import ModelParams
+from pipeline.text_format import counted
 
 MIDDLE = QUANTILES.index(0.5)
 SURE = 4.0
@@ -29,6 +30,8 @@ LEAST_IC = 0.05
 """Below it a leak of labels would not matter, and a short test block cannot tell."""
 BLOCKS = 60
 """Of the line's cross-validation where its gaps are tried: short blocks lie all beside their neighbours."""
+TWIN = 0.9
+"""Rank correlation from which an input is called the label; what can be known of returns comes to a tenth of it."""
 NO_TRUST = 0.1
 """Trust that cross-validation may come to have in what cannot be known."""
 
@@ -96,6 +99,25 @@ class TrainingProbe:
         names = self._names(PLANTED_MEMBERS[1])
         return judge("shuffled labels", "skill is left on labels shuffled within sessions", names, found)
 
+    def find_twins(self) -> Detection:
+        """Hold every input against every label over all examples: none may be the label under another name."""
+        inputs = self.examples.last_rows(np.arange(len(self.examples), dtype=np.int64)).astype(np.float64)
+        label = f"{PLANTED}label"
+        values = {name: inputs[:, number] for number, name in enumerate(self.examples.features)}
+        values[label] = 1 + 2 * self.examples.clipped[:, 0]
+        found = {name: leak for name, one in values.items() if (leak := self._twin(name, one)) is not None}
+        return judge("twins", "inputs are a label under another name", values, found)
+
+    def _twin(self, name: str, values: Floats) -> Leak | None:
+        """A rank correlation so close to 1 that only the label itself has it (shobhit727/trade#21)."""
+        for number, horizon in enumerate(self.params.horizons):
+            for labels in (self.examples.clipped, self.examples.relative):
+                alike = rank_alike(values, labels[:, number])
+                if abs(alike) > TWIN:
+                    told = f"rank correlation {alike:+.3f} with the return of the next {counted(horizon, 'session')}"
+                    return Leak(name, len(values), told)
+        return None
+
     def find_overlap(self) -> Detection:
         """Lay the labels of each fold's span, and of what is held back in it, beside what they are tested on."""
         spans = {f"fold {number}": fold for number, fold in enumerate(self.folds, start=1)}
@@ -145,6 +167,14 @@ class TrainingProbe:
         days, first = self.examples.calendar.days, int(session[reach > fold.test.first][0])
         told = f"{late} labels of {days[first]} and later reach beyond {days[fold.test.first]}, where the test starts"
         return Leak(name, late, told)
+
+
+def rank_alike(one: Floats, other: Floats) -> float:
+    """Pearson's correlation of ranks, ties as they come; 0 where either side is constant or unknown somewhere."""
+    if np.ptp(one) == 0 or np.ptp(other) == 0 or np.isnan(one).any():
+        return 0.0
+    ranks = np.array([np.argsort(np.argsort(values, kind="stable"), kind="stable") for values in (one, other)])
+    return float(np.corrcoef(ranks)[0, 1])
 
 
 def alter_after(examples: Examples, last: int) -> Examples:
