@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from itertools import pairwise
 from math import sqrt
@@ -13,6 +14,8 @@ import pytest
 from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.feedback import FEEDBACK_METRICS, SESSION_SCORES
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY, TRIALS
+from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS, TRADE_REFLECTIONS
 from nextgen_tui.report.page import write_page
 from nextgen_tui.text import formats
@@ -138,6 +141,38 @@ def test_plans_trades_and_data_are_counted(report: Report, operation: Operation)
     assert report.quality.data.bars == bars.height
     aside = inside(operation, operation.lake.read(QUARANTINED_ROWS))
     assert sum(count for _, count in report.quality.data.quarantined) == aside.height
+
+
+def test_every_champion_has_a_card_of_what_it_is_how_it_did_and_what_was_tried(
+    report: Report, operation: Operation
+) -> None:
+    decisions = operation.lake.read(MODEL_PROMOTIONS).sort("session", "model_id")
+    assert [card.model_id for card in report.models] == decisions["champion"].drop_nulls().unique().to_list()
+    card, registry = report.models[0], operation.lake.read(MODEL_REGISTRY)
+    mine = registry.filter(pl.col("model_id") == card.model_id).sort("member")
+    assert dict(card.data)["fitted on"].startswith(f"{mine['train_first'][0]} to {mine['train_last'][0]}, ")
+    assert [one.member for one in card.members] == mine["member"].to_list()
+    for number, _ in enumerate(card.horizons):
+        assert sum(one.ranking[number] for one in card.members) == pytest.approx(1.0)
+        assert sum(one.width[number] for one in card.members) == pytest.approx(1.0)
+    stored = json.loads(mine["metrics"][0])["ensemble"]["figures"]
+    told = {(one.horizon, one.metric): one for one in card.figures if one.when == "held out"}
+    for horizon in card.horizons:
+        assert told[horizon, "pinball_skill"].value == stored[str(horizon)]["skill"]
+        assert told[horizon, "coverage_90"].baseline == 0.9
+    live = operation.lake.read(FEEDBACK_METRICS).filter(pl.col("slice") == card.model_id)
+    latest = live.filter(pl.col("session") == live["session"].max(), pl.col("metric") == "ic")
+    assert {(one.horizon, one.value) for one in card.figures if (one.when, one.metric) == ("live", "ic")} == set(
+        latest.select("horizon", "value").iter_rows()
+    )
+    tried = operation.lake.read(TRIALS).filter(pl.col("session") <= card.decided).height
+    assert dict(card.trials)["trials"].startswith(f"{tried} candidates had been tried")
+    made = operation.lake.read(PREDICTIONS).filter(pl.col("model_id") == card.model_id)
+    assert any(f"Of {made.height:,} forecasts, " in limit for limit in card.limits)
+    seen = Words(write_page(report, "nextgen 1.0", "nextgen report", "nextgen reproduce --all"))
+    assert f"{card.model_id}, champion from {card.decided} until now" in seen.words
+    assert all(limit in seen.words for limit in card.limits)
+    assert report.as_dict()["models"][0]["model_id"] == card.model_id
 
 
 def test_the_page_says_these_figures_and_asks_for_nothing(report: Report) -> None:

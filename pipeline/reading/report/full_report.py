@@ -19,6 +19,7 @@ from pipeline.market.annual_sessions import sessions_per_year
 from pipeline.market.sessions import Sessions
 from pipeline.reading.report.closed_trades import count_verdicts
 from pipeline.reading.report.data_quality import DataQuality, read_data_quality
+from pipeline.reading.report.model_cards import ModelCard, read_model_cards
 from pipeline.reading.report.performance_figures import PerformanceFigures, count_trials, measure_tracks
 from pipeline.reading.report.provenance import PLANNING, Provenance, read_provenance, read_runs
 from pipeline.reading.report.span import Span, read_span
@@ -67,6 +68,8 @@ class Report:
     """What explains the sales: verdict, sales, and what they earned."""
     quality: DataQuality
     provenance: Provenance
+    models: tuple[ModelCard, ...]
+    """A card of each champion, the newest first."""
 
     def as_dict(self) -> dict[str, Any]:
         """The same for a script."""
@@ -75,6 +78,7 @@ class Report:
             "summary": self.summary.as_dict(),
             **{name: asdict(getattr(self, name)) for name in parts},
             "tracks": {track.name: asdict(track) for track in self.summary.tracks},
+            "models": [card.as_dict() for card in self.models],
             "months": [asdict(month) for month in self.months],
             "sources": dict(self.sources),
             "verdicts": [
@@ -122,6 +126,7 @@ def build_report(
         verdicts=count_verdicts(reflections),
         quality=read_data_quality(lake, span.first, span.last),
         provenance=read_provenance(lake, loaded, runs, (span.first, span.last), tried),
+        models=read_model_cards(lake, span.first, span.last),
     )
 
 
