@@ -29,22 +29,22 @@ def join_lines(symbol: pl.Series, frame: pl.DataFrame) -> Iterator[tuple[str, st
     """
     runs = symbol.rle().struct.unnest() if len(symbol) else pl.DataFrame({"len": [], "value": []})
     if runs["value"].n_unique() == runs.height and len(symbol) >= MANY * runs.height:
-        start = 0
+        start, text = 0, _plain_line(frame).str.join("\n")
         for rows, value in runs.iter_rows():
-            yield value, _write_lines(frame.slice(start, rows))
+            yield value, _write_lines(frame.slice(start, rows), text)
             start += rows
         return
     grouped = pl.DataFrame({"symbol": symbol, "line": json_lines(frame)}).group_by("symbol", maintain_order=True)
     yield from grouped.agg(pl.col("line").str.join("\n")).iter_rows()
 
 
-def _write_lines(frame: pl.DataFrame) -> str:
-    """All rows of a frame as newline-delimited JSON.
+def _write_lines(frame: pl.DataFrame, text: pl.Expr) -> str:
+    """All rows of a frame as newline-delimited JSON, by an expression that gives it where nothing has to be escaped.
 
     They are put together as if no cell held anything that JSON escapes. That shows in what comes out, where each sign
     that would be escaped is counted: if there is any, they are written anew.
     """
-    plain = str(frame.select(_plain_line(frame).str.join("\n")).item())
+    plain: str = frame.select(text).item()
     signs = np.frombuffer(plain.encode(), np.uint8)
     quotes = 4 * frame.width * frame.height - 2 * sum(frame.null_count().row(0))
     is_plain = (
@@ -56,7 +56,7 @@ def _write_lines(frame: pl.DataFrame) -> str:
 
 
 def _plain_line(frame: pl.DataFrame) -> pl.Expr:
-    """What `json_lines` gives where nothing has to be escaped."""
+    """What `json_lines` gives of rows of the frame where nothing has to be escaped."""
     parts: list[pl.Expr] = []
     before = "{"
     for name in frame.columns:
