@@ -25,6 +25,16 @@ def put_in_order(frame: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
     return frame if is_in_order(frame, key) else frame.sort(key, nulls_last=False)
 
 
+def join_parts(parts: list[pl.DataFrame]) -> pl.DataFrame:
+    """All rows in one piece, and no parts any more: the list is emptied, so that a column at most is there twice.
+
+    Whatever is done with rows in many pieces would first make one of them, beside the pieces.
+    """
+    pieces = pl.concat(parts)
+    parts.clear()
+    return pl.DataFrame([pieces.drop_in_place(name).rechunk() for name in pieces.columns])
+
+
 def collect(query: pl.LazyFrame, rows: int) -> pl.DataFrame:
     """The result of a query; both engines give the same where an order is asked for.
 

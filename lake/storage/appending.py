@@ -1,9 +1,9 @@
-"""An append of few rows without the Delta library: one data file, and the log's next entry."""
+"""An append without the Delta library: a data file for each block of rows, and the log's next entry."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -18,45 +18,71 @@ from lake.errors import ContractError
 from lake.storage.delta_log import APP, METADATA, add_entry
 
 MAX_ROWS = 50_000
-"""Rows up to which an append is one file; the library cuts more of them into files and groups of rows."""
+"""Rows up to which an append is one block, which the writer may keep."""
+BLOCK = 250_000
+"""Rows of a file where there are more: their order by the clock lets a reader pass over most of them."""
+FEW: dict[str, Any] = {"compression": "snappy"}
+MANY: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
+"""Of many rows two thirds of the bytes in the same time; few rows are read at once."""
 WRITER_PROTOCOL = 2
 """The version of Delta's writer protocol that our tables ask for, and that an append here follows."""
 
 
-def append_file(uri: str, table: Table, version: int, rows: pl.DataFrame, recipe: Mapping[str, Any]) -> str:
-    """Add rows as one file, in the commit of that version, without the library; see decision 61.
+def append_files(
+    uri: str, table: Table, version: int, blocks: Iterable[pl.DataFrame], recipe: Mapping[str, Any]
+) -> list[str]:
+    """Add rows, a file for each block, in the commit of that version, without the library; see decision 61.
 
     Args:
         uri: the table's folder.
         table: its contract.
         version: the version that the commit makes, one more than the newest.
-        rows: in the columns that the table has.
+        blocks: of rows, in the columns that the table has; each is asked for when the one before it is written.
         recipe: goes into the commit.
 
     Returns:
-        The path of the data file within the table's folder.
+        The paths of the data files within the table's folder.
 
     Raises:
         ContractError: if a value is missing that may not be.
         FileExistsError: if another process made the version first; nothing is left of this one.
         OSError: if the disk refuses.
     """
-    _require_present(table, rows)
-    path = Path(uri) / f"part-00000-{uuid4()}-c000.snappy.parquet"
-    buffer = BytesIO()
-    rows.write_parquet(buffer, compression="snappy")
-    now = int(time() * 1000)
-    metrics = {"num_added_files": 1, "num_removed_files": 0, "num_added_rows": rows.height}
-    info = {"timestamp": now, "operation": "WRITE", "operationParameters": {"mode": "Append"}, "engineInfo": APP,
-            "operationMetrics": metrics, METADATA: json.dumps(recipe, default=str)}  # fmt: skip
-    add = {"path": path.name, "partitionValues": {}, "size": path.write_bytes(buffer.getbuffer()),
-           "modificationTime": now, "dataChange": True, "stats": json.dumps(_statistics(table, rows))}  # fmt: skip
+    written: list[dict[str, Any]] = []
     try:
-        add_entry(uri, version, [{"commitInfo": info}, {"add": add}, {"txn": {"appId": APP, "version": version}}])
-    except FileExistsError:
-        path.unlink()
+        for number, rows in enumerate(blocks):
+            written.append(_write_file(uri, table, number, rows))
+    except BaseException:  # an interrupt too leaves no file that no entry names
+        _remove(uri, written)
         raise
-    return path.name
+    metrics = {"num_added_files": len(written), "num_removed_files": 0,
+               "num_added_rows": sum(one.pop("rows") for one in written)}  # fmt: skip
+    info = {"timestamp": int(time() * 1000), "operation": "WRITE", "operationParameters": {"mode": "Append"},
+            "engineInfo": APP, "operationMetrics": metrics, METADATA: json.dumps(recipe, default=str)}  # fmt: skip
+    added = [{"add": one} for one in written]
+    try:
+        add_entry(uri, version, [{"commitInfo": info}, *added, {"txn": {"appId": APP, "version": version}}])
+    except FileExistsError:  # after any other error the entry may be there
+        _remove(uri, written)
+        raise
+    return [one["path"] for one in written]
+
+
+def _remove(uri: str, written: Iterable[Mapping[str, Any]]) -> None:
+    for one in written:
+        (Path(uri) / one["path"]).unlink(missing_ok=True)
+
+
+def _write_file(uri: str, table: Table, number: int, rows: pl.DataFrame) -> dict[str, Any]:
+    """Write a data file; what the log says of it, and how many `rows` it has."""
+    _require_present(table, rows)
+    many = rows.height > MAX_ROWS
+    path = Path(uri) / f"part-{number:05}-{uuid4()}-c000.{'zstd' if many else 'snappy'}.parquet"
+    buffer = BytesIO()
+    rows.write_parquet(buffer, **MANY if many else FEW)
+    size = path.write_bytes(buffer.getbuffer())
+    return {"path": path.name, "partitionValues": {}, "size": size, "modificationTime": int(time() * 1000),
+            "dataChange": True, "stats": json.dumps(_statistics(table, rows)), "rows": rows.height}  # fmt: skip
 
 
 def _require_present(table: Table, rows: pl.DataFrame) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 import polars as pl
 
 from lake.contract import RUN_ID, Table
+from lake.engine import is_in_order
 from lake.errors import BusyError, ConflictError, OvertakenError
 from lake.storage import delta
-from lake.storage.appending import MAX_ROWS, append_file
+from lake.storage.appending import BLOCK, MAX_ROWS, append_files
 from lake.storage.atomic import fsync_files
 from lake.storage.checksums import record_commit_checksums
 from lake.storage.delta_log import archived_entry_path, commit_entry, commit_paths, entry_path, publication_hash
@@ -178,7 +179,7 @@ class Writer:
             return CommitResult(before, 0)
         recipe["written"] = written
         if changed.is_empty():
-            self._append(table, _stamp(table, fresh, run_id), recipe)
+            self._append(table, fresh, recipe)
         elif table.mode == "merge":
             self._restate(table, fresh, changed, recipe)
         else:
@@ -187,13 +188,18 @@ class Writer:
         return CommitResult(before + 1, written)
 
     def _append(self, table: Table, rows: pl.DataFrame, recipe: Mapping[str, Any]) -> None:
-        """Add rows in one commit: one of few rows without the library, which reads the log's end for each."""
-        if rows.height > MAX_ROWS or not self._tables.takes_files(table, rows.columns):
-            delta.append(self._tables.open_for_writing(table), rows, recipe)
+        """Add rows in one commit; without the library, which reads the log's end for each, wherever that may be."""
+        run_id = recipe[RUN_ID]
+        if not self._tables.takes_files(table, table.stored_schema):
+            delta.append(self._tables.open_for_writing(table), _stamp(table, rows, run_id), recipe)
             return
         version = self._tables.newest(table) + 1
-        path = append_file(self._tables.uri(table), table, version, rows, recipe)
-        self._tables.remember(table, path, rows)
+        if rows.height > MAX_ROWS:
+            append_files(self._tables.uri(table), table, version, _stamp_blocks(table, rows, run_id), recipe)
+            return
+        stamped = _stamp(table, rows, run_id)
+        (path,) = append_files(self._tables.uri(table), table, version, [stamped], recipe)
+        self._tables.remember(table, path, stamped)
 
     def _compare(self, table: Table, rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Split off the rows whose key is new, and those that differ from what is stored under their key."""
@@ -240,6 +246,16 @@ def _stamp(table: Table, rows: pl.DataFrame, run_id: str) -> pl.DataFrame:
     """The rows as they are stored: with the run that writes them, in the order of the clock."""
     stored = rows.lazy() if RUN_ID in table.columns else rows.lazy().with_columns(pl.lit(run_id).alias(RUN_ID))
     return stored.select(list(table.stored_schema)).sort(table.clock, *table.key).collect(engine="in-memory")
+
+
+def _stamp_blocks(table: Table, rows: pl.DataFrame, run_id: str) -> Iterator[pl.DataFrame]:
+    """The rows of `_stamp` in the same order, a block at a time: no second frame of them all is made."""
+    by = [table.clock] if is_in_order(rows, table.key) else [table.clock, *table.key]
+    order = rows.select(pl.arg_sort_by(by, nulls_last=False, maintain_order=True)).to_series()
+    for start in range(0, rows.height, BLOCK):
+        block = rows[order.slice(start, BLOCK)]
+        stamped = block if RUN_ID in table.columns else block.with_columns(pl.lit(run_id).alias(RUN_ID))
+        yield stamped.select(list(table.stored_schema))
 
 
 def _clock_range(table: Table, rows: pl.DataFrame) -> tuple[Any, Any]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.contract import UTC
-from lake.engine import collect, put_in_order
+from lake.engine import collect, join_parts, put_in_order
 from lake.tables.market import MARKET_PRICES
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
@@ -75,9 +75,12 @@ def validate_bars(
         params: lags and limits.
     """
     judged = _judge_bars(quarantined_rows, raw_prices, market_prices, instruments, corporate_actions, moment, params)
-    # In one piece: whatever is done with the rows next would first make one of them, beside the parts.
-    good, bad = (pl.concat(parts, rechunk=True) for parts in zip(*judged, strict=True))
-    return ValidatedBars(put_in_order(good, MARKET_PRICES.key), bad.sort("payload_id", "line"))
+    good: list[pl.DataFrame] = []
+    bad: list[pl.DataFrame] = []
+    for stand, set_aside in judged:
+        good.append(stand)
+        bad.append(set_aside)
+    return ValidatedBars(put_in_order(join_parts(good), MARKET_PRICES.key), pl.concat(bad).sort("payload_id", "line"))
 
 
 def set_aside_bars(

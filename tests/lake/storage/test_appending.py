@@ -41,13 +41,17 @@ def test_the_library_reads_what_was_appended_without_it_and_appends_after_it(lak
     assert pl.DataFrame(opened(lake, "market_prices").to_pyarrow_table()).height == 4
 
 
-def test_many_rows_are_appended_by_the_library_and_the_next_few_without_it(
+def test_many_rows_are_one_commit_of_several_files_that_the_library_reads(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lake.storage.writer.MAX_ROWS", 2)
+    for limit in ("MAX_ROWS", "BLOCK"):
+        monkeypatch.setattr(f"lake.storage.writer.{limit}", 2)
     for first, count in ((0, 2), (2, 3), (5, 1)):
         lake.commit(TASK_REQUESTS, pl.concat(map(request_rows, range(first, first + count))), f"from {first}", {})
-    assert made_by(lake, "task_requests")[1:] == ["nextgen", "delta-rs", "nextgen"]
+    assert made_by(lake, "task_requests")[1:] == ["nextgen"] * 3
+    assert [len(one["files"]) for one in lake.history(TASK_REQUESTS)][:3] == [1, 2, 1]
+    theirs = pl.DataFrame(opened(lake, "task_requests").to_pyarrow_table())
+    assert_frame_equal(theirs.sort("request_id"), lake.read(TASK_REQUESTS), check_column_order=False)
     assert sorted(lake.read(TASK_REQUESTS)["request_id"]) == [f"request {number}" for number in range(6)]
 
 
@@ -86,13 +90,21 @@ def test_a_value_that_may_not_be_missing_is_asked_for_as_the_library_does(lake: 
     assert lake.newest(TASK_REQUESTS) == 0
 
 
+def test_of_blocks_that_cannot_all_be_written_no_file_is_left(lake: Lake) -> None:
+    rows = request_rows(1).with_columns(run_id=pl.lit("somebody"))
+    blocks = (rows, rows.with_columns(action=pl.lit(None, dtype=pl.String)))
+    with pytest.raises(ContractError, match="have no action"):
+        appending.append_files(lake.uri(TASK_REQUESTS), TASK_REQUESTS, 1, blocks, {})
+    assert list(Path(lake.uri(TASK_REQUESTS)).glob("*.parquet")) == []
+
+
 def test_of_two_that_make_one_version_the_second_is_told_and_leaves_nothing(lake: Lake) -> None:
     uri, rows = lake.uri(TASK_REQUESTS), request_rows(1).with_columns(run_id=pl.lit("somebody"))
     told: list[object] = []
 
     def make() -> None:
         try:
-            told.append(appending.append_file(uri, TASK_REQUESTS, 1, rows, {}))
+            told.append(appending.append_files(uri, TASK_REQUESTS, 1, [rows], {}))
         except FileExistsError as error:
             told.append(error)
 
@@ -101,7 +113,7 @@ def test_of_two_that_make_one_version_the_second_is_told_and_leaves_nothing(lake
         racer.start()
     for racer in racers:
         racer.join()
-    names = [one for one in told if isinstance(one, str)]
+    names = [name for one in told if isinstance(one, list) for name in one]
     assert len(told) == 4
     assert [path.name for path in Path(uri).glob("*.parquet")] == names
     assert len(names) == 1

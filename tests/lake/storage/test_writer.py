@@ -8,19 +8,25 @@ import shutil
 import subprocess
 import sys
 from collections import namedtuple
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import polars as pl
 import pytest
 from deltalake import write_deltalake
+from polars.testing import assert_frame_equal
 
+from lake.contract import Table
 from lake.errors import NotALakeError, StorageError
+from lake.storage import writer
 from lake.storage.disk import as_storage_error, require_free_space
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS
+from lake.tables.feedback import SESSION_SCORES
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES
 from lake.upkeep.vacuum import vacuum
-from tests.frames.published import publish_sessions, request_rows, write_session
+from tests.frames.published import FIRST, publish_sessions, request_rows, write_session
+from tests.new_lake import new_lake
 
 ROOT = Path(__file__).parents[3]
 WRITER = """
@@ -54,6 +60,39 @@ def test_processes_that_commit_the_same_write_it_once_even_to_a_table_not_yet_th
 def test_a_thousand_commits_from_four_processes_are_each_there_once(lake: Lake) -> None:
     shutil.rmtree(lake.uri(TASK_REQUESTS))
     assert sorted(race(lake.path, 4, 1_000)) == sorted(f"request {number}" for number in range(1_000))
+
+
+def any_rows(table: Table, count: int) -> pl.DataFrame:
+    """Rows of a table, in no order, whatever they mean."""
+
+    def value(dtype: pl.DataType, number: int) -> object:
+        if dtype == pl.Date:
+            return FIRST + timedelta(days=number % 5)
+        if dtype == pl.Datetime:
+            return datetime(2021, 3, 1, tzinfo=UTC) + timedelta(microseconds=number)
+        if dtype == pl.String:
+            return f"{number * 7 % count:03}"
+        return [number] * (number % 3) if dtype.is_nested() else number
+
+    schema = table.schema
+    return pl.DataFrame([{name: value(schema[name], n) for name in schema} for n in range(count)], schema=schema)
+
+
+@pytest.mark.parametrize("table", [MARKET_PRICES, SESSION_SCORES], ids=lambda table: table.name)
+def test_many_rows_are_written_a_block_at_a_time_as_they_would_be_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, table: Table
+) -> None:
+    rows, stored = any_rows(table, 100), []
+    for blocks in (1_000, 7):
+        monkeypatch.setattr(writer, "BLOCK", blocks)
+        lake = new_lake(tmp_path / f"in blocks of {blocks}")
+        with lake.lock("a test"):
+            assert lake.commit(table, rows, "many", {}).rows == 100
+        (file,) = Path(lake.uri(table)).glob("*.parquet")
+        stored.append(pl.read_parquet(file))
+        assert_frame_equal(lake.read(table, version=1).drop("run_id"), rows.sort(table.key))
+    assert stored[0][table.clock].is_sorted()
+    assert_frame_equal(stored[1], stored[0])
 
 
 def test_a_foreign_table_of_the_same_name_is_left_alone(lake: Lake) -> None:
