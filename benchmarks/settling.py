@@ -48,7 +48,7 @@ def main() -> None:
     first, last = (sum(sum(times[part]) for times in spent.values()) for part in (slice(1, 101), slice(-100, None)))
     entries = made.rows("ledger_entries").height
     print(
-        f"settling sessions={asked.sessions} entries={entries} first_ms={10 * first:.1f} last_ms={10 * last:.1f} "
+        f"settling sessions={asked.sessions} entries={entries} first_ms={first / 100:.1f} last_ms={last / 100:.1f} "
         f"ratio={last / first:.2f}"
     )
 
@@ -111,7 +111,9 @@ def tell(number: int, spent: dict[str, list[float]], made: World) -> None:
     recent = {name: sum(times[-BATCH:]) / len(times[-BATCH:]) for name, times in spent.items()}
     parts = "  ".join(f"{name} {mean:6.1f}" for name, mean in recent.items())
     entries = made.rows("ledger_entries").height
-    print(f"{number:6,} sessions {entries:8,} entries  {parts}  all {sum(recent.values()):6.1f} ms", flush=True)
+    carried = made.rows("balances").filter(pl.col("account") == "cash")["carried"].tail(BATCH).mean() or 0.0
+    whole = f"all {sum(recent.values()):6.1f} ms"
+    print(f"{number:6,} sessions {entries:8,} entries  carried {carried:4.0%}  {parts}  {whole}", flush=True)
 
 
 if __name__ == "__main__":

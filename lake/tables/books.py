@@ -113,6 +113,33 @@ LEDGER_ENTRIES = Table(
     },
 )
 
+BALANCES = Table(
+    name="balances",
+    domain="trading",
+    doc="What the ledger adds up to after each session, so that the next one goes on from it.",
+    key=("session", "account", "item"),
+    mode="append",
+    owner="balances",
+    clock="session",
+    columns={
+        "session": SESSION.refer_to("ledger_entries.session", "corporate_actions.ex_date"),
+        "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
+        "item": text("positions: the ticker; receivable: the claim's reference; else empty", unit="id", max_length=90),
+        "amount": money("debit positive, credit negative; of a position what it cost"),
+        "ticker": Column(
+            pl.String(), "symbol", "the security concerned", nullable=True, pattern=TICKER.pattern, max_length=20
+        ).refer_to("ledger_entries.ticker"),
+        "shares": count("shares", "held; only on positions"),
+        "local_amount": local_money("what a foreign position cost"),
+        "opened": day("positions: session of the first buy", nullable=True),
+        "due": day("receivable: when it is paid", nullable=True),
+        "carried": flag("taken from the balances before: nothing was learned of the past in the session"),
+        "facts": text(
+            "hash of what was known of the past; empty where balances cannot be carried on", unit="id", max_length=64
+        ),
+    },
+)
+
 PORTFOLIO_HOLDINGS = Table(
     name="portfolio_holdings",
     domain="trading",

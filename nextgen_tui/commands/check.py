@@ -1,4 +1,4 @@
-"""`nextgen check leaks`: does anything of this lake know the future?"""
+"""`nextgen check`: does anything of this lake know the future, and do its books add up from their beginning?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLOURS = {"clean": "green", "leak": "bold red", "broken": "bold red", "not chec
 
 
 @click.command("check", cls=ReadingCommand)
-@click.argument("what", type=click.Choice(["leaks"]))
+@click.argument("what", type=click.Choice(["leaks", "books"]))
 @click.option("--session", type=DAY, help="The last session that is looked at (default: the last one there is).")
 @click.option(
     "--draws",
@@ -29,15 +29,36 @@ COLOURS = {"clean": "green", "leak": "bold red", "broken": "bold red", "not chec
     help="Sessions after which the future is altered, and cut off.",
 )
 @pass_invocation
-def command(invocation: Invocation, what: str, session: date | None, draws: int) -> int:  # noqa: ARG001
-    """Look for values of the future in features, plugins, members and folds.
+def command(invocation: Invocation, what: str, session: date | None, draws: int) -> int:
+    """Look for values of the future in features, plugins, members and folds, or add the books up again.
 
-    Bars and news may not be known too early, nor stages be shown what comes after, nor members be picked by survival.
-    Later rows and corporate actions are altered or cut off, and no feature or forecast may move; features may look
-    back no further than they declare; labels of folds may not overlap, nor be an input; and nothing may be learned from
-    shuffled labels. Each detector has to find a planted leak first: one that does not is told as broken. Nothing is
-    written. The exit status is 1 if there is a leak or a broken detector. Example: nextgen check leaks --draws 5
+    With books, every entry of the ledger is added up and compared with the balances that the books go on from, and
+    with fills and facts gone through from the first session on; a cycle looks at what its session adds.
+
+    With leaks, bars and news may not be known too early, nor stages be shown what comes after, nor members be picked
+    by survival. Later rows and corporate actions are altered or cut off, and no feature or forecast may move; features
+    may look back no further than they declare; labels of folds may not overlap, nor be an input; and nothing may be
+    learned from shuffled labels. Each detector has to find a planted leak first: one that does not is told as broken.
+
+    Nothing is written. The exit status is 1 if there is a leak, a broken detector, or books that are off. Example:
+    nextgen check leaks --draws 5
     """
+    return _check_books(invocation, session) if what == "books" else _check_leaks(invocation, session, draws)
+
+
+def _check_books(invocation: Invocation, session: date | None) -> int:
+    from nextgen_tui.cli.session_choice import require_last_session
+    from pipeline.engine.executor import Executor
+    from pipeline.reading.books_check import check_books
+
+    executor = Executor(invocation.lake, invocation.settings)
+    found = check_books(executor, session or require_last_session(invocation.lake))
+    invocation.output.record(asdict(found) | {"agrees": found.agrees, "sentence": found.sentence})
+    invocation.output.say(found.sentence)
+    return exit_codes.DONE if found.agrees else exit_codes.DEGRADED
+
+
+def _check_leaks(invocation: Invocation, session: date | None, draws: int) -> int:
     from nextgen_tui.cli.session_choice import require_last_session
     from nextgen_tui.text.formats import counted
     from pipeline.engine.executor import Executor

@@ -33,6 +33,7 @@ from pipeline.models import promote, train
 from pipeline.models.attempts import record_attempt
 from pipeline.models.trials import ledger as ledger_of_trials
 from pipeline.prediction import inference_log, predict, ranking
+from pipeline.trading.balances import balances
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.ends import position_ends
@@ -61,6 +62,7 @@ SETTLE = (
     position_ends.STAGE,
     execute.STAGE,
     ledger.STAGE,
+    balances.STAGE,
     holdings.STAGE,
     baseline_holdings.STAGE,
     value.STAGE,

@@ -22,6 +22,7 @@ from lake.tables.trading import TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, join_spans
 from pipeline.market.sessions import Sessions
 from pipeline.plugins.extensions import Extensions
+from pipeline.trading.balances import balances
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.book import Book, fold
@@ -41,13 +42,14 @@ SETTLE = (
     position_ends.STAGE,
     execute.STAGE,
     ledger.STAGE,
+    balances.STAGE,
     holdings.STAGE,
     baseline_holdings.STAGE,
     value.STAGE,
     reflect.STAGE,
     decision_scores.STAGE,
 )
-BOOKS = (position_ends.STAGE, execute.STAGE, ledger.STAGE, holdings.STAGE, value.STAGE)
+BOOKS = (position_ends.STAGE, execute.STAGE, ledger.STAGE, balances.STAGE, holdings.STAGE, value.STAGE)
 """Enough for tests of what is owned: nothing is compared with a baseline and no trade is looked back at."""
 LOOK_AHEAD = (regime.STAGE, plan.STAGE)
 NO_ROWS = {name: table.empty() for name, table in TABLES.items()}

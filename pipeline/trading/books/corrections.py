@@ -48,6 +48,8 @@ def settle(
     session: date,
     calendar: Sessions,
     rates: SessionRates = NO_FOREIGN,
+    *,
+    is_known: bool = False,
 ) -> Settled:
     """Correct what the ledger has of the past by the facts as known now, then post the session's own actions.
 
@@ -61,13 +63,15 @@ def settle(
         market_prices: daily bars of the session and some before, and around earlier sessions that left fractions.
         calendar: the sessions.
         rates: how amounts of foreign names are converted, as known now.
+        is_known: whether nothing was learned of the past since it was posted, so that nothing of it is looked at: then
+            the entries may be the balances of the session before.
     """
     previous = calendar.previous(session)
-    ever_held = ledger_entries["ticker"].drop_nulls().unique()
-    known = select_concerning(corporate_actions, ever_held).filter(pl.col("ex_date") <= session)
+    names = ledger_entries["ticker"].drop_nulls().unique()  # ever held, or held now
+    known = select_concerning(corporate_actions, names).filter(pl.col("ex_date") <= session)
     past = known.filter(pl.col("ex_date") <= previous)
     events: list[LedgerEvent] = []
-    if doubtful := find_doubtful(ledger_entries, past, calendar, rates):
+    if doubtful := set() if is_known else find_doubtful(ledger_entries, past, calendar, rates):
         fills = sort_fills(executed_trades.filter(pl.col("ticker").is_in(sorted(doubtful))))
         concerned = select_actions(past.filter(pl.col("ticker").is_in(sorted(doubtful))), None, previous)
         quotes = Quotes(market_prices, doubtful)

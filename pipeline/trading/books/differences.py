@@ -59,7 +59,10 @@ def _check_form(entries: pl.DataFrame, calendar: Sessions) -> Iterator[Differenc
     uneven = uneven.filter(pl.col("amount") != 0).sort("event_id")
     for reference, amount in uneven.select("reference", "amount").iter_rows():
         yield Difference(reference, f"its entries are out of balance by {amount}")
-    opens = calendar.frame(calendar.days[0], calendar.days[-1]).select("session", "open_at")
+    if entries.is_empty():
+        return
+    first, last = entries["session"].min(), entries["session"].max()
+    opens = calendar.frame(first, last).select("session", "open_at")  # type: ignore[arg-type]
     dated = entries.join(opens, on="session", how="left").filter(
         (pl.col("open_at").is_null() | (pl.col("open_at") != pl.col("ts"))) | (pl.col("effective") > pl.col("session"))
     )

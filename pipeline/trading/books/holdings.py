@@ -5,10 +5,11 @@ from __future__ import annotations
 import polars as pl
 
 from lake.contract import CENTS
-from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS
+from lake.tables.books import BALANCES, LEDGER_ENTRIES, PORTFOLIO_HOLDINGS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.following import Securities
+from pipeline.trading.balances.opening import entries_to_add_up, read_book
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning
 from pipeline.trading.books.book import Book, Position, fold
 from pipeline.trading.books.earlier.marks import mark_once
@@ -32,6 +33,7 @@ BAR_COLUMNS = (*MARKET_PRICES.key, "session", "close")
 
 
 def holdings(
+    balances: pl.DataFrame,
     ledger_entries: pl.DataFrame,
     portfolio_holdings: pl.DataFrame,
     corporate_actions: pl.DataFrame,
@@ -48,7 +50,7 @@ def holdings(
     never left out of the book's worth. A foreign name is told in its own currency too.
     """
     session = moment.session
-    book = fold(ledger_entries)
+    book = read_book(balances, session) or fold(ledger_entries)
     tickers = sorted(book.positions)
     if not tickers:
         return PORTFOLIO_HOLDINGS.empty()
@@ -138,7 +140,8 @@ STAGE = Stage(
     name="holdings",
     function=holdings,
     reads=(
-        Read(LEDGER_ENTRIES, lookback=None),
+        Read(BALANCES),
+        Read(LEDGER_ENTRIES, further=entries_to_add_up),
         Read(PORTFOLIO_HOLDINGS, lookback=1, upto="previous"),
         Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
         Read(

@@ -6,10 +6,11 @@ from datetime import date, datetime
 
 import polars as pl
 
-from lake.tables.books import LEDGER_ENTRIES, POSITION_ENDS
+from lake.tables.books import BALANCES, LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.trading.balances.opening import find_opening
 from pipeline.trading.books.actions import ACTION_COLUMNS, add_redenominations, add_write_offs
 from pipeline.trading.books.book import LedgerEvent, Leg, build_entries, fold
 from pipeline.trading.books.corrections import settle
@@ -31,6 +32,7 @@ def ledger(
     position_ends: pl.DataFrame,
     instruments: pl.DataFrame,
     fx_rates: pl.DataFrame,
+    balances: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -38,16 +40,19 @@ def ledger(
     session = moment.session
     opening = moment.calendar.open_at(session)
     follows = params.settlement == 2
-    book = fold(ledger_entries)
-    events: list[LedgerEvent] = []
-    if ledger_entries.is_empty():
-        events.append(_funding(to_cents(params.capital), session, opening))
-        book.post(events[0], session)
+    begun, events = None, list[LedgerEvent]()
     if follows:
         rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
         known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
-        given = (ledger_entries, executed_trades, known, market_prices)
-        settled = settle(book, *given, session, moment.calendar, rates)
+        begun = find_opening(balances, known, market_prices, ledger_entries, rates, session, moment.calendar)
+    entries = ledger_entries if begun is None else begun
+    book = fold(entries)
+    if entries.is_empty():
+        events.append(_funding(to_cents(params.capital), session, opening))
+        book.post(events[0], session)
+    if follows:
+        given = (entries, executed_trades, known, market_prices)
+        settled = settle(book, *given, session, moment.calendar, rates, is_known=begun is not None)
     else:
         late = cut_to_recent(corporate_actions, "ex_date", LATE_SESSIONS, moment)
         bars = cut_to_recent(market_prices, "session", WINDOW, moment)
@@ -90,6 +95,7 @@ STAGE = Stage(
         Read(POSITION_ENDS, lookback=None, every_revision=True),
         Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
+        Read(BALANCES, lookback=1, upto="previous"),
     ),
     writes=LEDGER_ENTRIES,
     params=TradingParams(),

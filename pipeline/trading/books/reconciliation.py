@@ -15,8 +15,16 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from pipeline.market.sessions import Sessions
-from pipeline.trading.reconciling.days import ACTION_COLUMNS, FillOfDay, add_changes, gather_days, put_in_turn
+from pipeline.trading.reconciling.days import (
+    ACTION_COLUMNS,
+    DayOfBooks,
+    FillOfDay,
+    add_changes,
+    gather_days,
+    put_in_turn,
+)
 from pipeline.trading.reconciling.exact_numbers import divide_evenly, read_exactly, to_a_millionth
+from pipeline.trading.reconciling.known_bars import find_concerned, read_bars
 from pipeline.trading.reconciling.known_rates import KnownRates, Redenomination
 
 CENTS_PER_UNIT = 100
@@ -46,27 +54,29 @@ class _Event(NamedTuple):
     session: date
 
 
-class _Claim(NamedTuple):
+class Claim(NamedTuple):
+    """A dividend earned and not yet paid."""
+
     due: date
     reference: str
     ticker: str
     cents: int
 
 
-class _Sum(NamedTuple):
+class Sum(NamedTuple):
     """An amount in the book's cents, and in hundredths of what its name is quoted in."""
 
     cents: int
     quoted: int
 
-    def part(self, share: Fraction) -> _Sum:
-        return _Sum(round(self.cents * share), round(self.quoted * share))
+    def part(self, share: Fraction) -> Sum:
+        return Sum(round(self.cents * share), round(self.quoted * share))
 
-    def less(self, other: _Sum) -> _Sum:
-        return _Sum(self.cents - other.cents, self.quoted - other.quoted)
+    def less(self, other: Sum) -> Sum:
+        return Sum(self.cents - other.cents, self.quoted - other.quoted)
 
 
-NOTHING = _Sum(0, 0)
+NOTHING = Sum(0, 0)
 
 
 @dataclass
@@ -79,9 +89,11 @@ class Reconciliation:
     splits_of: Mapping[str, list[dict[str, Any]]]
     rates: KnownRates = field(default_factory=KnownRates)
     shares: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    cost: dict[str, _Sum] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
-    claims: list[_Claim] = field(default_factory=list)
+    cost: dict[str, Sum] = field(default_factory=lambda: defaultdict(lambda: NOTHING))
+    claims: list[Claim] = field(default_factory=list)
     postings: list[Posting] = field(default_factory=list)
+    begun: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    """Cents on cash and receivable before the first posting."""
     remarks: list[tuple[str, str]] = field(default_factory=list)
     """Fills that do not agree with the rates: the trade, and what is wrong with it."""
 
@@ -96,10 +108,10 @@ class Reconciliation:
         return self._total("receivable")
 
     def _total(self, account: str) -> int:
-        return sum(posting.cents for posting in self.postings if posting.account == account)
+        return self.begun[account] + sum(one.cents for one in self.postings if one.account == account)
 
     def _add(
-        self, event: _Event, account: str, ticker: str | None, what: _Sum, shares: int = 0, due: date | None = None
+        self, event: _Event, account: str, ticker: str | None, what: Sum, shares: int = 0, due: date | None = None
     ) -> None:
         currency = self.rates.currency_at(ticker, event.session)
         quoted = what.quoted if currency else 0
@@ -114,21 +126,38 @@ class Reconciliation:
         if cents or shares:
             self.postings.append(Posting(event.reference, event.session, account, ticker, cents, shares, due))
 
-    def _exchange(self, ticker: str, session: date, quoted: int, rate: Fraction | None = None) -> _Sum:
+    def _exchange(self, ticker: str, session: date, quoted: int, rate: Fraction | None = None) -> Sum:
         """An amount as quoted with what it is in the book's cents: converted once, at the rate of the session."""
         rate = rate or self.rates.find(ticker, session)
-        return _Sum(round(quoted * (rate or 1)), quoted)
+        return Sum(round(quoted * (rate or 1)), quoted)
+
+    def go_through(self, days: Mapping[date, DayOfBooks]) -> None:
+        """Follow what happened, session by session: what came in the morning, what was paid, then the fills."""
+        for day in sorted(days):
+            on_day = days[day]
+            for ticker, number, change in on_day.changes:
+                if self.shares.get(ticker):
+                    self.redenominate(day, ticker, number, change)
+            for turn in put_in_turn(on_day.actions, self.shares):
+                held = [dict(zip(ACTION_COLUMNS, one, strict=True)) for one in turn if self.shares.get(one[0])]
+                if len(turn) > 1:
+                    self.swap(day, held)
+                elif held:
+                    self.act(day, held[0])
+            self.pay(day)
+            for trade in on_day.fills:
+                self.fill(trade)
 
     def fund(self, session: date, cents: int) -> None:
         """The capital paid in."""
         event = _Event(f"{session}:fund", session)
-        self._add(event, "cash", None, _Sum(cents, 0))
-        self._add(event, "capital", None, _Sum(-cents, 0))
+        self._add(event, "cash", None, Sum(cents, 0))
+        self._add(event, "capital", None, Sum(-cents, 0))
 
     def fill(self, trade: FillOfDay) -> None:
         """A buy, or a sale of what was there; the commission was paid either way."""
         event, ticker = _Event(trade.trade_id, trade.session), trade.ticker
-        rate, gross = None, _Sum(trade.gross, trade.gross)
+        rate, gross = None, Sum(trade.gross, trade.gross)
         if trade.currency and trade.rate is not None and trade.local_gross is not None:
             rate = Fraction(trade.rate)
             gross = self._exchange(ticker, trade.session, trade.local_gross, rate)
@@ -137,7 +166,7 @@ class Reconciliation:
             self._move(event, ticker, trade.shares, gross)
             self._add(event, "cash", ticker, NOTHING.less(gross))
         elif held := min(self.shares[ticker], trade.shares):
-            got = _Sum(*(divide_evenly(one * held, trade.shares) for one in gross))
+            got = Sum(*(divide_evenly(one * held, trade.shares) for one in gross))
             self._sell(event, ticker, held, got, rate)
         self._add_own(event, "commission", ticker, trade.commission)
         self._add_own(event, "cash", ticker, -trade.commission)
@@ -183,7 +212,7 @@ class Reconciliation:
         for currency, quoted in ((change.old, -was), (change.new, now)):
             if currency and quoted:
                 self.postings.append(Posting(reference, session, "positions", ticker, 0, 0, None, currency, quoted))
-        self.cost[ticker] = _Sum(self.cost[ticker].cents, now)
+        self.cost[ticker] = Sum(self.cost[ticker].cents, now)
 
     def swap(self, session: date, renames: Iterable[Mapping[str, Any]]) -> None:
         """Companies that take each other's tickers: all leave with what they have, then all arrive."""
@@ -226,13 +255,13 @@ class Reconciliation:
             self._pay_fraction(event, ticker, fraction * to_a_millionth(price), cost, fraction / exact, int(exact))
 
     def _pay_fraction(
-        self, event: _Event, ticker: str, value: Fraction, cost: _Sum, share: Fraction, whole: int
+        self, event: _Event, ticker: str, value: Fraction, cost: Sum, share: Fraction, whole: int
     ) -> None:
         """What is left of a share is paid out, with its share of the cost; all of that where no whole one stays."""
         paid = self._exchange(ticker, event.session, round(value * CENTS_PER_UNIT))
         self._take_out(event, ticker, cost.part(share) if whole else cost, paid)
 
-    def _as_quoted(self, ticker: str, what: _Sum, session: date) -> int:
+    def _as_quoted(self, ticker: str, what: Sum, session: date) -> int:
         return what.quoted if self._is_foreign(ticker, session) else what.cents
 
     def _later_that_day(self, action: Mapping[str, Any], session: date) -> Fraction:
@@ -261,7 +290,7 @@ class Reconciliation:
         self._hand_on(event, action, ratio, cost.less(sold), leaves=True)
 
     def _hand_on(
-        self, event: _Event, action: Mapping[str, Any], ratio: tuple[int, int], cost: _Sum, *, leaves: bool
+        self, event: _Event, action: Mapping[str, Any], ratio: tuple[int, int], cost: Sum, *, leaves: bool
     ) -> None:
         ticker, other = action["ticker"], action["successor"]
         exact = Fraction(self.shares[ticker] * ratio[0], ratio[1])
@@ -282,11 +311,11 @@ class Reconciliation:
                 )
             self._pay_fraction(event, other, fraction * price, came, fraction / exact, int(exact))
 
-    def _in_currency_of(self, other: str, ticker: str, cost: _Sum, session: date) -> _Sum:
+    def _in_currency_of(self, other: str, ticker: str, cost: Sum, session: date) -> Sum:
         """A cost that goes along from one name to another, in what that one is quoted in."""
         if self.rates.currency_at(ticker, session) == self.rates.currency_at(other, session):
             return cost
-        return _Sum(cost.cents, round(self._as_quoted(ticker, cost, session) * self._cross(ticker, other, session)))
+        return Sum(cost.cents, round(self._as_quoted(ticker, cost, session) * self._cross(ticker, other, session)))
 
     def _cross(self, ticker: str, other: str, session: date) -> Fraction:
         """What one unit of a name's currency is in the other's."""
@@ -303,19 +332,19 @@ class Reconciliation:
             return
         returned = NOTHING
         if action["nature"] == "return_of_capital":
-            returned = _Sum(min(given.cents, cost.cents), min(given.quoted, cost.quoted))
+            returned = Sum(min(given.cents, cost.cents), min(given.quoted, cost.quoted))
         income = "realised" if action["nature"] in ("return_of_capital", "rights", "spin_off") else "dividends"
         self._move(event, ticker, 0, NOTHING.less(returned))
         self._add(event, income, ticker, returned.less(given))
         self._add(event, "receivable", ticker, given, due=due)
-        self.claims.append(_Claim(due, event.reference, ticker, given.cents))
+        self.claims.append(Claim(due, event.reference, ticker, given.cents))
 
-    def _sell(self, event: _Event, ticker: str, shares: int, got: _Sum, rate: Fraction | None = None) -> None:
-        cost = _Sum(*(divide_evenly(one * shares, self.shares[ticker]) for one in self.cost[ticker]))
+    def _sell(self, event: _Event, ticker: str, shares: int, got: Sum, rate: Fraction | None = None) -> None:
+        cost = Sum(*(divide_evenly(one * shares, self.shares[ticker]) for one in self.cost[ticker]))
         self._move(event, ticker, -shares, NOTHING)
         self._take_out(event, ticker, cost, got, rate)
 
-    def _take_out(self, event: _Event, ticker: str, cost: _Sum, got: _Sum, rate: Fraction | None = None) -> None:
+    def _take_out(self, event: _Event, ticker: str, cost: Sum, got: Sum, rate: Fraction | None = None) -> None:
         """Cost leaves for what is got; of a foreign name what the rate added to the cost is no gain of the share."""
         worth = (
             self._exchange(ticker, event.session, cost.quoted, rate).cents
@@ -324,13 +353,13 @@ class Reconciliation:
         )
         self._move(event, ticker, 0, NOTHING.less(cost))
         self._add(event, "cash", ticker, got)
-        self._add(event, "realised", ticker, _Sum(worth - got.cents, cost.quoted - got.quoted))
-        self._add(event, "exchange", ticker, _Sum(cost.cents - worth, 0))
+        self._add(event, "realised", ticker, Sum(worth - got.cents, cost.quoted - got.quoted))
+        self._add(event, "exchange", ticker, Sum(cost.cents - worth, 0))
 
     def _is_foreign(self, ticker: str, session: date) -> bool:
         return self.rates.currency_at(ticker, session) is not None
 
-    def _move(self, event: _Event, ticker: str, shares: int, cost: _Sum) -> None:
+    def _move(self, event: _Event, ticker: str, shares: int, cost: Sum) -> None:
         self.shares[ticker] += shares
         self.cost[ticker] = self.cost[ticker].less(NOTHING.less(cost))
         self._add(event, "positions", ticker, cost, shares)
@@ -395,7 +424,7 @@ def reconcile(
         rates: how foreign names are converted; None if there are none.
     """
     fills = executed_trades.filter(pl.col("shares") > 0, pl.col("session") <= session)
-    names = _concerned(set(fills["ticker"].to_list()), corporate_actions)
+    names = find_concerned(set(fills["ticker"].to_list()), corporate_actions)
     begun = min(fills["session"].to_list(), default=session)
     actions = corporate_actions.filter(
         pl.col("ticker").is_in(sorted(names)), pl.col("ex_date") <= session, pl.col("ex_date") > begun
@@ -403,45 +432,12 @@ def reconcile(
     splits_of: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for split in actions.filter(pl.col("kind") == "split").iter_rows(named=True):
         splits_of[split["ticker"]].append(split)
-    found = Reconciliation(calendar, *_prices(market_prices, names), splits_of, rates or KnownRates())
+    found = Reconciliation(calendar, *read_bars(market_prices, names), splits_of, rates or KnownRates())
     found.fund(*funded)
     days = gather_days(actions, position_ends, fills, session, calendar)
     add_changes(days, found.rates, session, calendar)
-    for day in sorted(days):
-        on_day = days[day]
-        for ticker, number, change in on_day.changes:
-            if found.shares.get(ticker):
-                found.redenominate(day, ticker, number, change)
-        for turn in put_in_turn(on_day.actions, found.shares):
-            held = [dict(zip(ACTION_COLUMNS, one, strict=True)) for one in turn if found.shares.get(one[0])]
-            if len(turn) > 1:
-                found.swap(day, held)
-            elif held:
-                found.act(day, held[0])
-        found.pay(day)
-        for trade in on_day.fills:
-            found.fill(trade)
+    found.go_through(days)
     return found
-
-
-def _concerned(names: set[str], corporate_actions: pl.DataFrame) -> set[str]:
-    """Names, what they became or gave shares of, and who came under one of them: the rest is the newcomer's."""
-    pairs = corporate_actions.filter(pl.col("successor").is_not_null()).select("ticker", "successor").rows()
-    while new := {one for pair in pairs if not names.isdisjoint(pair) for one in pair} - names:
-        names |= new
-    return names
-
-
-def _prices(
-    market_prices: pl.DataFrame, names: Iterable[str]
-) -> tuple[dict[tuple[str, date], Fraction], dict[str, list[tuple[date, Fraction]]]]:
-    bars = market_prices.filter(pl.col("ticker").is_in(sorted(names))).sort("ticker", "session")
-    opens: dict[tuple[str, date], Fraction] = {}
-    closes: dict[str, list[tuple[date, Fraction]]] = defaultdict(list)
-    for ticker, day, opening, close in bars.select("ticker", "session", "open", "close").iter_rows():
-        opens[ticker, day] = read_exactly(opening)
-        closes[ticker].append((day, read_exactly(close)))
-    return opens, closes
 
 
 def read_closes(portfolio_holdings: pl.DataFrame, session: date) -> dict[str, Fraction]:

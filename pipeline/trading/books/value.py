@@ -9,10 +9,18 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from lake.tables.books import BASELINE_HOLDINGS, LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE, POSITION_ENDS
+from lake.tables.books import (
+    BALANCES,
+    BASELINE_HOLDINGS,
+    LEDGER_ENTRIES,
+    PORTFOLIO_HOLDINGS,
+    PORTFOLIO_VALUE,
+    POSITION_ENDS,
+)
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
+from pipeline.trading.balances.opening import history_to_go_through, is_carried, read_book, to_entries
 from pipeline.trading.baselines.chained_returns import ChainedLevels, chain_levels
 from pipeline.trading.baselines.levels import charge_baselines, sum_baselines
 from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning
@@ -34,6 +42,7 @@ from pipeline.trading.currencies.session_rates import RATE_COLUMNS, SessionRates
 from pipeline.trading.currencies.valuation import value_position
 from pipeline.trading.params import TradingParams
 from pipeline.trading.reconciling.known_rates import KnownRates
+from pipeline.trading.reconciling.one_session import reconcile_session
 
 LOOKBACK = 10
 """Sessions read so that a day's return has the bar before it in spite of gaps."""
@@ -69,6 +78,7 @@ class _Checked(NamedTuple):
 
 
 def value(
+    balances: pl.DataFrame,
     ledger_entries: pl.DataFrame,
     portfolio_holdings: pl.DataFrame,
     executed_trades: pl.DataFrame,
@@ -88,8 +98,7 @@ def value(
     `unexplained` is the value by the ledger less the value by fills and facts as known today. What today's knowledge
     adds to the value of the close before is `restated`: the session did not earn it.
     """
-    session = moment.session
-    book = fold(ledger_entries)
+    session, book = moment.session, read_book(balances, moment.session) or fold(ledger_entries)
     before = _before(portfolio_value, book)
     held, trades = (frame.filter(pl.col("session") == session) for frame in (portfolio_holdings, executed_trades))
     positions_value, unrealised = (sum_cents(held, name) for name in ("market_value", "unrealised"))
@@ -99,7 +108,7 @@ def value(
         if params.securities == 2:
             bars = drop_bars_of_others(bars, portfolio_holdings, moment.calendar, params.max_gap)
         tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars, position_ends)
-        checked = _check(nav, before, portfolio_value, *tables, instruments, fx_rates, moment, params)
+        checked = _check(nav, before, portfolio_value, *tables, instruments, fx_rates, balances, moment, params)
     else:
         checked = _Checked(nav - _add_sources(book) - unrealised, None, None, before.peak)
     peak, market = max(checked.peak, nav), (market_prices, corporate_actions, ticker_universe, instruments)
@@ -114,7 +123,7 @@ def value(
         "unexplained": checked.unexplained,
         "peak": peak,
         "restated": checked.restated,
-        **_read_exchange(ledger_entries, held, book),
+        **_read_exchange(ledger_entries, held, book, known=is_carried(balances, session)),
     }
     row = {
         **{name: None if amount is None else Decimal(amount).scaleb(-2) for name, amount in cents.items()},
@@ -139,9 +148,11 @@ def _read_accounts(book: Book) -> dict[str, int]:
     return {name: getattr(book, name) for name in names}
 
 
-def _read_exchange(ledger_entries: pl.DataFrame, held: pl.DataFrame, book: Book) -> dict[str, int | None]:
-    """What exchange rates brought; None where nothing was ever held in another currency."""
-    if ledger_entries["currency"].null_count() == ledger_entries.height:
+def _read_exchange(
+    ledger_entries: pl.DataFrame, held: pl.DataFrame, book: Book, *, known: bool
+) -> dict[str, int | None]:
+    """What exchange rates brought; None where nothing was ever held in another currency, as in carried balances."""
+    if known or ledger_entries["currency"].null_count() == ledger_entries.height:
         return {"exchange": None, "unrealised_exchange": None}
     return {"exchange": book.exchange, "unrealised_exchange": sum_cents(held, "exchange_gain")}
 
@@ -158,14 +169,20 @@ def _check(
     position_ends: pl.DataFrame,
     instruments: pl.DataFrame,
     fx_rates: pl.DataFrame,
+    balances: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> _Checked:
     session, calendar = moment.session, moment.calendar
-    funded = (before.first or session, to_cents(params.capital) if before.first is None else before.capital)
-    stated = KnownRates.read(instruments, fx_rates, moment.currency)
-    given = (executed_trades, corporate_actions, market_prices, funded, session, calendar, position_ends)
-    found = reconcile(*given, stated)
+    facts = (executed_trades, corporate_actions, market_prices)
+    if carried := is_carried(balances, session):
+        begun = balances.filter(pl.col("session") == calendar.previous(session))
+        ledger_entries = ledger_entries.filter(pl.col("session") == session)
+        found = reconcile_session(begun, *facts, session, calendar, position_ends)
+    else:
+        funded = (before.first or session, to_cents(params.capital) if before.first is None else before.capital)
+        stated = KnownRates.read(instruments, fx_rates, moment.currency)
+        found = reconcile(*facts, funded, session, calendar, position_ends, stated)
     reconciled = (
         found.cash + found.receivable + found.value_positions(session, read_closes(portfolio_holdings, session))
     )
@@ -176,13 +193,19 @@ def _check(
     rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
     tables = (portfolio_holdings, corporate_actions, market_prices)
     down = MarkDown(params.mark_down_after, params.mark_down, calendar)
-    restated = _value_as_known(ledger_entries, *tables, before, down, rates) - before.nav
+    known = fold(to_entries(begun) if carried else _posted_for(ledger_entries, before.session))
+    restated = _value_as_known(known, *tables, before, down, rates) - before.nav
     peak = _restate_peak(portfolio_value, restated, min(late, default=before.session)) if restated else before.peak
     return _Checked(nav - reconciled, restated, difference, peak)
 
 
+def _posted_for(ledger_entries: pl.DataFrame, session: date) -> pl.DataFrame:
+    """The entries that count for the time up to a session."""
+    return ledger_entries.filter(pl.coalesce("effective", "session") <= session)
+
+
 def _value_as_known(
-    ledger_entries: pl.DataFrame,
+    book: Book,
     portfolio_holdings: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
@@ -193,7 +216,6 @@ def _value_as_known(
     """The value after the session before by what the ledger and the facts say of it now, in cents."""
     session = before.session
     assert session is not None
-    book = fold(ledger_entries.filter(pl.coalesce("effective", "session") <= session))
     known = select_actions(select_concerning(corporate_actions, book.positions), None, session)
     closes = Closes(market_prices, known, book.positions, rates)
     carried = read_carried(portfolio_holdings.filter(pl.col("session") == session))
@@ -257,9 +279,10 @@ STAGE = Stage(
     name="value",
     function=value,
     reads=(
-        Read(LEDGER_ENTRIES, lookback=None),
+        Read(BALANCES, lookback=1),
+        Read(LEDGER_ENTRIES, further=history_to_go_through),
         Read(PORTFOLIO_HOLDINGS, lookback=1),
-        Read(EXECUTED_TRADES, lookback=None),
+        Read(EXECUTED_TRADES, further=history_to_go_through),
         Read(BASELINE_HOLDINGS),
         Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
         Read(POSITION_ENDS, lookback=None, every_revision=True),

@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.books import LEDGER_ENTRIES, POSITION_ENDS
+from lake.tables.books import BALANCES, LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
@@ -17,6 +17,7 @@ from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.securities.following import Securities
 from pipeline.market.securities.order_of_day import order_by_company
+from pipeline.trading.balances.opening import find_opening
 from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_redenominations, add_write_offs, select_actions
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.corrections import settle
@@ -53,6 +54,7 @@ def execute(
     instruments: pl.DataFrame,
     fx_rates: pl.DataFrame,
     trading_switches: pl.DataFrame,
+    balances: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -71,14 +73,17 @@ def execute(
         return EXECUTED_TRADES.empty()
     recent_actions = cut_to_recent(corporate_actions, "ex_date", LOOKBACK, moment)
     recent_bars = cut_to_recent(market_prices, "session", LOOKBACK, moment)
-    book, rates = fold(ledger_entries), SessionRates()
+    rates = SessionRates()
     if params.settlement == 2:
         rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
         recent_bars = requote_bars(recent_bars, rates, session)
         known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
-        given = (ledger_entries, executed_trades, known, market_prices)
-        book = settle(book, *given, session, moment.calendar, rates).book
+        begun = find_opening(balances, known, market_prices, ledger_entries, rates, session, moment.calendar)
+        entries = ledger_entries if begun is None else begun
+        given = (fold(entries), entries, executed_trades, known, market_prices)
+        book = settle(*given, session, moment.calendar, rates, is_known=begun is not None).book
     else:
+        book = fold(ledger_entries)
         settle_once(book, ledger_entries, recent_actions, recent_bars, session, moment.calendar)
     kept = _explain_kept(plans, read_last_decisions(trade_decisions, opening), stops, opening, params.approval)
     actions = select_actions(corporate_actions, moment.calendar.previous(session), session)
@@ -275,6 +280,7 @@ STAGE = Stage(
         Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
         SWITCHES,
+        Read(BALANCES, lookback=1, upto="previous"),
     ),
     writes=EXECUTED_TRADES,
     params=TradingParams(),

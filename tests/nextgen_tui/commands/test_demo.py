@@ -12,7 +12,7 @@ import pytest
 
 from lake.runs import last_session
 from lake.store import Lake
-from lake.tables.books import PORTFOLIO_VALUE
+from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_VALUE
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.predictions import PREDICTIONS
@@ -20,6 +20,8 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.control.workers.job import Job
 from pipeline.control.workers.task_actions import perform
+from tests.copies import copy_lake
+from tests.nextgen_tui.lakes import land
 
 # pandas' own change of mind, inside the calendar library.
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")
@@ -85,6 +87,21 @@ def test_a_replay_and_cycles_up_to_a_day_end_with_what_came_of_them(
     )
     rungs = [rung["name"] for rung in replayed["summary"]["ladder"]]
     assert rungs == ["cash", "benchmark", "equal weight", "top-k dropout", "book"]
+
+
+def test_books_that_are_added_up_from_the_start_agree_and_a_forged_entry_of_the_past_is_found(
+    demo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, told, _ = said(capsys, "check", "books", "--lake", str(demo))
+    assert (code, told["agrees"], told["kept"]) == (exit_codes.DONE, True, True)
+    copy = copy_lake(demo, tmp_path / "copy")
+    lake = Lake.open(copy)
+    entries = lake.read(LEDGER_ENTRIES).drop("run_id").filter(pl.col("kind") == "fund")
+    forged = entries.with_columns(pl.format("x{}", "entry_id").alias("entry_id"), event_id=pl.lit("x"))
+    land(lake, LEDGER_ENTRIES, forged)
+    code, told, _ = said(capsys, "check", "books", "--lake", str(copy))
+    assert (code, told["balances_agree"]) == (exit_codes.DEGRADED, False)
+    assert "do NOT agree" in told["sentence"]
 
 
 def test_the_end_of_a_replay_is_told_in_words(demo: Path, capsys: pytest.CaptureFixture[str]) -> None:

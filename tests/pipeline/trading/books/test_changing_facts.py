@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from lake.storage.visibility import select_last_revisions
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import TRADE_PLANS
+from pipeline.trading.balances import balances
 from pipeline.trading.books import holdings, ledger
 from pipeline.trading.books.differences import compare
 from pipeline.trading.books.reconciliation import reconcile
@@ -215,7 +216,7 @@ def reconciled(world: World) -> Any:
 
 def check_ledger(history: History) -> None:
     """The ledger alone: quick enough for very many histories."""
-    world = live(history, (position_ends.STAGE, execute.STAGE, ledger.STAGE, holdings.STAGE))
+    world = live(history, (position_ends.STAGE, execute.STAGE, ledger.STAGE, balances.STAGE, holdings.STAGE))
     agree(history, world)
 
 

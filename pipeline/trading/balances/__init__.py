@@ -1,0 +1,1 @@
+"""What the ledger adds up to after each session, carried on from one to the next."""

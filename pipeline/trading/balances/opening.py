@@ -1,0 +1,173 @@
+"""The balances that a session begins with: those of the one before, where nothing was learned of the past since."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from lake.fingerprint import fingerprint
+from lake.tables.books import BALANCES, LEDGER_ENTRIES
+from pipeline.engine.stage import Moment
+from pipeline.market.sessions import Sessions
+from pipeline.trading.books.actions import ACTION_COLUMNS
+from pipeline.trading.books.book import Book, fold
+from pipeline.trading.books.money import cents_series
+from pipeline.trading.books.quotes import WINDOW, Span
+from pipeline.trading.currencies.session_rates import SessionRates
+
+ACCOUNTS = ("cash", "capital", "realised", "exchange", "dividends", "commission", "rounding")
+"""Accounts with one balance each; of them `cash` and `commission` count debits, the others credits."""
+DEBIT = ("cash", "commission")
+QUOTED = ("ticker", "session", "open", "close")
+
+
+def fingerprint_facts(
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    ledger_entries: pl.DataFrame,
+    rates: SessionRates,
+    upto: date,
+    calendar: Sessions,
+) -> str:
+    """Hash what the books up to a session rest on beside their fills: whoever finds the same again need not look anew.
+
+    These are the actions, and the bars that say what fractions of shares were paid out at. Foreign names rest on rates
+    as well, so that there is no hash with them.
+
+    Args:
+        corporate_actions: all that is known, last revisions, write-offs among them; at least `ACTION_COLUMNS`.
+        market_prices: daily bars, those around sessions that left fractions among them.
+        ledger_entries: up to the session.
+        rates: which names are foreign.
+        upto: the session.
+        calendar: the sessions.
+
+    Returns:
+        64 hex digits; empty where there are foreign names.
+    """
+    if rates.currencies or rates.changes:
+        return ""
+    place = calendar.position(upto)  # another one where a closure was learned of since
+    past = corporate_actions.filter(pl.col("ex_date") <= upto)
+    paid = ledger_entries.filter(pl.col("kind") == "cash_in_lieu", pl.coalesce("effective", "session") <= upto)
+    days = paid.select("ticker", day=pl.coalesce("effective", "session")).unique().rows()
+    around = {(ticker, day) for ticker, last in days for day in calendar.between(calendar.offset(last, -WINDOW), last)}
+    wanted = pl.DataFrame(sorted(around), schema={"ticker": pl.String, "session": pl.Date}, orient="row")
+    bars = market_prices.join(wanted, on=["ticker", "session"], how="semi")
+    key = ("ticker", "ex_date", "kind", "sequence")
+    return fingerprint(
+        pl.DataFrame(
+            {
+                "actions": [fingerprint(past, key, ACTION_COLUMNS)],
+                "sessions": [place],
+                "bars": [fingerprint(bars.select(QUOTED), ("ticker", "session"))],
+            }
+        ),
+        (),
+    )
+
+
+def find_opening(
+    balances: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    market_prices: pl.DataFrame,
+    ledger_entries: pl.DataFrame,
+    rates: SessionRates,
+    session: date,
+    calendar: Sessions,
+) -> pl.DataFrame | None:
+    """Return the balances of the session before as entries to go on from, if what they rest on is still what is known.
+
+    Args:
+        balances: with those of the session before.
+        session: the one that begins.
+
+    The other arguments are those of `fingerprint_facts`.
+    """
+    previous = calendar.previous(session)
+    told = balances.filter(pl.col("session") == previous)
+    if told.is_empty() or not told["facts"][0]:
+        return None
+    given = (corporate_actions, market_prices, ledger_entries, rates)
+    known = fingerprint_facts(*given, previous, calendar)
+    return to_entries(told) if told["facts"][0] == known else None
+
+
+def read_book(balances: pl.DataFrame, session: date) -> Book | None:
+    """Return the book after a session; None where there are no balances of it."""
+    told = balances.filter(pl.col("session") == session)
+    return None if told.is_empty() else fold(to_entries(told))
+
+
+def entries_to_add_up(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
+    """Return the sessions whose entries have to be read where there are no balances of the session: all before it."""
+    if frames["balances"].filter(pl.col("session") == moment.session).is_empty():
+        return [(date.min, moment.calendar.previous(moment.session))]
+    return []
+
+
+def history_to_go_through(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
+    """Return the sessions that have to be gone through again where the balances were not carried: all before."""
+    return (
+        [] if is_carried(frames["balances"], moment.session) else [(date.min, moment.calendar.previous(moment.session))]
+    )
+
+
+def is_carried(balances: pl.DataFrame, session: date) -> bool:
+    """Whether the balances of a session were carried from those of the session before."""
+    told = balances.filter(pl.col("session") == session)
+    return bool(told["carried"].any())
+
+
+def to_entries(balances: pl.DataFrame) -> pl.DataFrame:
+    """Return one session's balances as entries of a ledger that begins with them."""
+    held = pl.col("account") == "positions"
+    rows = balances.with_columns(
+        entry_id=pl.format("balance:{}:{}", "account", "item"),
+        event_id=pl.format("balance:{}:{}", "account", "item"),
+        kind=pl.when(held).then(pl.lit("buy")).otherwise(pl.lit("fund")),
+        session=pl.coalesce("opened", "session"),
+        effective=pl.coalesce("opened", "session"),
+        reference="item",
+        sequence=pl.lit(0, LEDGER_ENTRIES.schema["sequence"]),
+    )
+    missing = [
+        pl.lit(None, kind).alias(name) for name, kind in LEDGER_ENTRIES.schema.items() if name not in rows.columns
+    ]
+    return rows.with_columns(missing).select(list(LEDGER_ENTRIES.schema))
+
+
+def build_balances(book: Book, session: date, facts: str, *, carried: bool) -> pl.DataFrame:
+    """Return the rows of a book after a session."""
+    signs = {name: 1 if name in DEBIT else -1 for name in ACCOUNTS}
+    rows: list[tuple[Any, ...]] = [
+        (name, "", None, signs[name] * getattr(book, name), 0, None, None, None) for name in ACCOUNTS
+    ]
+    rows += [
+        ("receivable", reference, claim.ticker, claim.amount, 0, None, None, claim.due)
+        for reference, claim in sorted(book.receivables.items())
+    ]
+    rows += [
+        ("positions", ticker, ticker, one.cost, one.shares, one.local_cost or None, one.opened, None)
+        for ticker, one in sorted(book.positions.items())
+    ]
+    account, item, ticker, amount, shares, local, opened, due = zip(*rows, strict=True)
+    return pl.DataFrame(
+        {
+            "session": [session] * len(rows),
+            "account": account,
+            "item": item,
+            "amount": cents_series(amount),
+            "ticker": ticker,
+            "shares": shares,
+            "local_amount": cents_series(local),
+            "opened": opened,
+            "due": due,
+            "carried": [carried] * len(rows),
+            "facts": [facts] * len(rows),
+        },
+        schema=BALANCES.schema,
+    )
