@@ -89,7 +89,7 @@ def run(made: World, stage: Stage, session: date) -> float:
     rows = stage.function(*frames, moment, made.params)
     took = process_time() - before
     if rows.height:
-        made.tables[stage.writes.name] = pl.concat([made.tables[stage.writes.name], rows])
+        made.tables[stage.writes.name] = pl.concat([made.tables[stage.writes.name], rows], rechunk=True)
     return 1e3 * took
 
 
