@@ -122,13 +122,13 @@ BALANCES = Table(
     owner="balances",
     clock="session",
     columns={
-        "session": SESSION.refer_to("ledger_entries.session", "corporate_actions.ex_date"),
-        "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
+        "session": SESSION,
+        "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS).refer_to("ledger_entries.account"),
         "item": text("positions: the ticker; receivable: the claim's reference; else empty", unit="id", max_length=90),
         "amount": money("debit positive, credit negative; of a position what it cost"),
         "ticker": Column(
             pl.String(), "symbol", "the security concerned", nullable=True, pattern=TICKER.pattern, max_length=20
-        ).refer_to("ledger_entries.ticker"),
+        ),
         "shares": count("shares", "held; only on positions"),
         "local_amount": local_money("what a foreign position cost"),
         "opened": day("positions: session of the first buy", nullable=True),

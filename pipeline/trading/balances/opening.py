@@ -141,10 +141,11 @@ def to_entries(balances: pl.DataFrame) -> pl.DataFrame:
 
 
 def build_balances(book: Book, session: date, facts: str, *, carried: bool) -> pl.DataFrame:
-    """Return the rows of a book after a session."""
+    """Return the rows of a book after a session: cash, and whatever else there is something of."""
     signs = {name: 1 if name in DEBIT else -1 for name in ACCOUNTS}
+    sums = {name: signs[name] * getattr(book, name) for name in ACCOUNTS}
     rows: list[tuple[Any, ...]] = [
-        (name, "", None, signs[name] * getattr(book, name), 0, None, None, None) for name in ACCOUNTS
+        (name, "", None, cents, 0, None, None, None) for name, cents in sums.items() if cents or name == "cash"
     ]
     rows += [
         ("receivable", reference, claim.ticker, claim.amount, 0, None, None, claim.due)
