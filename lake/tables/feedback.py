@@ -36,6 +36,17 @@ PREDICTION_ACCURACY = Table(
         "naive_absolute_error": number("fraction", "size of the error of the naive forecast"),
         "pinball": number("fraction", "mean pinball loss over the stated quantiles"),
         "naive_pinball": number("fraction", "the same for the naive member's quantiles"),
+        "crps": number(
+            "fraction",
+            "continuous ranked probability score: twice the pinball loss, integrated over the stated quantiles; null in"
+            " earlier programs' rows",
+            nullable=True,
+        ),
+        "naive_crps": number("fraction", "the same for the naive member's quantiles", nullable=True),
+        "winkler": number(
+            "fraction", "Winkler's score of the 90 % interval: its width, and twenty times the miss", nullable=True
+        ),
+        "naive_winkler": number("fraction", "the same for the naive member's interval", nullable=True),
         "sigma": number("fraction", "the forecast's own standard deviation, for scaling"),
         "inside_50": flag("realised within the 50 % interval"),
         "inside_80": flag("realised within the 80 % interval"),
@@ -139,6 +150,10 @@ SESSION_SCORES = Table(
         "naive_absolute_error": number("fraction", "the same for the naive forecast"),
         "pinball": number("fraction", "sum of the pinball losses"),
         "naive_pinball": number("fraction", "the same for the naive forecast"),
+        "crps": number("fraction", "sum of the continuous ranked probability scores; 0 where not told", nullable=True),
+        "naive_crps": number("fraction", "the same for the naive forecast", nullable=True),
+        "winkler": number("fraction", "sum of Winkler's scores of the 90 % intervals; 0 where not told", nullable=True),
+        "naive_winkler": number("fraction", "the same for the naive forecast", nullable=True),
         "realised": number("fraction", "sum of the outcomes"),
         "hits": count("forecasts", "forecasts with the outcome's sign"),
         "directions": count("forecasts", "forecasts whose sign can be judged"),

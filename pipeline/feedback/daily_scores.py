@@ -14,6 +14,7 @@ GROUP = ["target_session", "scope", "slice", "horizon", "model_id", "role"]
 SUMS = (
     *("error", "squared_error", "absolute_error", "naive_absolute_error"),
     *("pinball", "naive_pinball", "realised"),
+    *("crps", "naive_crps", "winkler", "naive_winkler"),
 )
 COUNTS = ("hits", "directions", "inside_50", "inside_80", "inside_90")
 
@@ -63,7 +64,7 @@ def _counts(starts: np.ndarray, rows: int) -> pl.Series:
 
 
 def _sums(scores: pl.DataFrame, name: str, starts: np.ndarray) -> np.ndarray:
-    return np.add.reduceat(scores[name].cast(pl.Float64).to_numpy(), starts)
+    return np.add.reduceat(scores[name].cast(pl.Float64).fill_null(0.0).to_numpy(), starts)
 
 
 def _rank_correlations(scores: pl.DataFrame, starts: np.ndarray, min_count: int) -> list[float | None]:
@@ -95,7 +96,17 @@ STAGE = Stage(
             columns=(
                 *("prediction_id", "session", "target_session", "ticker", "sector", "horizon", "model_id", "role"),
                 *("point", "realised", "error", "absolute_error", "naive_absolute_error"),
-                *("pinball", "naive_pinball", "inside_50", "inside_80", "inside_90"),
+                *(
+                    "pinball",
+                    "naive_pinball",
+                    "crps",
+                    "naive_crps",
+                    "winkler",
+                    "naive_winkler",
+                    "inside_50",
+                    "inside_80",
+                    "inside_90",
+                ),
                 *("direction_hit", "needed_scale"),
             ),
         ),

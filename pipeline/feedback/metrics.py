@@ -29,6 +29,28 @@ PINBALL_SKILL = RatioMetric(
     claims=True,
     by=("sector", "model"),
 )
+CRPS_SKILL = RatioMetric(
+    name="crps_skill",
+    title="distribution skill",
+    unit="fraction",
+    doc="1 - continuous ranked probability score (CRPS) over the naive forecast's; above 0 is better",
+    above="crps",
+    below="naive_crps",
+    complement=True,
+    claims=True,
+    by=("model",),
+)
+WINKLER_SKILL = RatioMetric(
+    name="winkler_skill",
+    title="interval skill",
+    unit="fraction",
+    doc="1 - Winkler's score of the 90 % intervals, width and misses, over the naive forecast's; above 0 is better",
+    above="winkler",
+    below="naive_winkler",
+    complement=True,
+    claims=True,
+    by=("model",),
+)
 MAE_SKILL = RatioMetric(
     name="mae_skill",
     title="error skill",
@@ -69,6 +91,12 @@ BIAS = RatioMetric(
     baseline=("realised", "n"),
     verdicts=("biased", "unbiased", "biased"),
 )
+IC_RATIO = Metric(
+    name="ic_ratio",
+    title="steadiness of rank correlation",
+    unit="factor",
+    doc="mean rank correlation over its standard deviation between sessions (ICIR), per session",
+)
 INTERVAL_SCALE = Metric(
     name="interval_scale",
     title="interval width",
@@ -93,10 +121,12 @@ def _coverage(percent: int, by: tuple[str, ...] = ()) -> RatioMetric:
 
 
 COVERAGES = (_coverage(50), _coverage(80, ("sector", "model")), _coverage(90))
-RATIOS = (PINBALL_SKILL, MAE_SKILL, IC, HIT_RATE, *COVERAGES, BIAS)
-METRICS: tuple[Metric, ...] = (*RATIOS, INTERVAL_SCALE)
+RATIOS = (PINBALL_SKILL, CRPS_SKILL, WINKLER_SKILL, MAE_SKILL, IC, HIT_RATE, *COVERAGES, BIAS)
+METRICS: tuple[Metric, ...] = (*RATIOS, IC_RATIO, INTERVAL_SCALE)
 """All there are, in the order in which they are listed."""
-SUMMED = tuple(dict.fromkeys(("n", "error", "squared_error", *(name for metric in RATIOS for name in metric.sums))))
+SUMMED = tuple(
+    dict.fromkeys(("n", "error", "squared_error", "ic_squared", *(name for metric in RATIOS for name in metric.sums)))
+)
 WINDOW = MetricParams().window
 """Sessions read; a configured window can be shorter, not longer."""
 
@@ -138,7 +168,8 @@ def measure_scores(session_scores: pl.DataFrame, session: date, seed: int, param
     """
     rows: list[dict[str, object]] = []
     for horizon, at in _by_horizon(session_scores):
-        for figure in _figures(list(_slices(at)), horizon, seed, params):
+        slices = list(_slices(at))
+        for figure in (*_figures(slices, horizon, seed, params), *_ic_ratios(slices, horizon, seed, params)):
             rows.append(figure | {"session": session, "horizon": horizon})
     return pl.DataFrame(rows, schema=FEEDBACK_METRICS.schema)
 
@@ -149,7 +180,9 @@ def _by_horizon(scores: pl.DataFrame) -> Iterator[tuple[int, pl.DataFrame]]:
         yield (
             horizon,
             scores.filter(pl.col("horizon") == horizon).with_columns(
-                ranked=pl.col("ic").is_not_null().cast(pl.Float64), ic=pl.col("ic").fill_null(0.0)
+                ranked=pl.col("ic").is_not_null().cast(pl.Float64),
+                ic=pl.col("ic").fill_null(0.0),
+                ic_squared=pl.col("ic").fill_null(0.0) ** 2,
             ),
         )
 
@@ -158,7 +191,7 @@ def _slices(scores: pl.DataFrame) -> Iterator[Slice]:
     """Every slice there is, on one grid of target sessions."""
     sessions = scores["target_session"].unique().sort()
     position = sessions.search_sorted(scores["target_session"]).to_numpy()
-    columns = {name: scores[name].cast(pl.Float64).to_numpy() for name in SUMMED}
+    columns = {name: scores[name].cast(pl.Float64).fill_null(0.0).to_numpy() for name in SUMMED}
     scope, role = scores["scope"].to_numpy(), scores["role"].to_numpy()
     named, model = scores["slice"].to_numpy(), scores["model_id"].to_numpy()
 
@@ -201,6 +234,41 @@ def _figures(slices: list[Slice], horizon: int, seed: int, params: MetricParams)
         for metric, column in zip(one.metrics, columns, strict=True):
             if below[:, column].sum() > 0:
                 yield _figure(one, metric, draws[:, column], independent, horizon, params)
+
+
+def _ic_ratios(slices: list[Slice], horizon: int, seed: int, params: MetricParams) -> Iterator[dict[str, object]]:
+    """The ratio of mean and deviation of the rank correlations of each slice that measures them, by the same draws."""
+    for one in (one for one in slices if IC in one.metrics):
+        ranked, sums = one.sums["ranked"], np.column_stack([one.sums["ic"], one.sums["ic_squared"]])
+        sessions = int((ranked > 0).sum())
+        if sessions < 2:
+            continue
+        count = np.column_stack([ranked, ranked])
+        draws = steadiness(*block_bootstrap_ratios(sums, count, horizon, params.draws, seed).T)
+        value = float(steadiness(*(sums.sum(axis=0) / ranked.sum())))
+        enough = sessions >= max(params.min_sessions, 4 * horizon)
+        known = draws[np.isfinite(draws)]
+        low, high = (
+            (float(end) for end in np.quantile(known, (0.025, 0.975))) if enough and known.size else (None, None)
+        )
+        yield {
+            "scope": one.scope,
+            "slice": one.name,
+            "metric": IC_RATIO.name,
+            "value": value,
+            "low": low,
+            "high": high,
+            "baseline": 0.0,
+            "n": int(one.sums["n"].sum()),
+            "n_effective": float(sessions),
+            "verdict": IC.judge(low, high),
+        }
+
+
+def steadiness(mean: Floats, mean_square: Floats) -> Floats:
+    """Mean over standard deviation of what has this mean and mean square; 0 where it never varies."""
+    deviation = np.sqrt(np.maximum(mean_square - mean**2, 0.0))
+    return np.divide(mean, deviation, out=np.zeros_like(mean), where=deviation > 1e-12)
 
 
 def _figure(

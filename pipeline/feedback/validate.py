@@ -6,15 +6,18 @@ import polars as pl
 
 from lake.tables.feedback import PREDICTION_ACCURACY, VALIDATION_EVENTS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
-from lake.tables.predictions import INTERVALS, PREDICTIONS, QUANTILE_COLUMNS, QUANTILES
+from lake.tables.predictions import INTERVALS, PREDICTIONS, QUANTILE_COLUMNS
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.feedback.labels import label_companies, label_forecasts
 from pipeline.feedback.params import FeedbackParams
+from pipeline.feedback.scoring.labels import label_companies, label_forecasts
+from pipeline.feedback.scoring.proper_scores import pinball_loss, ranked_probability_score, winkler_score
 from pipeline.market.securities.following import Securities
 
 LOOKBACK = 45
 """Sessions in which a forecast has to mature: the longest horizon, the grace, and some sessions without a run."""
 
+OWN = [pl.col(name) for name in QUANTILE_COLUMNS]
+NAIVE = [pl.col("naive").struct.field(name) for name in QUANTILE_COLUMNS]
 FORECAST = (
     *PREDICTIONS.key,
     *("prediction_id", "target_session", "role", "point", *QUANTILE_COLUMNS, "sigma", "members"),
@@ -61,8 +64,12 @@ def validate(
             error="error",
             absolute_error=pl.col("error").abs(),
             naive_absolute_error=(pl.col("realised") - pl.col("naive").struct.field("point")).abs(),
-            pinball=_pinball([pl.col(name) for name in QUANTILE_COLUMNS]),
-            naive_pinball=_pinball([pl.col("naive").struct.field(name) for name in QUANTILE_COLUMNS]),
+            pinball=pinball_loss(OWN),
+            naive_pinball=pinball_loss(NAIVE),
+            crps=ranked_probability_score(OWN),
+            naive_crps=ranked_probability_score(NAIVE),
+            winkler=winkler_score(OWN),
+            naive_winkler=winkler_score(NAIVE),
             sigma="sigma",
             **{f"inside_{level}": _inside(low, high) for level, (low, high) in INTERVALS.items()},
             direction_hit=_direction_hit(),
@@ -102,18 +109,6 @@ def _last_known_sectors(ticker_universe: pl.DataFrame) -> pl.DataFrame:
 def _naive_member() -> pl.Expr:
     named = pl.element().struct.field("member") == "naive"
     return pl.col("members").list.eval(pl.element().filter(named)).list.first().alias("naive")
-
-
-def _pinball(quantiles: list[pl.Expr]) -> pl.Expr:
-    """Mean over the stated levels of max(q (y - x), (q - 1) (y - x)), with x the forecast quantile (Koenker, 1978)."""
-    losses = [
-        pl.max_horizontal(level * (pl.col("realised") - at), (level - 1) * (pl.col("realised") - at))
-        for level, at in zip(QUANTILES, quantiles, strict=True)
-    ]
-    total = losses[0]
-    for loss in losses[1:]:
-        total = total + loss
-    return total / len(losses)
 
 
 def _inside(low: str, high: str) -> pl.Expr:

@@ -161,6 +161,26 @@ def test_coverage_comes_back_within_sixty_sessions_of_a_change_of_volatility() -
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_coverage_over_twenty_sessions_comes_back_within_sixty_too(seed: int) -> None:
+    world = World(tickers=24, horizons=(20,), seed=seed, stages=(validate.STAGE, daily_scores.STAGE, metrics.STAGE))
+    for _ in range(45):
+        world.step()
+    for _ in range(80):
+        world.step(turbulence=1.6)
+    scored = world.tables["prediction_accuracy"]
+    made = pl.col("made_session")
+
+    def covered(first: int, last: int) -> float:
+        """Share of outcomes inside, of forecasts made so many sessions after the break."""
+        days = [CALENDAR.days[world.start + 45 + at] for at in (first, last)]
+        return float(scored.filter(made.is_between(*days))["inside_90"].to_numpy().mean())
+
+    assert covered(0, 19) < 0.82
+    assert 0.87 <= covered(40, 59) <= 0.95
+
+
+@pytest.mark.slow
 def test_honest_forecasts_are_seldom_called_biased() -> None:
     flagged = sessions = 0
     for seed in range(4):

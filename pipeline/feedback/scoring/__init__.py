@@ -1,0 +1,1 @@
+"""What became of a forecast and how it is scored: outcomes of companies, and proper scores."""
