@@ -238,7 +238,7 @@ def _figures(slices: list[Slice], horizon: int, seed: int, params: MetricParams)
 
 def _ic_ratios(slices: list[Slice], horizon: int, seed: int, params: MetricParams) -> Iterator[dict[str, object]]:
     """The ratio of mean and deviation of the rank correlations of each slice that measures them, by the same draws."""
-    for one in (one for one in slices if IC in one.metrics):
+    for one in (one for one in slices if IC in one.metrics and params.figures == 2):
         ranked, sums = one.sums["ranked"], np.column_stack([one.sums["ic"], one.sums["ic_squared"]])
         sessions = int((ranked > 0).sum())
         if sessions < 2:

@@ -21,6 +21,8 @@ class MetricParams:
     """Sessions below which a figure is called 'too few'; four times the horizon is needed as well."""
     min_names: Annotated[int, Field(ge=3, le=1000), Formerly("least_names")] = 5
     """Forecasts a session needs for a rank correlation; fewer say nothing about ranking."""
+    figures: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Which there are: 2 the steadiness of rank correlations (ICIR) too; 1 not, as in runs of earlier programs."""
     draws: Annotated[int, Field(ge=20, le=10_000)] = 500
     """Bootstrap resamples behind each interval: the ends of a 95 % interval then move by about a tenth of it."""
 

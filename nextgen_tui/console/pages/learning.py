@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from lake.contract import Table
-from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
+from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, HYPOTHESES, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from nextgen_tui.console.charts.charts import Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
@@ -18,10 +18,11 @@ from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.accuracy import history_chart
+from nextgen_tui.console.pages.lesson_notes import hypotheses_sheet, trial_notes
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
 from pipeline.reading.results.accuracy import measure_history
-from pipeline.reading.results.insights import INSIGHT_STATES, confidence_interval, insight_rows
+from pipeline.reading.results.insights import INSIGHT_STATES, confidence_interval, hypothesis_rows, insight_rows
 
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
 ERRORS = {
@@ -44,6 +45,7 @@ class LearningData:
     promotions: pl.DataFrame
     members: pl.DataFrame
     retrain: pl.DataFrame
+    hypotheses: pl.DataFrame
     metrics: pl.DataFrame
     """The measures over all forecasts, every session."""
 
@@ -53,7 +55,15 @@ class LearningPage(Page[LearningData]):
 
     number, name = "7", "Learning"
     question = "What has it learned, did the last fix help?"
-    tables = (LEARNING_INSIGHTS, BIAS_FLAGS, FEEDBACK_METRICS, MODEL_PROMOTIONS, MODEL_REGISTRY, RETRAIN_CANDIDATES)
+    tables = (
+        LEARNING_INSIGHTS,
+        BIAS_FLAGS,
+        FEEDBACK_METRICS,
+        MODEL_PROMOTIONS,
+        MODEL_REGISTRY,
+        RETRAIN_CANDIDATES,
+        HYPOTHESES,
+    )
 
     def load(self, view: LakeView) -> LearningData:
         """All insights, the last bias test, every decision on models; never the weights."""
@@ -66,6 +76,7 @@ class LearningPage(Page[LearningData]):
             promotions=view.read(MODEL_PROMOTIONS).sort("session", descending=True),
             members=view.read(MODEL_REGISTRY, columns=columns).sort("session", "model_id", "member", descending=True),
             metrics=view.read(FEEDBACK_METRICS, where=pl.col("scope") == "all"),
+            hypotheses=hypothesis_rows(view.read(HYPOTHESES)),
             retrain=view.last_rows(RETRAIN_CANDIDATES).sort("due", "reason", descending=[True, False]),
         )
 
@@ -118,28 +129,12 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
             Cell(f"  {row['kind']}, {formats.counted(row['horizon'], 'session')}, {about}", "dim"),
         ),
         fact("effect", f"{effect.text}{over}", effect.style),
-        *_trial_notes(row),
+        *trial_notes(row),
         fact("before", format_error(row["kind"], row["before"])),
         fact("after", format_error(row["kind"], row["after"])),
         fact("error", ERRORS[row["kind"]][0]),
         fact("action", row["action"] or "–"),
         fact("evidence", row["evidence"]),
-    )
-
-
-def _trial_notes(row: Row) -> tuple[Line, ...]:
-    """What a lesson gained beside its control arm, and who has read it."""
-    gained = row["gain"]
-    told = (
-        f"loss {formats.number(gained, 4, signed=True)} sigma lower than in the control arm ("
-        f"{formats.number(row['gain_low'], 4, signed=True)} to {formats.number(row['gain_high'], 4, signed=True)}; "
-        f"{formats.counted(row['control_n'], 'forecast')} left alone)"
-        if gained is not None
-        else ""
-    )
-    return (
-        *((fact("gain", told),) if told else ()),
-        *((fact("readers", row["readers"]),) if row["readers"] else ()),
     )
 
 
@@ -401,6 +396,7 @@ SHEETS: tuple[SheetSpec[LearningData], ...] = (
         detail=lambda _, data, row: insight_detail(data, row),
         origin=lambda row: row_link(LEARNING_INSIGHTS, row),
     ),
+    hypotheses_sheet(),
     _table_sheet(
         "bias",
         lambda data: data.bias,

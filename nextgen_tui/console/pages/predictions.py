@@ -190,6 +190,8 @@ def member_lines(row: Row) -> tuple[Line, ...]:
         fact("80 %", f"{formats.percent(row['q10'], 1, signed=True)} to {formats.percent(row['q90'], 1, signed=True)}")
     )
     lines.append(fact("bias", f"{formats.percent(row['bias_adjustment'], signed=True)} removed"))
+    if row.get("lessons"):
+        lines.append(fact("lessons", ", ".join(row["lessons"])))
     lines.append(fact("interval", f"scaled by {formats.number(row['interval_scale'], 2)}"))
     lines.extend(strangeness_lines(row))
     if row["bounds"]:

@@ -1,4 +1,4 @@
-"""What was learned: each insight where it stands, and how sure a mean error is."""
+"""What was learned: each insight and hypothesis where it stands, and how sure a mean error is."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import polars as pl
 INSIGHT_STATES = {"open": 0, "acted": 1, "measured": 2, "retired": 3}
 """State of an insight -> its place in a list: those that wait for something first."""
 
+HYPOTHESIS_STATES = {"confirmed": 0, "looked": 1, "registered": 2, "ended": 3, "dropped": 4}
+"""State of a hypothesis -> its place in a list."""
+
 
 def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
     """Each insight at the last step of its life: those that wait for something first."""
@@ -14,6 +17,15 @@ def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
     rank = pl.col("status").replace_strict(INSIGHT_STATES, return_dtype=pl.Int8)
     errors = {f"{name}_error": pl.struct("kind", name) for name in ("before", "after")}
     return last.with_columns(rank=rank, **errors).sort("rank", "session", "insight_id", descending=[False, True, False])
+
+
+def hypothesis_rows(steps: pl.DataFrame) -> pl.DataFrame:
+    """Each hypothesis at its last step: those acted on first, then those at work; `about` holds scope and slice."""
+    last = steps.sort("session", "hypothesis_id").unique("hypothesis_id", keep="last", maintain_order=True)
+    rank = pl.col("status").replace_strict(HYPOTHESIS_STATES, return_dtype=pl.Int8)
+    return last.with_columns(rank=rank, about=pl.struct("scope", "slice")).sort(
+        "rank", "session", "hypothesis_id", descending=[False, True, False]
+    )
 
 
 def confidence_interval(mean: float, standard_error: float) -> tuple[float, float]:

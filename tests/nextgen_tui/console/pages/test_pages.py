@@ -10,6 +10,7 @@ from lake.runs import last_decision
 from lake.store import Lake
 from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import RUNS
+from lake.tables.feedback import HYPOTHESES
 from lake.tables.market import MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, TRADE_REFLECTIONS
 from lake.upkeep.compaction import compact_tables
@@ -17,6 +18,7 @@ from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.notes import Line
 from nextgen_tui.console.pages.book import BookData, BookPage, position_detail, trade_notes, value_sources
 from nextgen_tui.console.pages.learning import format_error
+from nextgen_tui.console.pages.lesson_notes import hypothesis_notes, trial_notes
 from nextgen_tui.console.pages.predictions import strangeness_lines
 from nextgen_tui.console.pages.runs import RunsData, RunsPage, cycle_rows
 from nextgen_tui.console.pages.schedule import SchedulePage
@@ -26,6 +28,7 @@ from pipeline.control.daemon.clock import PacedClock
 from pipeline.control.daemon.simulated_pace import describe_pace
 from pipeline.engine.runner import Runner
 from pipeline.market.sessions import exchange_sessions
+from pipeline.reading.results.insights import hypothesis_rows
 from pipeline.reading.results.summary import ledger_facts
 from tests.nextgen_tui.lakes import rows, run_row
 from tests.pipeline.control.daemon.test_simulated_pace import beating
@@ -126,6 +129,29 @@ def test_the_book_is_marked_at_the_last_snapshot_and_said_to_be_unofficial_until
 
 def text(line: Line) -> str:
     return "".join(cell.text for cell in line)
+
+
+def test_an_insight_tells_what_it_gained_beside_its_control_arm_and_who_read_it() -> None:
+    measured = {"gain": 0.0312, "gain_low": 0.021, "gain_high": 0.0414, "control_n": 180}
+    said = [
+        "".join(cell.text for cell in line) for line in trial_notes(measured | {"readers": "predict: 195 forecasts"})
+    ]
+    assert "+0.0312 sigma lower than in the control arm (+0.0210 to +0.0414; 180 forecasts left alone)" in said[0]
+    assert said[1].endswith("predict: 195 forecasts")
+    assert trial_notes({"gain": None, "readers": None}) == ()
+
+
+def test_a_hypothesis_tells_what_decides_it_before_it_was_looked_at() -> None:
+    first = {"hypothesis_id": "a", "session": DAY, "registered": DAY, "scope": "all", "slice": "all", "horizon": 5}
+    plan = {"criterion": "p below 0.001", "level": 0.003, "looks": [20, 30, 40], "scored": 0, "p_value": None}
+    begun = first | plan | {"status": "registered", "mean_error": None}
+    other = begun | {"hypothesis_id": "b", "scope": "trait", "slice": "news:yes"}
+    later = begun | {"session": DAY + timedelta(days=30), "status": "confirmed", "scored": 20, "p_value": 1e-5}
+    told = hypothesis_rows(rows(HYPOTHESES, begun, later, other))
+    assert told["status"].to_list() == ["confirmed", "registered"]
+    assert told["about"].to_list()[1] == {"scope": "trait", "slice": "news:yes"}
+    said = ["".join(cell.text for cell in line) for line in hypothesis_notes(told.row(1, named=True))]
+    assert any("p below 0.001" in line for line in said) and any("not looked at yet" in line for line in said)
 
 
 def test_a_forecast_says_how_strange_its_inputs_are_or_that_nobody_knows() -> None:
