@@ -34,8 +34,10 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=2_500)
     parser.add_argument("--names", type=int, default=50)
     parser.add_argument("--trades", type=int, default=20, help="orders a session")
+    parser.add_argument("--anew", action="store_true", help="without balances: all is added up in each session")
     asked = parser.parse_args()
-    stages = [stage for stage in SETTLE if stage.name in BOOKS]
+    wanted = [name for name in BOOKS if name != "balances" or not asked.anew]
+    stages = [stage for stage in SETTLE if stage.name in wanted]
     made = build(asked.sessions, asked.names, stages)
     chance = np.random.default_rng(5)
     spent: dict[str, list[float]] = defaultdict(list)
@@ -48,8 +50,8 @@ def main() -> None:
     first, last = (sum(sum(times[part]) for times in spent.values()) for part in (slice(1, 101), slice(-100, None)))
     entries = made.rows("ledger_entries").height
     print(
-        f"settling sessions={asked.sessions} entries={entries} first_ms={first / 100:.1f} last_ms={last / 100:.1f} "
-        f"ratio={last / first:.2f}"
+        f"settling sessions={asked.sessions} anew={asked.anew} entries={entries} "
+        f"first_ms={first / 100:.1f} last_ms={last / 100:.1f} ratio={last / first:.2f}"
     )
 
 

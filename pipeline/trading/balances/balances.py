@@ -57,11 +57,11 @@ def sum_up(entries: pl.DataFrame) -> pl.DataFrame:
     Args:
         entries: of the ledger, or balances.
     """
-    apart = pl.col("account").is_in(["positions", "receivable"])
-    cents = entries.select(
-        "account", "shares", pl.when(apart).then("ticker").alias("ticker"), pl.col("amount").to_physical()
-    )
-    sums = cents.group_by("account", "ticker").agg(pl.col("amount", "shares").sum().cast(pl.Int64))
+    cents = entries.select("account", "ticker", "shares", pl.col("amount").to_physical())
+    both = pl.col("amount", "shares").sum().cast(pl.Int64)
+    by_name = cents.group_by("account", "ticker").agg(both)  # few rows are left to be told apart
+    apart = pl.when(pl.col("account").is_in(["positions", "receivable"])).then("ticker").alias("ticker")
+    sums = by_name.with_columns(apart).group_by("account", "ticker").agg(both)
     return sums.filter((pl.col("amount") != 0) | (pl.col("shares") != 0)).sort("account", "ticker")
 
 

@@ -52,8 +52,8 @@ def fingerprint_facts(
         return ""
     place = calendar.position(upto)  # another one where a closure was learned of since
     past = corporate_actions.filter(pl.col("ex_date") <= upto)
-    paid = ledger_entries.filter(pl.col("kind") == "cash_in_lieu", pl.coalesce("effective", "session") <= upto)
-    days = paid.select("ticker", day=pl.coalesce("effective", "session")).unique().rows()
+    paid = ledger_entries.filter(pl.col("kind") == "cash_in_lieu")
+    days = paid.select("ticker", day=pl.coalesce("effective", "session")).unique().filter(pl.col("day") <= upto).rows()
     around = {(ticker, day) for ticker, last in days for day in calendar.between(calendar.offset(last, -WINDOW), last)}
     wanted = pl.DataFrame(sorted(around), schema={"ticker": pl.String, "session": pl.Date}, orient="row")
     bars = market_prices.join(wanted, on=["ticker", "session"], how="semi")
