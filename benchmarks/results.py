@@ -21,6 +21,8 @@ from pipeline.config.loading import load
 from pipeline.engine.stages import TRAINING
 from pipeline.market.annual_sessions import sessions_per_year
 from pipeline.market.sessions import exchange_sessions
+from pipeline.reading.report.span import read_span
+from pipeline.reading.report.tracks import BOOK, EQUAL_WEIGHT, read_tracks
 from pipeline.trading.review.performance import compare, measure
 
 SHOWN = ("ic", "pinball_skill", "mae_skill", "hit_rate", "coverage_50", "coverage_80", "coverage_90")
@@ -63,22 +65,20 @@ def promotions(lake: Lake) -> Iterator[str]:
 
 
 def book(lake: Lake) -> Iterator[str]:
-    """The book beside equal weight and the benchmark, and what it paid."""
+    """The book beside what it is compared with, and what it paid."""
     value = lake.read(PORTFOLIO_VALUE)
     exchange = load(lake.path, os.environ).settings.market.exchange
     per_year = sessions_per_year(exchange_sessions(exchange), value["session"][-1])
     yield "| | total return | annualised volatility | Sharpe | deepest fall |"
     yield "|---|---|---|---|---|"
-    series = {"book": _returns(value["nav"].cast(pl.Float64)), "equal weight": _returns(value["equal_weight"])}
-    if not value["benchmark"].has_nulls():
-        series["benchmark"] = _returns(value["benchmark"])
-    for name, returns in series.items():
+    tracks = {track.name: track.returns for track in read_tracks(read_span(lake))}
+    for name, returns in tracks.items():
         found = measure(returns, per_year)
         ratio = "undefined" if found.sharpe is None else f"{found.sharpe:.2f}"
         yield (
             f"| {name} | {found.total_return:+.2%} | {found.volatility or 0:.1%} | {ratio} | {found.max_drawdown:.1%} |"
         )
-    against = compare(series["book"], series["equal weight"], per_year, seed=1)
+    against = compare(tracks[BOOK], tracks[EQUAL_WEIGHT], per_year, seed=1)
     yield ""
     if against.sharpe_difference is not None and against.low is not None and against.high is not None:
         yield (
@@ -106,10 +106,6 @@ def effort(lake: Lake) -> Iterator[str]:
         f"Seconds of stages per session without training: median {median(seconds):.2f}, worst {max(seconds):.2f}; "
         f"training {training:.0f} s in all."
     )
-
-
-def _returns(levels: pl.Series) -> list[float]:
-    return (levels / levels.shift(1) - 1).drop_nulls().to_list()
 
 
 if __name__ == "__main__":

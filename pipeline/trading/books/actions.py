@@ -107,6 +107,11 @@ def add_redenominations(corporate_actions: pl.DataFrame, rates: SessionRates) ->
     return pl.concat([corporate_actions, pl.DataFrame(rows, schema=schema)], how="diagonal")
 
 
+def leave_out_payments(corporate_actions: pl.DataFrame) -> pl.DataFrame:
+    """Return the actions that change what a ticker stands for: payments, which are most of them, move no last close."""
+    return corporate_actions.filter((pl.col("kind") != "dividend") | pl.col("successor").is_not_null())
+
+
 def select_concerning(corporate_actions: pl.DataFrame, tickers: Iterable[str]) -> pl.DataFrame:
     """Return the actions of some tickers, of what they became or gave shares of, and of what they came from."""
     names, passing_on = set(tickers), corporate_actions.filter(pl.col("successor").is_not_null())

@@ -10,7 +10,7 @@ from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.following import Securities
 from pipeline.trading.balances.opening import entries_to_add_up, read_book
-from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning
+from pipeline.trading.books.actions import ACTION_COLUMNS, leave_out_payments, select_actions, select_concerning
 from pipeline.trading.books.book import Book, Position, fold
 from pipeline.trading.books.earlier.marks import mark_once
 from pipeline.trading.books.marks import (
@@ -100,7 +100,8 @@ def _mark_by_facts(
     params: TradingParams,
 ) -> dict[str, Mark]:
     session = moment.session
-    known = select_actions(select_concerning(corporate_actions, book.positions), None, session)
+    moving = leave_out_payments(corporate_actions)
+    known = select_actions(select_concerning(moving, book.positions), None, session)
     if params.securities == 2:
         before = portfolio_holdings.filter(pl.col("session") < session)
         market_prices = drop_bars_of_others(market_prices, before, moment.calendar, params.max_gap)

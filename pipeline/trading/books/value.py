@@ -23,7 +23,7 @@ from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.balances.opening import history_to_go_through, is_carried, read_book, to_entries
 from pipeline.trading.baselines.chained_returns import ChainedLevels, chain_levels
 from pipeline.trading.baselines.levels import charge_baselines, sum_baselines
-from pipeline.trading.books.actions import ACTION_COLUMNS, select_actions, select_concerning
+from pipeline.trading.books.actions import ACTION_COLUMNS, leave_out_payments, select_actions, select_concerning
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.books.differences import compare, describe
 from pipeline.trading.books.holdings import sum_cents
@@ -216,7 +216,8 @@ def _value_as_known(
     """The value after the session before by what the ledger and the facts say of it now, in cents."""
     session = before.session
     assert session is not None
-    known = select_actions(select_concerning(corporate_actions, book.positions), None, session)
+    moving = leave_out_payments(corporate_actions)
+    known = select_actions(select_concerning(moving, book.positions), None, session)
     closes = Closes(market_prices, known, book.positions, rates)
     carried = read_carried(portfolio_holdings.filter(pl.col("session") == session))
     marks = mark_positions(book, closes, carried, session, mark_down)
