@@ -8,9 +8,12 @@ import numpy as np
 import polars as pl
 
 from pipeline.feedback import bias, insights
+from pipeline.feedback.params import FeedbackParams
 from tests.frames.feedback import Tables, accuracy, at, flags, run, run_and_keep
 from tests.frames.market import CALENDAR, DAY, actions
 
+EARLIER = FeedbackParams(learning=1)
+"""Every slice tested anew each session, as runs of earlier programs did: what follows a company needs no hypothesis."""
 SESSIONS = 40
 TURN = CALENDAR.offset(DAY, -10)
 
@@ -33,7 +36,7 @@ def scored(renamed: dict[str, str]) -> pl.DataFrame:
 
 
 def flagged(tables: Tables) -> set[str]:
-    return set(run(bias.STAGE, tables, at(DAY)).filter(scope="ticker", active=True)["slice"])
+    return set(run(bias.STAGE, tables, at(DAY), EARLIER).filter(scope="ticker", active=True)["slice"])
 
 
 def rename(old: str, new: str) -> dict[str, Any]:
@@ -50,7 +53,7 @@ def test_a_tickers_errors_count_together_through_a_rename() -> None:
 
 def test_the_errors_of_another_company_that_got_the_ticker_are_its_own() -> None:
     ended = {"ticker": "T05", "ex_date": CALENDAR.previous(TURN), "kind": "delisting", "amount": 1.0}
-    found = run(bias.STAGE, {"prediction_accuracy": scored({}), "corporate_actions": actions(ended)}, at(DAY))
+    found = run(bias.STAGE, {"prediction_accuracy": scored({}), "corporate_actions": actions(ended)}, at(DAY), EARLIER)
     slices = set(found.filter(scope="ticker")["slice"])
     assert "T05, ended" in slices
     assert not found.filter(slice="T05", active=True).height  # ten sessions say too little
@@ -62,8 +65,8 @@ def test_a_flag_of_the_session_before_is_remembered_under_the_name_of_today() ->
     told["corporate_actions"] = actions(rename("T05", "NEW") | {"ex_date": DAY})
     before = flags({"session": CALENDAR.previous(DAY), "scope": "ticker", "slice": "T05", "active": True})
     mine = {"scope": "ticker", "slice": "NEW"}
-    assert run(bias.STAGE, told, at(DAY)).filter(**mine).is_empty()
-    assert run(bias.STAGE, told | {"bias_flags": before}, at(DAY)).filter(**mine).height == 1
+    assert run(bias.STAGE, told, at(DAY), EARLIER).filter(**mine).is_empty()
+    assert run(bias.STAGE, told | {"bias_flags": before}, at(DAY), EARLIER).filter(**mine).height == 1
 
 
 def steps(turn: dict[str, Any], second: str) -> list[tuple[str, str, str]]:
@@ -73,7 +76,7 @@ def steps(turn: dict[str, Any], second: str) -> list[tuple[str, str, str]]:
         session = CALENDAR.offset(DAY, back)
         name = "T05" if session < TURN else second
         tables["bias_flags"] = flags({"session": session, "scope": "ticker", "slice": name})
-        run_and_keep(insights.STAGE, tables, at(session))
+        run_and_keep(insights.STAGE, tables, at(session), EARLIER)
     rows = tables["learning_insights"].sort("session", "insight_id").to_dicts()
     return [(row["insight_id"], row["slice"], row["status"]) for row in rows]
 
