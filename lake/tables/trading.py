@@ -22,6 +22,89 @@ from lake.tables.vocabulary import (
 SIDE = Column(pl.String(), "name", "buy or sell", pattern="buy|sell")
 PLAN_ID = text("session and ticker of the plan", unit="id", max_length=60)
 
+MANDATES = Table(
+    name="mandates",
+    domain="trading",
+    doc="What the operator wants of the book, each time in whole; the last mandate set before a decision counts.",
+    key=("mandate_id",),
+    mode="append",
+    owner="operator",
+    clock="session",
+    available="decided_at",
+    root="the operator's request or decision",
+    published_by_run=False,
+    columns={
+        "mandate_id": text("chosen by the client, so that a repeated word counts once", unit="id", max_length=80),
+        "session": Column(pl.Date(), "exchange date", "the first session whose plan was not published then"),
+        "mode": Column(
+            pl.String(), "name", "what risk is counted against", pattern="benchmark_relative|always_invested|absolute"
+        ),
+        "benchmark": text("equal_weight, cash or a ticker", unit="name", max_length=20),
+        "active_risk": number("fraction per year", "largest standard deviation of the return beyond the benchmark's"),
+        "total_risk": number("fraction per year", "largest standard deviation of the return of an absolute book"),
+        "min_exposure": number("fraction of NAV", "least that is invested, unless the book is absolute"),
+        "max_exposure": number("fraction of NAV", "most that is invested"),
+        "cash_target": number("fraction of NAV", "what the benchmark's part leaves in cash"),
+        "risk_aversion": number("per unit of variance", "expected return given up for less variance, twice"),
+        "cost_aversion": number("multiple", "of its cost that a trade has to earn over the holding period"),
+        "horizon": Column(pl.Int64(), "sessions", "the holding period that returns are expected over"),
+        "market_premium": number("fraction per year", "what the market is assumed to earn above cash"),
+        "exclusions": Column(pl.List(pl.String()), "names", "tickers and sectors that are not held"),
+        "tilts": Column(pl.List(pl.String()), "name=weight", "weights beyond the benchmark, in fractions of NAV"),
+        "reason": text("why, in the operator's words", max_length=1_000),
+        "decided_at": instant("when; in a simulated market, its own time"),
+        "recorded_at": instant("when, by the computer's clock"),
+        "origin": Column(pl.String(), "name", "where it was made", pattern="console|cli"),
+        "decided_by": text("the user of the system who made it", max_length=80),
+    },
+)
+
+ALPHAS = Table(
+    name="alphas",
+    domain="trading",
+    doc="What the book may expect of each name over its holding period, and what the name adds to its risk.",
+    key=("session", "ticker"),
+    mode="append",
+    owner="alpha",
+    clock="session",
+    columns={
+        "session": SESSION.refer_to("feedback_metrics.session", "market_prices.session", "predictions.session"),
+        "ticker": TICKER.refer_to("market_prices.ticker", "predictions.ticker"),
+        "sector": text("sector; null where it is in none", unit="name", nullable=True, max_length=60),
+        "horizon": Column(pl.Int64(), "sessions", "the holding period"),
+        "alpha": number("fraction", "expected return over the holding period beyond the market's, before costs"),
+        "parts": Column(
+            pl.List(
+                pl.Struct(
+                    {
+                        "horizon": pl.Int32(),
+                        "ic": pl.Float64(),
+                        "ic_error": pl.Float64(),
+                        "score": pl.Float64(),
+                        "sigma": pl.Float64(),
+                        "half_life": pl.Float64(),
+                        "weight": pl.Float64(),
+                        "alpha": pl.Float64(),
+                    }
+                )
+            ),
+            "see the fields",
+            "what each forecast horizon (sessions) says: the skill counted on (ic, a correlation, with its standard"
+            " error), how far the forecast stands out among the names (score, deviations), the name's deviation over"
+            " the horizon (sigma), after how many sessions half of the signal is gone, its weight, and the return over"
+            " the holding period that it expects (alpha); empty without a forecast",
+        ),
+        "model_id": text("the model that forecast it", unit="id", nullable=True, max_length=80).refer_to(
+            "predictions.model_id"
+        ),
+        "beta": number("multiple", "return expected per unit of the market's, shrunk a third towards 1"),
+        "market_variance": number("fraction squared per session", "of the equal-weight market's return"),
+        "sector_variance": number("fraction squared per session", "of what the sector adds to it"),
+        "specific_variance": number("fraction squared per session", "of what is left of the name, shrunk"),
+        "observations": count("sessions", "returns that beta and variances rest on"),
+    },
+)
+
 # Derived from the book's value as well; a reference to it would lead in a circle, from plan to plan.
 STRATEGIC_PRIORITIES = Table(
     name="strategic_priorities",
@@ -58,11 +141,11 @@ TRADE_PLANS = Table(
     columns={
         "plan_id": PLAN_ID,
         "session": Column(pl.Date(), "exchange date", "the close at which it was decided").refer_to(
-            "strategic_priorities.session", "market_prices.session"
+            "strategic_priorities.session", "market_prices.session", "alphas.session"
         ),
         "for_session": day("the session at whose open it may be filled"),
         "decided_at": instant("the moment of decision"),
-        "ticker": TICKER.refer_to("market_prices.ticker"),
+        "ticker": TICKER.refer_to("market_prices.ticker", "alphas.ticker"),
         "sector": text("sector", unit="name", max_length=60),
         "side": Column(pl.String(), "name", "what was considered", pattern="buy|sell|hold"),
         "intent": Column(
@@ -107,6 +190,34 @@ TRADE_PLANS = Table(
         "model_id": text("the model behind it", unit="id", nullable=True, max_length=80),
         "currency": currency("what close and stop are quoted in"),
         "rate": rate("what that was worth when it was decided"),
+        "mandate_id": text(
+            "the mandate it was decided under; null under that of the settings", unit="id", nullable=True, max_length=80
+        ).refer_to("mandates.mandate_id"),
+        "alpha": number(
+            "fraction", "expected return over the mandate's holding period beyond the market's", nullable=True
+        ),
+        "benchmark_weight": number("fraction of NAV", "what the mandate's benchmark holds", nullable=True),
+        "free_weight": number("fraction of NAV", "what the book would hold without any rule", nullable=True),
+        "steps": Column(
+            pl.List(pl.Float64()),
+            "fraction of NAV",
+            "what it would hold after each rule, in the order of `verdicts`; null where the book was not built at once",
+            nullable=True,
+        ),
+        "buy_alpha": number("fraction", "the alpha from which more would be bought", nullable=True),
+        "sell_alpha": number("fraction", "the alpha below which some would be sold", nullable=True),
+        "binding": Column(
+            pl.List(pl.Struct({"limit": pl.String(), "shadow_price": pl.Float64()})),
+            "see the fields",
+            "limits that keep the book from more, and what one unit of weight more would add to its utility (fraction"
+            " over the holding period)",
+            nullable=True,
+        ),
+        "given_up": text(
+            "limits that could not be met together with the others, in the order in which they gave way",
+            nullable=True,
+            max_length=300,
+        ),
     },
     rules={
         "shares are not negative": Rule(pl.col("shares") >= 0, "state the side in `side`"),

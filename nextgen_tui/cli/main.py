@@ -55,6 +55,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "kill": CommandEntry("kill", "Stop trading at once: no order goes to its open, decided or not."),
         "resume": CommandEntry("resume", "Resume trading after a pause or a kill."),
         "actions": CommandEntry("actions", "List, add, correct, withdraw or release corporate actions."),
+        "mandate": CommandEntry("mandate", "Show, set or look back on what you want of the book."),
         "promote": CommandEntry("promote", "Promote a trained model to champion."),
         "rollback": CommandEntry("rollback", "Restore the previous champion."),
     },

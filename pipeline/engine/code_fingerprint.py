@@ -13,7 +13,18 @@ from pipeline.engine.stage import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = ("lake", "pipeline")
-LIBRARIES = ("polars", "numpy", "pyarrow", "deltalake", "torch", "safetensors", "exchange-calendars", "feedparser")
+LIBRARIES = (
+    "polars",
+    "numpy",
+    "scipy",
+    "clarabel",
+    "pyarrow",
+    "deltalake",
+    "torch",
+    "safetensors",
+    "exchange-calendars",
+    "feedparser",
+)
 IMPORTS = re.compile(
     rb"^[ \t]*(?:from[ \t]+([\w.]+)[ \t]+)?import[ \t]+(\([^)]*\)|[\w., \t]+)[ \t]*$", flags=re.MULTILINE
 )

@@ -33,6 +33,7 @@ from pipeline.models import promote, train
 from pipeline.models.attempts import record_attempt
 from pipeline.models.trials import ledger as ledger_of_trials
 from pipeline.prediction import inference_log, predict, ranking
+from pipeline.trading.alpha import alphas
 from pipeline.trading.balances import balances
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
@@ -93,6 +94,7 @@ FORECAST = (
     inference_log.STAGE,
     feature_drift.STAGE,
     regime.STAGE,
+    alphas.STAGE,
     plan.STAGE,
 )
 """Forecast, and plan for the next open."""

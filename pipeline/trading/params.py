@@ -10,6 +10,8 @@ from pydantic import Field
 
 from pipeline.config.setting_types import Earlier, Formerly, Horizon, Share
 from pipeline.market.securities.spells import MAX_GAP
+from pipeline.trading.mandates.mandate import Mandate
+from pipeline.trading.philosophy.params import Philosophy
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +185,9 @@ class TradingParams:
     securities: Annotated[Literal[1, 2], Earlier(1)] = 2
     """Whose history a ticker has: 2 its company's, under any name it had; 1 the ticker's, whoever had it, as in runs of
     earlier programs."""
+    planning: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """How trades are planned: 2 builds the whole book at once from mandate, expected returns, risk and costs, within
+    the rules of `philosophy`; 1 judges one trade after the other by `rules`, as runs of earlier programs did."""
     stops: Annotated[Literal[1, 2], Earlier(1)] = 2
     """What a stop follows: 2 what is paid out on an ex-date, too, and not splits alone, as 1 does and runs of earlier
     programs did."""
@@ -204,6 +209,10 @@ class TradingParams:
     """Fraction of NAV invested at full risk; the rest is for gaps and costs."""
     costs: Costs = field(default_factory=Costs)
     """What a fill costs."""
+    mandate: Mandate = field(default_factory=Mandate)
+    """What the book is for, until `nextgen mandate set` says otherwise."""
+    philosophy: Philosophy = field(default_factory=Philosophy)
+    """The rules of the book."""
     regimes: Regimes = field(default_factory=Regimes)
     """How much risk the market's state allows."""
     sizing: Sizing = field(default_factory=Sizing)

@@ -22,6 +22,7 @@ from lake.tables.trading import TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, join_spans
 from pipeline.market.sessions import Sessions
 from pipeline.plugins.extensions import Extensions
+from pipeline.trading.alpha import alphas
 from pipeline.trading.balances import balances
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
@@ -225,7 +226,8 @@ class World:
     ) -> None:
         self.calendar = calendar
         self.settling = settling
-        self.params = params or TradingParams()
+        # One trade after the other, as most tests plan; those of whole books ask for theirs.
+        self.params = params or TradingParams(planning=1)
         self.tables = dict(NO_ROWS)
         self._sorted: dict[str, tuple[pl.DataFrame, _Ordered]] = {}
         self.add(MARKET_PRICES, market.prices(*bars, calendar=calendar))
@@ -327,6 +329,8 @@ class World:
     def look_ahead(self, session: date) -> pl.DataFrame:
         """Take a stance and plan."""
         self.run(regime.STAGE, session)
+        if self.params.planning == 2:
+            self.run(alphas.STAGE, session)
         return self.run(plan.STAGE, session)
 
     @property
@@ -356,7 +360,7 @@ def free(**values: object) -> TradingParams:
     """Parameters under which trading costs nothing, for tests about something else."""
     from pipeline.trading.params import Costs
 
-    return TradingParams(costs=Costs(multiple=0.0), **values)  # type: ignore[arg-type]
+    return TradingParams(costs=Costs(multiple=0.0), **({"planning": 1} | values))  # type: ignore[arg-type]
 
 
 def bars_at(ticker: str, *levels: float, start: int = 0) -> list[dict[str, Any]]:

@@ -92,12 +92,12 @@ def test_health_says_how_old_the_forecasts_are(without_network: Runner, operatio
 def test_nothing_is_bought_on_a_stale_forecast(without_network: Runner, operation: Operation) -> None:
     session = without_network.calendar.next(operation.sessions[-1])
     plans = without_network.lake.read(TRADE_PLANS).filter(session=session)
-    buys = plans.filter(side="buy")
-    assert buys.height and not buys["taken"].any()
-    for verdicts in buys["verdicts"]:
-        (verdict,) = (one for one in verdicts if one["rule"] == "staleness")
-        assert (verdict["verdict"], verdict["distance"]) == ("refuse", 1.0)
+    assert plans.height and not plans.filter(pl.col("taken") & (pl.col("side") == "buy")).height
+    for verdicts in plans["verdicts"]:
+        (verdict,) = (one for one in verdicts if one["rule"] == "fresh_data")
         assert "the last bar is 1 session old" in verdict["reason"]
+    buys = plans.filter(side="buy")
+    assert buys.height and set(buys["blocked_by"]) == {"fresh_data"}
 
 
 def test_the_console_marks_the_forecasts_as_stale(without_network: Runner, operation: Operation) -> None:

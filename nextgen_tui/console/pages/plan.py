@@ -32,7 +32,7 @@ from pipeline.reading.results.plans import (
     rule_rows,
 )
 from pipeline.reading.results.ticker_paths import empty_paths, read_paths
-from pipeline.trading.planning.rule import Rule
+from pipeline.trading.planning.rule import MeasuredRule
 from pipeline.trading.planning.rules import RULES
 
 VERDICTS = {
@@ -51,7 +51,7 @@ class PlanData:
 
     session: date | None
     plans: pl.DataFrame
-    rules: tuple[Rule, ...]
+    rules: tuple[MeasuredRule, ...]
     """Those that can be behind a refusal, with the units of their distances."""
     rule_counts: pl.DataFrame
     """How often each rule allowed, scaled and refused."""
@@ -213,7 +213,7 @@ def describe_rule(name: str) -> str:
     return name.replace("_", " ")
 
 
-def verdict_lines(row: Row, rules: tuple[Rule, ...], *, everything: bool = False) -> tuple[Line, ...]:
+def verdict_lines(row: Row, rules: tuple[MeasuredRule, ...], *, everything: bool = False) -> tuple[Line, ...]:
     """The rules' verdicts; without `everything` only those that changed something."""
     lines: list[Line] = []
     for one in row["verdicts"]:
@@ -238,11 +238,37 @@ def _head(row: Row) -> tuple[Line, ...]:
             f"{formats.whole(row['shares'])} of {formats.whole(row['wanted_shares'])} wanted "
             f"at {formats.money(row['close'])}",
         ),
+        *(_edge(row) if row["alpha"] is None else _place_in_book(row)),
+    )
+
+
+def _edge(row: Row) -> tuple[Line, ...]:
+    expected = (
+        f"{formats.percent(row['expected_return'], signed=True)} less {formats.percent(row['expected_cost'])} cost"
+    )
+    return (fact("edge", f"{formats.percent(row['edge'], signed=True)} = {expected}"),)
+
+
+def _place_in_book(row: Row) -> tuple[Line, ...]:
+    """What is expected of the name, what it weighs, and the alpha at which that would change."""
+    alpha, free, benchmark = (row[name] for name in ("alpha", "free_weight", "benchmark_weight"))
+    bounds = ", ".join(
+        f"{one['limit']} ({formats.percent(one['shadow_price'])})" for one in row["binding"] if one["shadow_price"] > 0
+    )
+    return (
+        fact("alpha", f"{formats.percent(alpha, signed=True)}, round trip {formats.percent(row['expected_cost'])}"),
         fact(
-            "edge",
-            f"{formats.percent(row['edge'], signed=True)} = {formats.percent(row['expected_return'], signed=True)} "
-            f"less {formats.percent(row['expected_cost'])} cost",
+            "weight",
+            f"{formats.percent(row['target_weight'])}; benchmark {formats.percent(benchmark)},"
+            f" without rules {formats.percent(free)}",
         ),
+        fact(
+            "trades at",
+            f"bought from an alpha of {formats.percent(row['buy_alpha'], signed=True)}, sold below"
+            f" {formats.percent(row['sell_alpha'], signed=True)}",
+        ),
+        *((fact("limits", bounds),) if bounds else ()),
+        *((note(f"limits that gave way: {row['given_up']}", "warn"),) if row["given_up"] else ()),
     )
 
 

@@ -102,7 +102,7 @@ def switch_trading(
         decided_at=order_after(lake, TRADING_SWITCHES, pl.lit(True), read_market_time(runner, wall)),
         recorded_at=wall,
         origin=origin,
-        decided_by=_who(),
+        decided_by=who_decides(),
     )
     row = insert_once(lake, TRADING_SWITCHES, asdict(made) | {"lifts": list(made.lifts)}, made.switch_id)
     return SwitchedTrading(said=_recorded(row, switch), already=False, standing=read_standing(lake))
@@ -142,7 +142,7 @@ def _recorded(row: dict[str, Any], switch: Switch) -> TradingSwitch:
     return replace(said, lifts=tuple(said.lifts), recorded_at=said.recorded_at.astimezone(UTC))
 
 
-def _who() -> str:
+def who_decides() -> str:
     """The user of the system; empty where it does not know him."""
     try:
         return getpass.getuser()[:80]

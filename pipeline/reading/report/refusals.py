@@ -11,12 +11,14 @@ import polars as pl
 from lake.store import Lake
 from lake.tables.control import TRADING_SWITCHES
 from lake.tables.trading import TRADE_PLANS
+from pipeline.trading.philosophy.rules import BOOK_RULES
 from pipeline.trading.planning.rules import RULES
 from pipeline.trading.planning.trading_stops import TradingStop, read_stops
 
 EXPLAINED = 16
 """Rules whose last refusal is told in its own words; a lake's plans are read anew for it."""
 _MEANINGS = {rule.name: rule.doc for rule in RULES}
+_MEANINGS_IN_A_BOOK = {rule.name: rule.doc for rule in BOOK_RULES}
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def read_plans(lake: Lake, first: date, last: date, filled: int) -> PlanFacts:
         filled: orders filled in the span.
     """
     plans = lake.read(
-        TRADE_PLANS, since=first, until=last, columns=("session", "ticker", "side", "taken", "blocked_by")
+        TRADE_PLANS, since=first, until=last, columns=("session", "ticker", "side", "taken", "blocked_by", "alpha")
     )
     refused = plans.filter(pl.col("blocked_by").is_not_null())
     counts = (
@@ -67,6 +69,7 @@ def read_plans(lake: Lake, first: date, last: date, filled: int) -> PlanFacts:
         .agg(pl.len(), (pl.col("side") == "buy").sum().alias("buys"), pl.col("session").max())
         .sort(["len", "blocked_by"], descending=[True, False])
     )
+    meanings = _MEANINGS_IN_A_BOOK if refused["alpha"].is_not_null().any() else _MEANINGS
     reasons = _last_reasons(lake, counts.head(EXPLAINED))
     return PlanFacts(
         considered=plans.height,
@@ -74,7 +77,7 @@ def read_plans(lake: Lake, first: date, last: date, filled: int) -> PlanFacts:
         filled=filled,
         refused=refused.height,
         refusals=tuple(
-            Refusal(rule, count, count / refused.height, buys, _MEANINGS.get(rule, ""), reasons.get(rule, ""))
+            Refusal(rule, count, count / refused.height, buys, meanings.get(rule, ""), reasons.get(rule, ""))
             for rule, count, buys, _ in counts.iter_rows()
         ),
         stops=tuple(_tell_stops(read_stops(lake.read(TRADING_SWITCHES)), first, last)),

@@ -12,7 +12,8 @@ from pipeline.config import ConfigError
 from pipeline.config.loading import load
 from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.reading.market_time import market_exchange
-from pipeline.trading.planning.rule import Rule
+from pipeline.trading.philosophy.rules import BOOK_RULES
+from pipeline.trading.planning.rule import MeasuredRule
 from pipeline.trading.planning.rules import RULES, list_rules, unit_of
 from pipeline.trading.planning.trading_stops import explain_stop, read_stops
 
@@ -25,7 +26,7 @@ def last_decisions(decisions: pl.DataFrame) -> pl.DataFrame:
     return ordered.unique(subset=["plan_id"], keep="last", maintain_order=True)
 
 
-def read_rules(lake: Path, plans: pl.DataFrame, calendars: Callable[[], Calendars]) -> tuple[Rule, ...]:
+def read_rules(lake: Path, plans: pl.DataFrame, calendars: Callable[[], Calendars]) -> tuple[MeasuredRule, ...]:
     """The rules behind some plans: the built-in ones and, where others refused, those that the lake's plugins declare.
 
     A rule whose plugin is broken or no longer named is left out.
@@ -35,17 +36,19 @@ def read_rules(lake: Path, plans: pl.DataFrame, calendars: Callable[[], Calendar
         plans: rows of `trade_plans`.
         calendars: gives the exchanges' sessions, on which plugins are tried.
     """
-    known = {rule.name for rule in RULES}
+    built_in: tuple[MeasuredRule, ...] = BOOK_RULES if plans["steps"].is_not_null().any() else RULES
+    known = {rule.name for rule in built_in}
     if known.issuperset(plans["verdicts"].explode().struct.field("rule").drop_nulls().unique()):
-        return RULES
+        return built_in
     from pipeline.plugins.plugins import Plugins  # loads the members, which no other plan needs
 
     try:
         settings = load(lake, os.environ).settings
         loaded = Plugins.load(settings.plugins.paths(lake), calendars()(settings.market.exchange))
-        return list_rules(rule for plugin in loaded.files for rule in plugin.rules)
+        declared = [rule for plugin in loaded.files for rule in plugin.rules]
+        return (*built_in, *declared) if built_in is BOOK_RULES else list_rules(declared)
     except (ConfigError, OSError, ValueError):  # the verdict on health says what is wrong with the configuration
-        return RULES
+        return built_in
 
 
 def explain_stopped(
@@ -75,7 +78,7 @@ def explain_stopped(
 def plan_rows(
     plans: pl.DataFrame,
     decisions: pl.DataFrame,
-    rules: tuple[Rule, ...] = RULES,
+    rules: tuple[MeasuredRule, ...] = RULES,
     stopped: Mapping[str, str] | None = None,
 ) -> pl.DataFrame:
     """Orders first, then what was refused, then what is kept as it is; each by its edge.
@@ -94,7 +97,7 @@ def plan_rows(
     return _add_stops(add_decision(_add_distance(plans, rules), decisions), stopped or {})
 
 
-def _add_distance(plans: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
+def _add_distance(plans: pl.DataFrame, rules: tuple[MeasuredRule, ...]) -> pl.DataFrame:
     refusing = pl.col("verdicts").list.eval(pl.element().filter(pl.element().struct.field("verdict") == "refuse"))
     first = refusing.list.first()
     refused = pl.when(pl.col("blocked_by").is_not_null()).then(pl.lit("refused")).otherwise(pl.lit("keep"))
@@ -112,7 +115,12 @@ def _add_distance(plans: pl.DataFrame, rules: tuple[Rule, ...]) -> pl.DataFrame:
 
 
 def describe_distance(
-    rule: str | None, distance: float | None, reason: str | None, rules: tuple[Rule, ...], *, briefly: bool = False
+    rule: str | None,
+    distance: float | None,
+    reason: str | None,
+    rules: tuple[MeasuredRule, ...],
+    *,
+    briefly: bool = False,
 ) -> str:
     """How far a refused trade was from passing, in the unit of its rule; a plain number where the rule is unknown.
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
 from math import sqrt
 from typing import Any
@@ -67,8 +67,9 @@ def gather_inputs(
     calendar: Sessions,
     params: TradingParams,
     rates: SessionRates = NO_FOREIGN,
+    further: Iterable[str] = (),
 ) -> PlanningInputs:
-    """Gather what is known at the close of a session about every ticker with a forecast or a holding.
+    """Gather what is known at the close of a session about every ticker with a forecast or a holding, and further ones.
 
     What was forecast, stated and done under an earlier name of the company is its own; what concerned another company
     that had the ticker is not.
@@ -86,7 +87,7 @@ def gather_inputs(
     # Newest first; of one session's, the champion's before the naive one.
     chosen = fitting.sort(["session", "role", "model_id"], descending=[True, False, False])
     chosen = chosen.unique("ticker", keep="first", maintain_order=True)
-    tickers = sorted({*chosen["ticker"].to_list(), *held["ticker"].to_list()})
+    tickers = sorted({*chosen["ticker"].to_list(), *held["ticker"].to_list(), *further})
     bars = market_prices.filter(pl.col("ticker").is_in(tickers))
     returned = restate_in_gaps(corporate_actions, bars) if params.stops == 2 else corporate_actions
     conditions = measure_conditions(bars, returned, session, params.sizing.window, basis=session)
@@ -124,6 +125,24 @@ def compute_stop(entry: float, volatility: float, sigmas: float, horizon: int) -
 def _candidates(
     ticker: str, inputs: PlanningInputs, state: PortfolioState, params: TradingParams
 ) -> Iterator[Candidate]:
+    value = params.rules.name_weight * state.risk_budget * state.nav
+    kept, left = describe_name(ticker, inputs, params, value, (params.rules.stop_sigmas, params.rules.trail_sigmas))
+    side, intent, shares = _intent(left, kept.price, kept.cost, kept.forecast, kept.holding, state, params)
+    yield replace(kept, side=side, intent=intent, shares=shares)
+
+
+def describe_name(
+    ticker: str, inputs: PlanningInputs, params: TradingParams, value: float, stop_sigmas: tuple[float, float]
+) -> tuple[Candidate, float]:
+    """Return what is known of a name as a candidate that is kept, and its close less what was paid out since.
+
+    Args:
+        ticker: with a bar, a holding or a forecast.
+        inputs: what was gathered.
+        params: the settings.
+        value: currency that trading it for the first time is taken to move; of a holding its own value counts.
+        stop_sigmas: deviations over the horizon below cost, and below the best close once in profit, of its stop.
+    """
     known = inputs.conditions.get(ticker, {})
     row = inputs.holdings.get(ticker)
     close = known.get("close") or (float(row["close"]) if row else inputs.reference[ticker])
@@ -131,36 +150,34 @@ def _candidates(
     last = known.get("last_session") or (row["close_session"] if row else None)
     volatility = known.get("volatility") or params.costs.unknown_volatility
     member, exclusion, sector = inputs.universe.get(ticker, (False, "not listed in the universe today", "unknown"))
-    holding = _holding(row, inputs, left, volatility, params) if row else None
+    holding = _holding(row, inputs, left, volatility, params, stop_sigmas) if row else None
     volume = known.get("median_volume")
     exchange = inputs.exchange(ticker)
     price = in_book(close, exchange)
-    target = params.rules.name_weight * state.risk_budget * state.nav
-    value = holding.shares * price if holding else target
-    cost = round_trip(value, price, volume, known.get("volatility"), params.costs)
-    forecast = inputs.forecasts.get(ticker)
     doubt = inputs.doubts.get(ticker)
-    side, intent, shares = _intent(left, price, cost, forecast, holding, state, params)
-    yield Candidate(
+    described = Candidate(
         ticker=ticker,
         sector=row["sector"] if row and sector == "unknown" else sector,
-        side=side,
-        intent=intent,
-        shares=shares,
+        side="hold",
+        intent="keep",
+        shares=0,
         close=close,
         stale=inputs.calendar.distance(last, inputs.session) if last else len(inputs.calendar.days),
         member=member,
         exclusion=exclusion,
         volatility=volatility,
         median_volume=volume,
-        cost=cost,
-        forecast=forecast,
+        cost=round_trip(
+            holding.shares * price if holding else value, price, volume, known.get("volatility"), params.costs
+        ),
+        forecast=inputs.forecasts.get(ticker),
         holding=holding,
         since_sale=inputs.sales.get(ticker) if holding is None else None,
         unexplained=doubt.reason if doubt else "",
         hold_left=doubt.left if doubt else 0,
         exchange=exchange,
     )
+    return described, left
 
 
 def _intent(
@@ -225,16 +242,21 @@ def _forecast(row: dict[str, Any], session: date, calendar: Sessions) -> Forecas
 
 
 def _holding(
-    row: dict[str, Any], inputs: PlanningInputs, close: float, volatility: float, params: TradingParams
+    row: dict[str, Any],
+    inputs: PlanningInputs,
+    close: float,
+    volatility: float,
+    params: TradingParams,
+    stop_sigmas: tuple[float, float],
 ) -> Holding:
     """A position with its stop: under cost at first, then trailing the best close once in profit, never lowered."""
     cost = float(row["cost"] if row["local_cost"] is None else row["local_cost"]) / row["shares"]
-    stop = compute_stop(cost, volatility, params.rules.stop_sigmas, params.horizon)
+    stop = compute_stop(cost, volatility, stop_sigmas[0], params.horizon)
     stated, before = inputs.stops.get(row["ticker"], (date.min, 0.0))
     if stated >= inputs.calendar.previous(row["opened"]):  # not a stop of an earlier position
         stop = before
     if close > cost and row["ticker"] not in inputs.doubts:  # a price that nobody explains raises no stop
-        stop = max(stop, compute_stop(close, volatility, params.rules.trail_sigmas, params.horizon))
+        stop = max(stop, compute_stop(close, volatility, stop_sigmas[1], params.horizon))
     return Holding(
         shares=row["shares"],
         cost=cost,

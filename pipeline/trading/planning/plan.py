@@ -11,23 +11,28 @@ import polars as pl
 from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
-from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
+from lake.tables.trading import ALPHAS, EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS, TRADE_REFLECTIONS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
-from pipeline.trading.books.money import rate_series
 from pipeline.trading.currencies.converted_facts import requote_bars
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK
+from pipeline.trading.mandates import mandate
+from pipeline.trading.mandates.mandate import Mandated, read_mandate
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning import holds
+from pipeline.trading.planning.book_plan import plan_book
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.generate_orders import compute_stop, gather_inputs, generate_candidates
 from pipeline.trading.planning.holds import Doubt, find_doubts, find_waiting
+from pipeline.trading.planning.plan_frame import frame_plans
 from pipeline.trading.planning.rule import Rule, RuleVerdict
 from pipeline.trading.planning.rules import RULES, list_rules, unexplained_price
 from pipeline.trading.planning.trading_stops import SWITCHES, explain_stop, read_stops
 
 STOPS_LOOKBACK = 5
 """Sessions of plans whose stops may still stand; those of a hold are not counted."""
+TRUST_LOOKBACK = 250
+"""Sessions of closed trades by which a name is trusted."""
 COOL_DOWN_LOOKBACK = 20
 """Sessions of sales that patience can look back on."""
 
@@ -54,12 +59,16 @@ def plan(
     instruments: pl.DataFrame,
     fx_rates: pl.DataFrame,
     trading_switches: pl.DataFrame,
+    alphas: pl.DataFrame,
+    mandates: pl.DataFrame,
+    trade_reflections: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
     """Return one row for every ticker with a forecast or a holding, decided at the close of `moment.session` alone.
 
-    Sales are decided first, then buys by edge and ticker, so that budgets the tickers share are spent in one order.
+    The book is built at once, for the members of the universe as well. As runs of earlier programs did it: sales are
+    decided first, then buys by edge and ticker, so that budgets the tickers share are spent in one order.
     """
     session = moment.session
     rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
@@ -69,15 +78,21 @@ def plan(
     opening = moment.calendar.open_at(moment.calendar.next(session))
     state.stopped = explain_stop(read_stops(trading_switches), session, moment.as_of, opening)
     doubts: dict[str, Doubt] = {}
-    if unexplained_price in rules:
+    as_book = params.planning == 2
+    if as_book or unexplained_price in rules:
         doubts = find_doubts(market_prices, corporate_actions, session, moment.calendar, params)
         doubts |= find_waiting(quarantined_rows, market_prices, session, moment.calendar, params)
     else:
         trade_plans = cut_to_recent(trade_plans, "session", STOPS_LOOKBACK, moment)
+    mandated = read_mandate(mandates, params.mandate)
+    further = _list_further(ticker_universe, market_prices, session, mandated) if as_book else ()
     inputs = gather_inputs(
         predictions, portfolio_holdings, market_prices, corporate_actions, trade_plans, executed_trades,
-        ticker_universe, doubts, session, moment.calendar, params, rates,
+        ticker_universe, doubts, session, moment.calendar, params, rates, further,
     )  # fmt: skip
+    if as_book:
+        own = [rule for rule in rules if rule not in RULES]
+        return plan_book(inputs, state, alphas, trade_reflections, corporate_actions, mandated, own, moment, params)
     decisions = []
     for candidate in generate_candidates(inputs, state, params):
         verdicts, shares, blocked_by = judge(candidate, state, params, rules)
@@ -85,6 +100,15 @@ def plan(
             state.accept(replace(candidate, shares=shares))
         decisions.append((candidate, verdicts, shares, blocked_by))
     return _rows(sorted(decisions, key=lambda d: d[0].ticker), state, moment, params)
+
+
+def _list_further(
+    ticker_universe: pl.DataFrame, market_prices: pl.DataFrame, session: date, mandated: Mandated
+) -> list[str]:
+    """The members of the universe, and the benchmark where the mandate names one that has bars."""
+    members = ticker_universe.filter(pl.col("session") == session, pl.col("member"))["ticker"].to_list()
+    named = mandated.mandate.benchmark
+    return [*members, named] if named in set(market_prices["ticker"]) else members
 
 
 def judge(
@@ -154,28 +178,8 @@ def _portfolio_state(
 
 def _rows(decisions: list[Decision], state: PortfolioState, moment: Moment, params: TradingParams) -> pl.DataFrame:
     rows = [_row(candidate, shares, blocked_by, state, params) for candidate, _, shares, blocked_by in decisions]
-    if not rows:
-        return TRADE_PLANS.empty()
-    frame = pl.DataFrame(rows, schema={name: TRADE_PLANS.schema[name] for name in rows[0]})
-    session, exchanges = moment.session, [candidate.exchange for candidate, _, _, _ in decisions]
-    frame = frame.with_columns(
-        _verdicts([verdicts for _, verdicts, _, _ in decisions]),
-        rate_series(one.rate if one.currency else None for one in exchanges).alias("rate"),
-        plan_id=pl.format("{}:{}", pl.lit(str(session)), "ticker"),
-        session=pl.lit(session),
-        for_session=pl.lit(moment.calendar.next(session)),
-        decided_at=pl.lit(moment.as_of).cast(TRADE_PLANS.schema["decided_at"]),
-    )
-    return frame.select(*TRADE_PLANS.columns)
-
-
-def _verdicts(verdicts: list[list[RuleVerdict]]) -> pl.Series:
-    """Every ticker has a verdict of every rule, so a flat frame folds into lists without a copy per row."""
-    names = ("rule", "verdict", "scale", "distance", "reason")
-    types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.String)
-    columns = zip(*(verdict for row in verdicts for verdict in row), strict=True)
-    flat = pl.DataFrame(dict(zip(names, columns, strict=True)), schema=dict(zip(names, types, strict=True)))
-    return flat.to_struct("verdicts").reshape((len(verdicts), -1)).arr.to_list()
+    verdicts = [verdicts for _, verdicts, _, _ in decisions]
+    return frame_plans(rows, verdicts, [candidate.exchange for candidate, _, _, _ in decisions], moment)
 
 
 def _row(
@@ -248,6 +252,13 @@ STAGE = Stage(
         Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
         SWITCHES,
+        Read(ALPHAS),
+        mandate.READ,
+        Read(
+            TRADE_REFLECTIONS,
+            lookback=TRUST_LOOKBACK,
+            columns=(*TRADE_REFLECTIONS.key, "session", "ticker", "intent", "surprise"),
+        ),
     ),
     writes=TRADE_PLANS,
     params=TradingParams(),

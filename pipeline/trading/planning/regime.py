@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
-from math import fsum, sqrt
+from math import fsum, prod, sqrt
 
 import polars as pl
 
@@ -56,7 +56,7 @@ def strategy(
     skill = _skill(feedback_metrics, params.horizon)
     regime = _regime(volatility, trend, params.regimes)
     factors = _risk_factors(volatility, skill, params)
-    risk = factors["market"] * factors["skill"]
+    risk = prod(factors.values())
     names = params.rules.max_positions
     if regime == "stressed":
         names = max(int(names * params.regimes.stressed_positions), 1)
@@ -151,6 +151,8 @@ def _risk_factors(volatility: float, skill: MeasuredSkill, params: TradingParams
     """Each between 0 and 1; their product is the risk budget. The drawdown has a rule of its own: not counted twice."""
     regimes = params.regimes
     market = min(regimes.target_volatility / volatility, 1.0) if volatility > 0 else 1.0
+    if params.planning == 2:  # what the forecasts are worth is in alpha, continuously
+        return {"market": market}
     proven = 1.0 if skill.proven else regimes.unproven_risk
     return {"market": market, "skill": proven}
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from re import fullmatch
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from pipeline.text_format import counted, percent
 from pipeline.trading.params import TradingParams
@@ -35,6 +35,21 @@ def share_of(whole: str) -> Unit:
 def count_of(noun: str) -> Unit:
     """A count of something, in the singular: 'session'."""
     return Unit(noun, lambda distance: counted(round(distance), noun))
+
+
+class MeasuredRule(Protocol):
+    """What is known of a rule by those who show its verdicts."""
+
+    @property
+    def name(self) -> str:
+        """As `trade_plans.verdicts` has it."""
+
+    @property
+    def doc(self) -> str:
+        """The rule in a sentence."""
+
+    def unit_of(self, reason: str) -> Unit | None:
+        """The unit of a refusal's distance; None if it is not a matter of more or less."""
 
 
 VERDICTS = ("allow", "scale", "refuse")

@@ -8,7 +8,19 @@ from math import sqrt
 from pipeline.text_format import change, counted, percent
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
-from pipeline.trading.planning.rule import Rule, Ruling, Unit, allow, count_of, fit, refuse, rule, scale, share_of
+from pipeline.trading.planning.rule import (
+    MeasuredRule,
+    Rule,
+    Ruling,
+    Unit,
+    allow,
+    count_of,
+    fit,
+    refuse,
+    rule,
+    scale,
+    share_of,
+)
 
 NAV = share_of("NAV")
 SESSIONS = count_of("session")
@@ -286,7 +298,7 @@ def list_rules(recorded: Iterable[Rule] = ()) -> tuple[Rule, ...]:
     return rules
 
 
-def unit_of(name: str, reason: str, rules: Iterable[Rule]) -> Unit | None:
+def unit_of(name: str, reason: str, rules: Iterable[MeasuredRule]) -> Unit | None:
     """Return the unit of a stored refusal's distance; None if it is not a matter of more or less."""
     named = next((rule for rule in rules if rule.name == name), None)
     return UNKNOWN if named is None else named.unit_of(reason)

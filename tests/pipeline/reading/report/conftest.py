@@ -71,6 +71,7 @@ def refused(day: date, ticker: str, rule: str, reason: str, side: str = "buy") -
         "ticker": ticker,
         "side": side,
         "intent": "enter",
+        "alpha": None,
         "blocked_by": rule,
         "verdicts": verdicts,
     }

@@ -47,7 +47,7 @@ def test_every_rule_says_how_far_off_a_trade_was_in_its_own_unit() -> None:
 
 def refused_by(rule: str) -> pl.DataFrame:
     ruling = {"rule": rule, "verdict": "refuse", "scale": 0.0, "distance": 2.0, "reason": "too dark"}
-    return rows(TRADE_PLANS, {"ticker": "ACME", "blocked_by": rule, "verdicts": [ruling]})
+    return rows(TRADE_PLANS, {"ticker": "ACME", "blocked_by": rule, "verdicts": [ruling], "steps": None})
 
 
 def calendars(exchange: str) -> Sessions:

@@ -101,15 +101,15 @@ def test_a_crash_near_no_split_is_news_and_a_violent_name_may_halve() -> None:
     assert (row["intent"], row["blocked_by"]) == ("stop", None)
     wild = [bar("AAA", day, 100.0 * (1.3 if number % 2 else 1.0)) for number, day in enumerate(DAYS[:START])]
     frame = market.prices(*wild, bar("AAA", DAYS[START], 65.0), calendar=CALENDAR)
-    assert find_doubts(frame, market.actions(), DAYS[START], CALENDAR, TradingParams()) == {}
+    assert find_doubts(frame, market.actions(), DAYS[START], CALENDAR, TradingParams(planning=1)) == {}
 
 
 @pytest.mark.parametrize(("close", "doubted"), [(66.7, True), (40.0, True), (25.0, True), (200.0, True), (85.0, False)])
 def test_moves_of_the_size_of_splits_are_doubted_either_way(close: float, doubted: bool) -> None:
     frame = market.prices(*history(), bar("AAA", BOUGHT), bar("AAA", HALVED, close), calendar=CALENDAR)
-    assert ("AAA" in find_doubts(frame, market.actions(), HALVED, CALENDAR, TradingParams())) == doubted
+    assert ("AAA" in find_doubts(frame, market.actions(), HALVED, CALENDAR, TradingParams(planning=1))) == doubted
     known = market.actions(split("AAA", HALVED, 10_000, round(close * 100)), calendar=CALENDAR)
-    assert find_doubts(frame, known, HALVED, CALENDAR, TradingParams()) == {}
+    assert find_doubts(frame, known, HALVED, CALENDAR, TradingParams(planning=1)) == {}
 
 
 def test_a_bar_that_was_set_aside_holds_its_name_until_one_is_accepted() -> None:

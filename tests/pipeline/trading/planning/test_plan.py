@@ -68,7 +68,7 @@ def test_a_good_forecast_becomes_an_order_for_the_next_open() -> None:
     row = planned(given)
     assert (row["side"], row["intent"], row["taken"], row["blocked_by"]) == ("buy", "enter", True, None)
     assert row["for_session"] == NEXT
-    assert 0 < row["target_weight"] <= TradingParams().rules.name_weight
+    assert 0 < row["target_weight"] <= TradingParams(planning=1).rules.name_weight
     assert row["shares"] == int(row["target_weight"] * 1_000_000 / row["close"] + 0.5)
     assert row["edge"] == pytest.approx(row["expected_return"] - row["expected_cost"])
     assert row["stop"] < row["close"]
@@ -155,7 +155,7 @@ def test_who_is_not_in_the_universe_is_not_bought() -> None:
 
 def test_budgets_that_are_shared_go_to_the_best_edge_first() -> None:
     tickers = [f"T{n}" for n in range(6)]
-    given = world(*tickers, params=TradingParams(rules=Rules(max_positions=2)))
+    given = world(*tickers, params=TradingParams(planning=1, rules=Rules(max_positions=2)))
     predict(given, *[{"ticker": t, "point": 0.02 + 0.01 * n} for n, t in enumerate(tickers)])
     given.look_ahead(FUND)
     rows = given.rows("trade_plans")
@@ -170,7 +170,7 @@ def test_all_orders_together_stay_within_every_limit() -> None:
     given.look_ahead(FUND)
     taken = given.rows("trade_plans").filter("taken")
     value = (taken["shares"] * taken["close"]).sum()
-    rules = TradingParams().rules
+    rules = TradingParams(planning=1).rules
     assert 0.9 * rules.turnover < value / 1_000_000 <= rules.turnover  # all in one sector, 20 % a day
     assert taken["target_weight"].max() <= rules.name_weight
     blocked = given.rows("trade_plans").filter(~pl.col("taken"))["blocked_by"].unique().to_list()
@@ -314,7 +314,7 @@ def test_what_is_paid_out_on_an_ex_date_fires_no_stop_and_a_fall_beyond_it_does(
 
 @pytest.mark.parametrize(("stops", "stop"), [(1, 47.5), (2, 37.5)])
 def test_a_stop_follows_a_split_and_a_payment_of_one_halt(stops: int, stop: float) -> None:
-    given = holder(100.0, TradingParams(stops=stops), stop=95.0)  # type: ignore[arg-type]
+    given = holder(100.0, TradingParams(planning=1, stops=stops), stop=95.0)  # type: ignore[arg-type]
     halt = DAYS[START + 2 : START + 5]
     gone = (pl.col("ticker") == "AAA") & (pl.col("session") >= halt[0])
     given.tables["market_prices"] = given.rows("market_prices").filter(~gone)
@@ -330,7 +330,7 @@ def test_a_bad_forecast_closes_a_position_but_not_the_day_after_it_was_opened() 
     predict(given, {"point": -0.05}, session=NEXT)
     row = planned(given, session=NEXT)
     assert (row["intent"], row["blocked_by"]) == ("exit", "patience")
-    patient = holder(params=TradingParams(rules=Rules(min_holding=0)))
+    patient = holder(params=TradingParams(planning=1, rules=Rules(min_holding=0)))
     predict(patient, {"point": -0.05}, session=NEXT)
     assert planned(patient, session=NEXT)["taken"]
 
@@ -355,14 +355,14 @@ def test_no_buying_back_right_after_a_sale() -> None:
 
 
 def test_an_overgrown_position_is_cut_back_to_its_limit() -> None:
-    given = holder(params=TradingParams(rules=Rules(name_weight=0.02)))
+    given = holder(params=TradingParams(planning=1, rules=Rules(name_weight=0.02)))
     row = planned(given, session=NEXT)
     assert (row["side"], row["intent"]) == ("sell", "reduce")
     assert row["target_weight"] == pytest.approx(0.02, abs=0.0002)
 
 
 def test_half_the_kelly_fraction_is_half_the_position() -> None:
-    whole, half = (world(params=TradingParams(sizing=Sizing(kelly=k))) for k in (0.002, 0.001))
+    whole, half = (world(params=TradingParams(planning=1, sizing=Sizing(kelly=k))) for k in (0.002, 0.001))
     for given in (whole, half):
         predict(given, {"point": 0.03})
     assert planned(half)["wanted_shares"] == pytest.approx(planned(whole)["wanted_shares"] / 2, abs=1)

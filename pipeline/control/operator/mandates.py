@@ -1,0 +1,142 @@
+"""Sets the mandate: what the operator wants of the book, recorded in whole each time, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from lake.runs import last_cycle
+from lake.store import Lake
+from lake.tables.trading import MANDATES
+from pipeline.config import ConfigError
+from pipeline.config.check_values import from_text, nearest
+from pipeline.config.fields import settings_of
+from pipeline.control.operator.decisions import (
+    DecisionError,
+    Origin,
+    find_row,
+    insert_once,
+    make_id,
+    order_after,
+    read_market_time,
+)
+from pipeline.control.operator.trading_switches import who_decides
+from pipeline.engine.runner import Runner
+from pipeline.trading.mandates.mandate import FIELDS, Mandate, Mandated, from_row, read_mandate
+
+
+def standing_mandate(lake: Lake, default: Mandate) -> Mandated:
+    """The mandate that counts now: the last one set, else the settings' one."""
+    return read_mandate(lake.read(MANDATES), default)
+
+
+def list_mandates(lake: Lake) -> list[dict[str, Any]]:
+    """Every mandate that was set, the newest first, with what it changed of the one before."""
+    rows = lake.read(MANDATES).sort("decided_at", "mandate_id").to_dicts()
+    before: list[Mandate | None] = [None, *(from_row(row) for row in rows)]
+    listed = [row | {"changed": _changes(old, from_row(row))} for old, row in zip(before, rows, strict=False)]
+    return listed[::-1]
+
+
+def set_mandate(
+    runner: Runner,
+    changes: Mapping[str, str],
+    reason: str,
+    origin: Origin,
+    *,
+    mandate_id: str = "",
+    now: datetime | None = None,
+) -> Mandated:
+    """Record a mandate that counts from the next plan on: the standing one with some fields changed.
+
+    Args:
+        runner: of the lake; nothing is run.
+        changes: field -> its new value as text; lists with commas.
+        reason: why, for the record.
+        origin: where it was said.
+        mandate_id: made by the caller; a second call with the same id changes nothing.
+        now: the wall clock; the computer's where None.
+
+    Raises:
+        DecisionError: if a field is unknown, a value is out of range, nothing would change, or the mandate would
+            contradict itself.
+        StorageError: if the lake cannot be written.
+    """
+    lake, default = runner.lake, runner.settings.trading.mandate
+    if mandate_id and (known := find_row(lake, MANDATES, mandate_id)):
+        return _recorded(known)
+    before = standing_mandate(lake, default).mandate
+    wanted = replace(before, **read_changes(changes))
+    if wanted == before:
+        raise DecisionError("the mandate says so already; nothing was recorded")
+    if wrong := list(wanted.contradictions()):
+        raise DecisionError("; ".join(wrong))
+    wall = now or datetime.now(UTC)
+    last = last_cycle(lake)
+    row = asdict(wanted) | {
+        "mandate_id": mandate_id or make_id(origin),
+        "session": runner.calendar.days[0] if last is None else runner.calendar.next(last),
+        "exclusions": list(wanted.exclusions),
+        "tilts": list(wanted.tilts),
+        "reason": reason,
+        "decided_at": order_after(lake, MANDATES, pl.lit(True), read_market_time(runner, wall)),
+        "recorded_at": wall,
+        "origin": origin,
+        "decided_by": who_decides(),
+    }
+    return _recorded(insert_once(lake, MANDATES, row, str(row["mandate_id"])))
+
+
+def read_changes(changes: Mapping[str, str]) -> dict[str, Any]:
+    """Values of fields from text, held to their types and ranges.
+
+    Raises:
+        DecisionError: for every field that is unknown or out of range, all of them at once.
+    """
+    settings, values, wrong = settings_of(Mandate), {}, []
+    for name, text in changes.items():
+        if name not in settings:
+            wrong.append(f"a mandate has no field {name}{nearest(name, FIELDS)}")
+            continue
+        try:
+            values[name] = from_text(settings[name], text, "mandate")
+        except ConfigError as error:
+            wrong.append(str(error))
+    if wrong:
+        raise DecisionError("; ".join(wrong))
+    return values
+
+
+def parse_assignments(words: Sequence[str]) -> dict[str, str]:
+    """Field -> value of words such as active_risk=0.04.
+
+    Raises:
+        DecisionError: naming the first that is none.
+    """
+    changes = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign or not name:
+            raise DecisionError(f"{word!r} is not written as FIELD=VALUE, such as active_risk=0.04")
+        changes[name.strip()] = value.strip()
+    return changes
+
+
+def _changes(before: Mandate | None, after: Mandate) -> dict[str, tuple[Any, Any]]:
+    """Field -> its value before and after; everything that differs from the defaults for the first one."""
+    old = before or Mandate()
+    return {
+        name: (getattr(old, name), getattr(after, name))
+        for name in FIELDS
+        if getattr(old, name) != getattr(after, name)
+    }
+
+
+def _recorded(row: Mapping[str, Any]) -> Mandated:
+    return Mandated(
+        mandate=from_row(row), mandate_id=row["mandate_id"], decided_at=row["decided_at"], reason=row["reason"]
+    )

@@ -1,0 +1,265 @@
+"""Solves a construction problem with Clarabel, an interior-point solver, and checks the answer's optimality itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.trading.construction.problem import BookProblem, Floats
+
+if TYPE_CHECKING:
+    from scipy.sparse import csc_matrix
+
+Places = npt.NDArray[np.intp]
+TOLERANCE = 1e-11
+"""Gap and feasibility that the solver works towards."""
+MAX_RESIDUAL = 1e-8
+"""Largest violation of the optimality conditions that an answer may have."""
+NO_TRADE = 1e-7
+"""Fraction of NAV below which a trade is the solver's rounding."""
+UNLIMITED = 1e6
+"""Bounds beyond this many times NAV are left out."""
+EXPOSURE, MIN_EXPOSURE, CASH, TURNOVER, RISK = "exposure", "least exposure", "cash", "turnover", "risk"
+
+
+class InfeasibleError(ValueError):
+    """No weights meet all limits of a problem."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """The best weights, and what the limits cost."""
+
+    weights: Floats
+    """[N]"""
+    shadow_prices: Mapping[str, float]
+    """Limit on the whole book or a group -> what one unit more of it would add to the utility; those that bind."""
+    buy_gap: Floats
+    """[N] how much alpha lacks before one more unit is bought; 0 where some is, negative where a limit stops it."""
+    sell_gap: Floats
+    """[N] how much alpha has to fall before one more unit is sold; negative where a limit stops it."""
+    residual: float
+    """The largest violation of the optimality conditions (Karush, Kuhn and Tucker)."""
+    objective: float
+
+
+class _Row(NamedTuple):
+    """A limit on the book: coefficients x (bought, sold) <= bound."""
+
+    name: str
+    bought: Floats
+    sold: Floats
+    bound: float
+
+
+class _Trades(NamedTuple):
+    """The variables: units of trade, each of one name in one direction at one cost; then the factors' exposures."""
+
+    name: Places
+    """[V]"""
+    sign: Floats
+    """[V] 1 where it is bought, -1 where it is sold."""
+    least: Floats
+    """[V] fraction of NAV."""
+    most: Floats
+    """[V] fraction of NAV."""
+    cost: Floats
+    """[V]"""
+    factors: int
+
+    @property
+    def number(self) -> int:
+        """V."""
+        return len(self.name)
+
+    @property
+    def size(self) -> int:
+        """V and the factors."""
+        return len(self.name) + self.factors
+
+
+def solve(problem: BookProblem) -> Solution:
+    """Return the weights of highest utility.
+
+    Variables are what is bought, what is sold, and the active exposure to each factor, so that matrices stay sparse.
+
+    Raises:
+        InfeasibleError: if no weights meet the limits, or none could be found to `MAX_RESIDUAL`.
+    """
+    import clarabel  # with scipy, 60 ms that nothing else needs
+
+    trades, rows = _split_trades(problem), list(_rows(problem))
+    quadratic, linear = _objective(problem, trades)
+    matrix, bounds, cones = _constraints(problem, trades, rows)
+    found = clarabel.DefaultSolver(quadratic, linear, matrix, bounds, cones, _settings()).solve()
+    values, duals = np.array(found.x), np.array(found.z)
+    residual = _residual(quadratic, linear, matrix, bounds, values, duals, np.array(found.s))
+    if not residual <= MAX_RESIDUAL:
+        raise InfeasibleError(f"no weights meet the limits ({found.status}, residual {residual:.1e})")
+    return _read(problem, trades, rows, values, duals, residual)
+
+
+# ---- inner workings
+
+
+def _settings() -> Any:
+    import clarabel
+
+    settings = clarabel.DefaultSettings()
+    settings.verbose = False
+    settings.max_threads = 1
+    settings.tol_gap_abs = settings.tol_gap_rel = settings.tol_feas = TOLERANCE
+    return settings
+
+
+def _rows(problem: BookProblem) -> Iterator[_Row]:
+    """The limits on the whole book and on groups."""
+    one, held = np.ones(len(problem.names)), problem.held.sum()
+    yield _Row(EXPOSURE, one, -one, problem.max_exposure - held)
+    if problem.min_exposure > 0:
+        yield _Row(MIN_EXPOSURE, -one, one, held - problem.min_exposure)
+    yield _Row(CASH, 1 + problem.expense, problem.expense - 1, problem.cash)
+    if problem.max_turnover < UNLIMITED:
+        yield _Row(TURNOVER, one, one, problem.max_turnover)
+    for group in problem.groups:
+        part = group.members.astype(np.float64)
+        inside = problem.held[group.members].sum()
+        yield _Row(group.name, part, -part, group.upper - inside)
+        if group.lower > 0:
+            yield _Row(f"least {group.name}", -part, part, inside - group.lower)
+
+
+def _split_trades(problem: BookProblem) -> _Trades:
+    """Each name's trades: up to its benchmark weight at the cost of trading home, beyond it at the whole cost."""
+    gap = problem.benchmark - problem.held
+    parts = []
+    for sign, most, least in (
+        (1.0, problem.buyable(), problem.must_buy()),
+        (-1.0, problem.sellable(), problem.must_sell()),
+    ):
+        most = np.minimum(np.maximum(most, least), UNLIMITED)
+        home = np.minimum(np.clip(sign * gap, 0.0, None), most)
+        first = np.minimum(least, home)
+        for room, owed, cost in ((home, first, problem.cost_home), (most - home, least - first, problem.cost)):
+            at = np.flatnonzero(room > 0)
+            parts.append((at, np.full(len(at), sign), owed[at], room[at], cost[at]))
+    name, signs, owed, room, cost = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Trades(name, signs, owed, room, cost, len(problem.risk.factors))
+
+
+def _objective(problem: BookProblem, trades: _Trades) -> tuple[csc_matrix, Floats]:
+    """The quadratic form's upper triangle and the linear part of what is minimised."""
+    from scipy.sparse import csc_matrix
+
+    curve = problem.risk_aversion * problem.risk.specific
+    slope = curve * (problem.held - problem.benchmark) - problem.alpha
+    order = np.argsort(trades.name, kind="stable")
+    rows, columns = [np.arange(trades.size)], [np.arange(trades.size)]
+    values = [np.concatenate([curve[trades.name], np.full(trades.factors, problem.risk_aversion)])]
+    for apart in (1, 2, 3):  # a name has at most four kinds of trades, which lie side by side in this order
+        one, other = order[:-apart], order[apart:]
+        same = trades.name[one] == trades.name[other]
+        one, other = one[same], other[same]
+        rows.append(np.minimum(one, other))
+        columns.append(np.maximum(one, other))
+        values.append(curve[trades.name[one]] * trades.sign[one] * trades.sign[other])
+    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
+    linear = np.zeros(trades.size)
+    linear[: trades.number] = trades.sign * slope[trades.name] + trades.cost
+    return csc_matrix(entries, shape=(trades.size, trades.size)), linear
+
+
+def _constraints(problem: BookProblem, trades: _Trades, rows: list[_Row]) -> tuple[csc_matrix, Floats, list[Any]]:
+    """Factor exposures (equal), bounds of each trade, limits of the book, and the ball of the risk, in that order."""
+    import clarabel
+    from scipy.sparse import csc_matrix, vstack
+
+    count, factors = trades.number, trades.factors
+    loadings = problem.risk.loadings
+    active = problem.held - problem.benchmark
+    equal = np.concatenate([loadings[:, trades.name] * trades.sign, -np.eye(factors)], axis=1)
+    box = np.arange(count)
+    upper = csc_matrix((np.ones(count), (box, box)), shape=(count, trades.size))
+    limits = np.zeros((len(rows), trades.size))
+    for at, row in enumerate(rows):
+        limits[at, :count] = np.where(trades.sign > 0, row.bought[trades.name], row.sold[trades.name])
+    parts = [csc_matrix(equal), -upper, upper, csc_matrix(limits)]
+    bounds = [-(loadings * active).sum(axis=1), -trades.least, trades.most, np.array([row.bound for row in rows])]
+    cones: list[Any] = [clarabel.ZeroConeT(factors), clarabel.NonnegativeConeT(2 * count + len(rows))]
+    if np.isfinite(problem.max_risk):
+        ball, centre = _risk_ball(problem, trades)
+        parts.append(ball)
+        bounds.append(centre)
+        cones.append(clarabel.SecondOrderConeT(len(centre)))
+    return csc_matrix(vstack(parts, format="csc")), np.concatenate(bounds), cones
+
+
+def _risk_ball(problem: BookProblem, trades: _Trades) -> tuple[csc_matrix, Floats]:
+    """Rows that say: the length of (factor exposures, specific deviations) is at most the largest risk."""
+    from scipy.sparse import csc_matrix
+
+    names, factors, count = len(problem.names), trades.factors, trades.number
+    deviation = np.sqrt(problem.risk.specific)
+    rows = np.concatenate([1 + np.arange(factors), 1 + factors + trades.name])
+    columns = np.concatenate([count + np.arange(factors), np.arange(count)])
+    values = np.concatenate([-np.ones(factors), -deviation[trades.name] * trades.sign])
+    ball = csc_matrix((values, (rows, columns)), shape=(1 + factors + names, trades.size))
+    centre = np.concatenate([[problem.max_risk], np.zeros(factors), deviation * (problem.held - problem.benchmark)])
+    return ball, centre
+
+
+def _residual(
+    quadratic: csc_matrix,
+    linear: Floats,
+    matrix: csc_matrix,
+    bounds: Floats,
+    values: Floats,
+    duals: Floats,
+    slack: Floats,
+) -> float:
+    """The largest violation of stationarity, of the limits, and of complementarity; NaN where there is no answer."""
+    curve = quadratic @ values + quadratic.T @ values - quadratic.diagonal() * values
+    stationarity = np.abs(curve + linear + matrix.T @ duals).max(initial=0.0)
+    feasibility = np.abs(matrix @ values + slack - bounds).max(initial=0.0)
+    return float(max(stationarity, feasibility, abs((slack * duals).sum())))
+
+
+def _read(
+    problem: BookProblem, trades: _Trades, rows: list[_Row], values: Floats, duals: Floats, residual: float
+) -> Solution:
+    moved = np.zeros(len(problem.names))
+    np.add.at(moved, trades.name, trades.sign * values[: trades.number])
+    moved[np.abs(moved) < NO_TRADE] = 0.0
+    weights = np.maximum(problem.held + moved, 0.0)
+    first = trades.factors + 2 * trades.number
+    prices = {row.name: float(price) for row, price in zip(rows, duals[first:], strict=False)}
+    aversion = problem.risk_aversion
+    if np.isfinite(problem.max_risk):
+        prices[RISK] = float(duals[first + len(rows)])
+        aversion += prices[RISK] / problem.max_risk
+    buy_gap, sell_gap = _gaps(problem, rows, prices, weights, aversion)
+    return Solution(
+        weights=weights,
+        shadow_prices={name: price for name, price in prices.items() if price > MAX_RESIDUAL},
+        buy_gap=buy_gap,
+        sell_gap=sell_gap,
+        residual=residual,
+        objective=problem.objective(weights),
+    )
+
+
+def _gaps(
+    problem: BookProblem, rows: list[_Row], prices: Mapping[str, float], weights: Floats, aversion: float
+) -> tuple[Floats, Floats]:
+    """What alpha lacks for one more unit bought, and for one more sold: the reduced costs of the two."""
+    worth = problem.alpha - aversion * problem.risk.times(weights - problem.benchmark)
+    bought = sum((prices[row.name] * row.bought for row in rows), np.zeros(len(worth)))
+    sold = sum((prices[row.name] * row.sold for row in rows), np.zeros(len(worth)))
+    up, down = np.maximum(weights, problem.held), np.minimum(weights, problem.held)
+    buying = np.where(up < problem.benchmark - NO_TRADE, problem.cost_home, problem.cost)
+    selling = np.where(down > problem.benchmark + NO_TRADE, problem.cost_home, problem.cost)
+    return buying + bought - worth, selling + sold + worth

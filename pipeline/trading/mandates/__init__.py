@@ -1,0 +1,1 @@
+"""What the operator wants of the book: its benchmark, its risk, what it may hold."""

@@ -1,0 +1,124 @@
+"""Plans a session's trades as one book: built from the mandate, then rule by rule, in whole shares at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from pipeline.engine.stage import Moment
+from pipeline.trading.construction.solver import NO_TRADE
+from pipeline.trading.mandates.mandate import Mandated
+from pipeline.trading.params import TradingParams
+from pipeline.trading.philosophy.rules import order_rules
+from pipeline.trading.philosophy.steps import BuiltBook, build_book
+from pipeline.trading.philosophy.trade_rules import as_trade
+from pipeline.trading.planning.candidates import Candidate, PortfolioState
+from pipeline.trading.planning.generate_orders import PlanningInputs, compute_stop
+from pipeline.trading.planning.mandated_book import Stated, state_book
+from pipeline.trading.planning.plan_frame import frame_plans
+from pipeline.trading.planning.rule import Rule
+
+OWN_LIMIT = "its own bounds"
+
+
+def plan_book(
+    inputs: PlanningInputs,
+    state: PortfolioState,
+    alphas: pl.DataFrame,
+    trade_reflections: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    mandated: Mandated,
+    trade_rules: Sequence[Rule],
+    moment: Moment,
+    params: TradingParams,
+) -> pl.DataFrame:
+    """Return a row of `trade_plans` for every name that is held, forecast or a member of the universe.
+
+    Args:
+        inputs: what is known of the names.
+        state: the portfolio before any trade; `stopped` says why nothing is ordered.
+        alphas: rows of the session.
+        trade_reflections: of closed trades.
+        corporate_actions: those known.
+        mandated: what the operator wants.
+        trade_rules: of plugins, which judge single trades.
+        moment: the session at whose close it is decided.
+        params: the settings.
+    """
+    names = sorted({*inputs.forecasts, *inputs.holdings, *inputs.conditions})
+    if not names or state.nav <= 0:
+        return frame_plans([], [], [], moment)
+    stated = state_book(names, inputs, state, alphas, trade_reflections, corporate_actions, mandated.mandate, params)
+    built = build_book(stated.problem, stated.facts, order_rules(params.philosophy.order), trade_rules)
+    rows = [_row(at, stated, built, state, mandated, params) for at in range(len(names))]
+    return frame_plans(rows, built.verdicts, [one.exchange for one in stated.facts.candidates], moment)
+
+
+def _row(
+    at: int, stated: Stated, built: BuiltBook, state: PortfolioState, mandated: Mandated, params: TradingParams
+) -> dict[str, object]:
+    facts, problem = stated.facts, built.problem
+    one, alpha = facts.candidates[at], float(stated.problem.alpha[at])
+    trade = as_trade(facts, problem, built.weights, at)
+    wanted = as_trade(facts, problem, built.free, at)
+    taken = trade.shares > 0
+    shown = trade if taken else wanted
+    blocked = None if taken or not wanted.shares else _first_refusal(built, at)
+    held = one.holding.shares if one.holding else 0
+    after = held + (trade.shares if trade.side == "buy" else -trade.shares) if taken else held
+    forecast = one.forecast
+    return {
+        "ticker": one.ticker,
+        "sector": one.sector,
+        "side": shown.side if taken or blocked else "hold",
+        "intent": shown.intent if taken or blocked else "keep",
+        "taken": taken,
+        "wanted_shares": wanted.shares,
+        "shares": trade.shares if taken else 0,
+        "close": one.close,
+        "expected_return": forecast.point if forecast else None,
+        "low_return": forecast.low if forecast else None,
+        "low_80": forecast.low_80 if forecast else None,
+        "high_80": forecast.high_80 if forecast else None,
+        "expected_cost": one.cost,
+        "edge": alpha - one.cost,
+        "target_weight": state.weight(after * one.price),
+        "stop": _stop(one, taken, params),
+        "blocked_by": blocked,
+        "prediction_id": forecast.prediction_id if forecast else None,
+        "model_id": forecast.model_id if forecast else None,
+        "currency": one.exchange.currency,
+        "mandate_id": mandated.mandate_id,
+        "alpha": alpha,
+        "benchmark_weight": float(stated.problem.benchmark[at]),
+        "free_weight": float(built.free[at]),
+        "steps": built.steps[:, at].tolist(),
+        "buy_alpha": alpha + float(built.solution.buy_gap[at]),
+        "sell_alpha": alpha - float(built.solution.sell_gap[at]),
+        "binding": _binding(built, at),
+        "given_up": ", ".join(built.given_up) or None,
+    }
+
+
+def _first_refusal(built: BuiltBook, at: int) -> str | None:
+    return next((one.rule for one in built.verdicts[at] if one.verdict == "refuse"), None)
+
+
+def _stop(one: Candidate, taken: bool, params: TradingParams) -> float | None:
+    if one.holding is not None:
+        return one.holding.stop
+    return compute_stop(one.close, one.volatility, params.philosophy.stop_sigmas, params.horizon) if taken else None
+
+
+def _binding(built: BuiltBook, at: int) -> list[dict[str, object]]:
+    """The limits that a name meets: its own, its sector's, and those of the book where it would be traded on."""
+    groups = {one.name: bool(one.members[at]) for one in built.problem.groups}
+    found = [
+        {"limit": limit, "shadow_price": price}
+        for limit, price in sorted(built.solution.shadow_prices.items())
+        if groups.get(limit.removeprefix("least "), True)
+    ]
+    own = max(-float(built.solution.buy_gap[at]), -float(built.solution.sell_gap[at]))
+    return [*found, {"limit": OWN_LIMIT, "shadow_price": own}] if own > NO_TRADE and np.isfinite(own) else found

@@ -1,0 +1,184 @@
+"""States the problem of a session's book: benchmark, expected returns, risk, costs, and what the rules look at."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from pipeline.market.annual_sessions import sessions_per_year
+from pipeline.market.sessions import Sessions
+from pipeline.trading.construction.problem import BookProblem, Flags, Floats, Risk
+from pipeline.trading.mandates.mandate import EQUAL_WEIGHT, Mandate
+from pipeline.trading.params import TradingParams
+from pipeline.trading.philosophy.book_rule import RuleFacts
+from pipeline.trading.planning.candidates import Candidate, PortfolioState
+from pipeline.trading.planning.generate_orders import PlanningInputs, describe_name
+
+BASIS_CHANGES = ("split", "spin_off", "merger", "rights")
+"""Actions after which the next opens are uncertain."""
+TRADE_PART = 0.5
+"""Share of its benchmark weight that a usual trade of a name moves, at which its cost is taken."""
+PASSIVE_SESSIONS = 60
+"""Sessions for which a trade towards the benchmark is taken to last: its cost is spread over them."""
+SMALLEST_TRADE = 0.002
+"""Fraction of NAV that it moves at least."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stated:
+    """The problem without any rule, and the facts the rules look at."""
+
+    problem: BookProblem
+    facts: RuleFacts
+
+
+def state_book(
+    names: Sequence[str],
+    inputs: PlanningInputs,
+    state: PortfolioState,
+    alphas: pl.DataFrame,
+    trade_reflections: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    mandate: Mandate,
+    params: TradingParams,
+) -> Stated:
+    """Return what is to be decided about these names at the close of `inputs.session`.
+
+    Args:
+        names: sorted tickers, each with a bar, a holding or a forecast.
+        inputs: what is known of them.
+        state: the portfolio before any trade.
+        alphas: rows of the session.
+        trade_reflections: of closed trades, up to the session.
+        corporate_actions: known ones, up to the session.
+        mandate: what the operator wants.
+        params: the settings.
+    """
+    weights = benchmark_weights(names, inputs, mandate)
+    usual = np.maximum(TRADE_PART * weights, SMALLEST_TRADE) * state.nav
+    sigmas = (params.philosophy.stop_sigmas, params.philosophy.trail_sigmas)
+    described = [
+        describe_name(name, inputs, params, float(value), sigmas) for name, value in zip(names, usual, strict=True)
+    ]
+    candidates = [one for one, _ in described]
+    stops = _stopped_out(trade_reflections, inputs.session, inputs.calendar)
+    facts = RuleFacts(
+        candidates=candidates,
+        left=[left for _, left in described],
+        nav=state.nav,
+        drawdown=state.drawdown,
+        risk_budget=state.risk_budget,
+        stopped=state.stopped,
+        mandate=mandate,
+        trust=_trust(trade_reflections),
+        stops_by_sector=_count_by_sector(stops, candidates, params.philosophy.cool_down),
+        events=_events(corporate_actions, inputs.session, inputs.calendar),
+        stopped_out=stops,
+        session_share=mandate.horizon / sessions_per_year(inputs.calendar, inputs.session),
+        params=params,
+    )
+    problem = _state_problem(candidates, weights, state, alphas, facts)
+    return Stated(problem=problem, facts=facts)
+
+
+def _count_by_sector(stops: Mapping[str, int], candidates: Sequence[Candidate], cool_down: int) -> dict[str, int]:
+    recent = (one.sector for one in candidates if stops.get(one.ticker, cool_down) < cool_down)
+    return dict(Counter(recent))
+
+
+def benchmark_weights(names: Sequence[str], inputs: PlanningInputs, mandate: Mandate) -> Floats:
+    """Return what the mandate's benchmark holds of each name, its tilts in it: [N] fractions of NAV.
+
+    A tilt of a sector is spread evenly over its members; no weight falls below 0, and together they are what the cash
+    target leaves.
+    """
+    if not mandate.relative:
+        return np.zeros(len(names))
+    member = np.array([inputs.universe.get(name, (False, "", ""))[0] for name in names], dtype=bool)
+    priced = np.array([bool(inputs.conditions.get(name, {}).get("close")) for name in names], dtype=bool)
+    chosen = (
+        member & priced if mandate.benchmark == EQUAL_WEIGHT else np.array([one == mandate.benchmark for one in names])
+    )
+    if not chosen.any():
+        return np.zeros(len(names))
+    invested = 1 - mandate.cash_target
+    weights = _tilt(np.where(chosen, invested / max(int(chosen.sum()), 1), 0.0), names, member, inputs, mandate)
+    return weights * (invested / weights.sum()) if weights.sum() > 0 else weights
+
+
+def _tilt(weights: Floats, names: Sequence[str], member: Flags, inputs: PlanningInputs, mandate: Mandate) -> Floats:
+    for name, size in mandate.read_tilts():
+        inside = np.array([name in (one, inputs.universe.get(one, (False, "", ""))[2]) for one in names]) & member
+        if inside.any():
+            weights = np.maximum(weights + np.where(inside, size / int(inside.sum()), 0.0), 0.0)
+    return weights
+
+
+def _state_problem(
+    candidates: Sequence[Candidate], benchmark: Floats, state: PortfolioState, alphas: pl.DataFrame, facts: RuleFacts
+) -> BookProblem:
+    known = {row["ticker"]: row for row in alphas.iter_rows(named=True)}
+    mandate, count = facts.mandate, len(candidates)
+    held = np.array([state.weight(state.by_name.get(one.ticker, 0.0)) for one in candidates])
+    alpha = np.array([known[one.ticker]["alpha"] if one.ticker in known else 0.0 for one in candidates])
+    beta = np.array([known[one.ticker]["beta"] if one.ticker in known else 1.0 for one in candidates])
+    if not mandate.relative:
+        alpha = alpha + beta * mandate.market_premium * facts.session_share
+    one_way = np.array([one.cost / 2 for one in candidates])
+    return BookProblem(
+        names=[one.ticker for one in candidates],
+        held=held,
+        benchmark=benchmark,
+        alpha=alpha,
+        cost=one_way,
+        cost_home=one_way * min(mandate.horizon / PASSIVE_SESSIONS, 1.0),
+        expense=one_way,
+        risk=_risk(candidates, known, beta, mandate.horizon),
+        risk_aversion=mandate.risk_aversion,
+        lower=np.zeros(count),
+        upper=np.ones(count),
+        max_buy=np.full(count, np.inf),
+        max_sell=np.full(count, np.inf),
+        cash=state.weight(state.cash),
+    )
+
+
+def _risk(candidates: Sequence[Candidate], known: dict[str, dict[str, Any]], beta: Floats, horizon: int) -> Risk:
+    """The factor model over the holding period; a name without a row is one like the others in its own volatility."""
+    sectors = sorted({one.sector for one in candidates})
+    inside = np.array([[one.sector == sector for sector in sectors] for one in candidates], dtype=np.float64)
+    market = max((row["market_variance"] for row in known.values()), default=1e-4)
+    rows = [known.get(one.ticker) for one in candidates]
+    shared = np.array([row["sector_variance"] if row else 0.0 for row in rows])
+    own = [row["specific_variance"] if row else one.volatility**2 for row, one in zip(rows, candidates, strict=True)]
+    return Risk(
+        exposures=np.concatenate([beta[:, None], inside.reshape(len(candidates), len(sectors))], axis=1),
+        factors=np.array([market, *(inside * shared[:, None]).max(axis=0, initial=0.0)]) * horizon,
+        specific=np.array(own, dtype=np.float64) * horizon,
+    )
+
+
+def _trust(trade_reflections: pl.DataFrame) -> dict[str, tuple[int, int]]:
+    judged = trade_reflections.filter(pl.col("surprise").is_not_null())
+    counted = judged.group_by("ticker").agg(good=(pl.col("surprise") >= 0).sum(), all=pl.len())
+    return {ticker: (good, count) for ticker, good, count in counted.sort("ticker").iter_rows()}
+
+
+def _stopped_out(trade_reflections: pl.DataFrame, session: date, calendar: Sessions) -> dict[str, int]:
+    stops = trade_reflections.filter(pl.col("intent") == "stop").group_by("ticker").agg(pl.col("session").max())
+    return {ticker: calendar.distance(day, session) for ticker, day in stops.sort("ticker").iter_rows()}
+
+
+def _events(corporate_actions: pl.DataFrame, session: date, calendar: Sessions) -> dict[str, tuple[int, str]]:
+    recent = corporate_actions.filter(pl.col("kind").is_in(BASIS_CHANGES), pl.col("ex_date") <= session)
+    latest = recent.sort("ticker", "ex_date").unique("ticker", keep="last", maintain_order=True)
+    return {
+        ticker: (calendar.distance(calendar.at_or_after(day), session), kind.replace("_", " "))
+        for ticker, day, kind in latest.select("ticker", "ex_date", "kind").iter_rows()
+    }
