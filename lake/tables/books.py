@@ -122,7 +122,7 @@ BALANCES = Table(
     owner="balances",
     clock="session",
     columns={
-        "session": SESSION,
+        "session": SESSION.refer_to("ledger_entries.session"),
         "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS).refer_to("ledger_entries.account"),
         "item": text("positions: the ticker; receivable: the claim's reference; else empty", unit="id", max_length=90),
         "amount": money("debit positive, credit negative; of a position what it cost"),

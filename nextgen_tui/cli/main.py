@@ -77,7 +77,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "impact": CommandEntry("impact", "List everything derived from a row, in every table."),
         "compare": CommandEntry("compare", "Compare an imported system's figures with the lake's."),
         "reproduce": CommandEntry("reproduce", "Recompute runs and compare every bit."),
-        "check": CommandEntry("check", "Look for values of the future in features, plugins, members and folds."),
+        "check": CommandEntry("check", "Look for what knows the future, or add the books up again."),
     },
     "Maintain": {
         "backup": CommandEntry("backup", "Copy everything published to a folder, with checksums."),

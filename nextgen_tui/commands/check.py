@@ -30,7 +30,7 @@ COLOURS = {"clean": "green", "leak": "bold red", "broken": "bold red", "not chec
 )
 @pass_invocation
 def command(invocation: Invocation, what: str, session: date | None, draws: int) -> int:
-    """Look for values of the future in features, plugins, members and folds, or add the books up again.
+    """Look for what knows the future, or add the books up again.
 
     With books, every entry of the ledger is added up and compared with the balances that the books go on from, and
     with fills and facts gone through from the first session on; a cycle looks at what its session adds.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any
 
 import polars as pl
@@ -251,21 +252,21 @@ def _edge(row: Row) -> tuple[Line, ...]:
 
 def _place_in_book(row: Row) -> tuple[Line, ...]:
     """What is expected of the name, what it weighs, and the alpha at which that would change."""
+    change = partial(formats.percent, signed=True)
     alpha, free, benchmark = (row[name] for name in ("alpha", "free_weight", "benchmark_weight"))
     bounds = ", ".join(
         f"{one['limit']} ({formats.percent(one['shadow_price'])})" for one in row["binding"] if one["shadow_price"] > 0
     )
     return (
-        fact("alpha", f"{formats.percent(alpha, signed=True)}, round trip {formats.percent(row['expected_cost'])}"),
+        fact(
+            "alpha",
+            f"{change(alpha)}, bought from {change(row['buy_alpha'])}, sold below {change(row['sell_alpha'])};"
+            f" round trip {formats.percent(row['expected_cost'])}",
+        ),
         fact(
             "weight",
             f"{formats.percent(row['target_weight'])}; benchmark {formats.percent(benchmark)},"
             f" without rules {formats.percent(free)}",
-        ),
-        fact(
-            "trades at",
-            f"bought from an alpha of {formats.percent(row['buy_alpha'], signed=True)}, sold below"
-            f" {formats.percent(row['sell_alpha'], signed=True)}",
         ),
         *((fact("limits", bounds),) if bounds else ()),
         *((note(f"limits that gave way: {row['given_up']}", "warn"),) if row["given_up"] else ()),
@@ -279,7 +280,7 @@ def _figures(row: Row) -> tuple[Line, ...]:
             "80 %",
             f"{formats.percent(row['low_80'], 1, signed=True)} to {formats.percent(row['high_80'], 1, signed=True)}",
         ),
-        fact("weight", formats.percent(row["target_weight"], 1)),
+        *((fact("weight", formats.percent(row["target_weight"], 1)),) if row["alpha"] is None else ()),
         fact("stop", formats.money(row["stop"])),
         fact("decided", formats.instant(row["decided_at"])),
         fact("model", row["model_id"] or "–"),

@@ -132,7 +132,7 @@ async def test_one_key_asks_for_a_pause_which_lets_stand_what_was_planned(own_de
 
 
 KEYS = (
-    (("7", "tab", "tab", "b"), "champion now: m-1", "rollback", "m-1"),
+    (("7", "tab", "tab", "tab", "b"), "champion now: m-1", "rollback", "m-1"),
     (("9", "tab", "down", "v"), "writes nothing; the answer is IDENTICAL", "reproduce", "cycle-20220228"),
     (("9", "tab", "R"), "runs cycle/2022-03-01 again", "retry", "cycle/2022-03-01"),
 )
