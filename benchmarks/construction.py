@@ -275,7 +275,8 @@ def hold(tape: Tape, policy: Policy, capital: float = 1_000_000.0) -> Earned:
             expense = np.where(orders != 0, np.abs(orders) * _one_way(tape, at - 1, np.abs(orders)), 0.0)
             short = orders.sum() + expense.sum() - cash
             if short > 0:
-                orders = np.where(orders > 0, orders * max(1 - short / orders[orders > 0].sum(), 0.0), orders)
+                bought = max(float(orders[orders > 0].sum()), 1e-9)
+                orders = np.where(orders > 0, orders * max(1 - short / bought, 0.0), orders)
             value, cash = value + orders, cash - orders.sum() - expense.sum()
             paid, traded = paid + expense.sum(), traded + np.abs(orders).sum()
         value = value * (1 + day[at])
