@@ -11,7 +11,6 @@ last line holds the figures, in percent over the sessions.
 from __future__ import annotations
 
 import argparse
-import secrets
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -26,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from benchmarks.skill import draw_seeds
 from lake.store import Lake
 from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
@@ -349,8 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sessions", type=int, default=180, help="sessions replayed after it")
     parser.add_argument("--jobs", type=int, default=2, help="markets at a time, each in a process of its own")
     asked = parser.parse_args(arguments)
-    start = secrets.randbelow(1_000_000_000) if asked.first_seed is None else asked.first_seed
-    seeds = list(range(start, start + asked.seeds))
+    seeds = draw_seeds(asked.seeds, asked.first_seed)
     sys.stdout.write(f"seeds {' '.join(map(str, seeds))}\n")
     told = {}
     with ProcessPoolExecutor(asked.jobs, mp_context=get_context("spawn")) as pool:

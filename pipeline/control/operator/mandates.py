@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from lake.runs import last_cycle
 from lake.store import Lake
 from lake.tables.trading import MANDATES
 from pipeline.config import ConfigError
@@ -24,7 +23,7 @@ from pipeline.control.operator.decisions import (
     order_after,
     read_market_time,
 )
-from pipeline.control.operator.trading_switches import who_decides
+from pipeline.control.operator.trading_switches import first_unpublished, who_decides
 from pipeline.engine.runner import Runner
 from pipeline.trading.mandates.mandate import FIELDS, Mandate, Mandated, from_row, read_mandate
 
@@ -76,10 +75,9 @@ def set_mandate(
     if wrong := list(wanted.contradictions()):
         raise DecisionError("; ".join(wrong))
     wall = now or datetime.now(UTC)
-    last = last_cycle(lake)
     row = asdict(wanted) | {
         "mandate_id": mandate_id or make_id(origin),
-        "session": runner.calendar.days[0] if last is None else runner.calendar.next(last),
+        "session": first_unpublished(runner),
         "exclusions": list(wanted.exclusions),
         "tilts": list(wanted.tilts),
         "reason": reason,

@@ -86,7 +86,7 @@ def switch_trading(
     if switch_id and (known := find_row(lake, TRADING_SWITCHES, switch_id)):
         return SwitchedTrading(said=_recorded(known, switch), already=True, standing=read_standing(lake))
     # What is published is looked at before the clock: a plan that is published between the two counts as undecided.
-    session = _first_unpublished(runner)
+    session = first_unpublished(runner)
     holding = read_standing(lake)
     if (before := _find_same(switch, holding, close_positions=close_positions)) is not None:
         known = find_row(lake, TRADING_SWITCHES, before.switch_id)
@@ -130,7 +130,8 @@ def _find_same(switch: Switch, holding: tuple[TradingStop, ...], *, close_positi
     return next((one for one in enough if one.closes_positions or not close_positions), None)
 
 
-def _first_unpublished(runner: Runner) -> date:
+def first_unpublished(runner: Runner) -> date:
+    """The first session whose plan is not published yet: what is said now counts from it on."""
     last = last_cycle(runner.lake)
     return runner.calendar.days[0] if last is None else runner.calendar.next(last)
 
