@@ -12,10 +12,12 @@ import pytest
 from lake.store import Lake
 from lake.tables.control import MODEL_CHOICES, RUNS, TRADE_DECISIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
-from lake.tables.trading import TRADE_PLANS
+from lake.tables.trading import MANDATES, TRADE_PLANS
 from pipeline.config.loading import load
 from pipeline.control.operator.decisions import DecisionError, decide, find_next_champion, promote, rollback
+from pipeline.control.operator.mandates import list_mandates, set_mandate, standing_mandate
 from pipeline.engine.runner import Runner
+from pipeline.trading.mandates.mandate import Mandate, Mandated
 from tests.frames.models import SMALL, market, trained
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import publish, rows
@@ -165,3 +167,22 @@ def test_a_model_whose_weights_were_altered_is_not_promoted(runner: Runner, regi
 def test_without_a_champion_there_is_nothing_to_take_back(runner: Runner) -> None:
     with pytest.raises(DecisionError, match="no champion"):
         rollback(runner, "", "", "cli", now=EVENING)
+
+
+def test_a_mandate_is_on_record_once_in_whole_and_its_history_says_what_changed(runner: Runner) -> None:
+    def mandate(**given: Any) -> Mandated:
+        return set_mandate(runner, **({"reason": "policy", "origin": "cli", "now": EVENING} | given))
+
+    first = mandate(changes={"active_risk": "0.04"}, mandate_id="one")
+    assert mandate(changes={"active_risk": "0.02"}, mandate_id="one") == first
+    second = mandate(changes={"exclusions": "MO,Energy"}, now=EVENING + timedelta(hours=1))
+    assert (second.mandate.active_risk, second.mandate.exclusions) == (0.04, ("MO", "Energy"))
+    for changes, words in ({"active_risk": "0.04"}, "says so already"), ({"max_exposure": "0.2"}, "no book meets both"):
+        with pytest.raises(DecisionError, match=words):
+            mandate(changes=changes)
+    assert standing_mandate(runner.lake, Mandate()).mandate == second.mandate
+    assert [one["changed"] for one in list_mandates(runner.lake)] == [
+        {"exclusions": ((), ("MO", "Energy"))},
+        {"active_risk": (0.06, 0.04)},
+    ]
+    assert runner.lake.read(MANDATES)["session"].to_list() == [NEXT, NEXT]
