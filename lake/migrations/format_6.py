@@ -5,7 +5,7 @@ fraction of the last close it is, where an older one stays at its amount, and an
 how its training rows lay, and a forecast how strange its inputs are to them, which lessons it used and by what traits
 its error is told apart: of older ones it is not known. A lesson has a control arm, and what it gained beside it. What
 the book is compared with has its costs taken from it: older rows compare without. Past runs are compared over the
-columns they wrote, so they come out as before.
+columns they wrote, so they come out as before. A review of a sale says which part of its profit was expected.
 """
 
 from __future__ import annotations
@@ -48,6 +48,10 @@ STEPS: tuple[Step, ...] = (
     AddColumn("portfolio_value", "top_k"),
     AddColumn("portfolio_value", "top_k_cost"),
     AddColumn("baseline_holdings", "impact"),
+    AddColumn("trade_reflections", "expected_gain"),
+    AddColumn("trade_reflections", "timing_gain"),
+    AddColumn("trade_reflections", "luck_gain"),
+    AddColumn("trade_reflections", "error_gain"),
     AddColumn("position_ends", "fraction"),
     AddColumn("position_ends", "carried"),
     AddColumn("instruments", "earlier_currencies"),

@@ -7,6 +7,7 @@ import polars as pl
 from lake.contract import Table
 from lake.tables import (
     alerts,
+    attribution,
     books,
     control,
     features,
@@ -31,6 +32,7 @@ MODULES: tuple[ModuleType, ...] = (
     feedback,
     trading,
     books,
+    attribution,
     control,
     alerts,
 )

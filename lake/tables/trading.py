@@ -299,6 +299,24 @@ TRADE_REFLECTIONS = Table(
         "prediction_id": text("the forecast at entry", unit="id", nullable=True, max_length=40).refer_to(
             "predictions.prediction_id"
         ),
+        "expected_gain": money(
+            "the forecast at entry, for as long as it was held, on what was invested; 0 without one; null from earlier"
+            " programs, as all that follow",
+            nullable=True,
+        ),
+        "timing_gain": money("what opens were better than the closes at which it was decided", nullable=True),
+        "luck_gain": money("what came otherwise than forecast within the 80 % interval", nullable=True),
+        "error_gain": money("what came otherwise beyond it", nullable=True),
+    },
+    rules={
+        "the parts of a profit add up to it": Rule(
+            pl.col("expected_gain").is_null()
+            | (
+                pl.sum_horizontal("expected_gain", "timing_gain", "luck_gain", "error_gain") - pl.col("cost")
+                == pl.col("profit")
+            ),
+            "give what is left to luck or to the forecast",
+        ),
     },
 )
 

@@ -7,7 +7,14 @@ from collections.abc import Sequence
 from nextgen_tui.report.markup import Html, join, tag
 from nextgen_tui.report.page_forecasts import forecast_section
 from nextgen_tui.report.page_models import models_section
-from nextgen_tui.report.page_money import book_section, headline, months_section, performance_section, trading_section
+from nextgen_tui.report.page_money import (
+    book_section,
+    headline,
+    months_section,
+    origins_section,
+    performance_section,
+    trading_section,
+)
 from nextgen_tui.report.page_sources import quality_section, source_section
 from nextgen_tui.report.page_style import STYLE
 from nextgen_tui.report.page_trades import blocked_section, trades_section
@@ -34,6 +41,7 @@ def write_page(report: Report, version: str, command: str, proof: str) -> str:
         months_section(report),
         performance_section(report),
         trading_section(report),
+        origins_section(report),
         forecast_section(report),
         models_section(report),
         blocked_section(report),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from decimal import Decimal
 
 from nextgen_tui.report.charts import Line, area_chart, bar_chart, line_chart
 from nextgen_tui.report.markup import Html, join, table, tag
@@ -18,10 +19,13 @@ from nextgen_tui.report.report_rows import (
 from nextgen_tui.report.summary_view import describe_ladder, describe_lead
 from nextgen_tui.text import formats
 from pipeline.reading.report.full_report import Report
+from pipeline.reading.report.profit_origins import ProfitView
 from pipeline.reading.report.tracks import PeriodReturns, Track
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 SPACE = Html(" ")
+_SHOWN = 8
+"""Items of a part in a table."""
 FULL_COLOUR = 0.08
 """Return of a month from which on its colour is no stronger."""
 
@@ -159,6 +163,35 @@ def trading_section(report: Report) -> Html:
         table(["", book.currency], [list(row) for row in source_rows(report)], "narrow"),
         tag("p", "Half-spreads and impact are inside the gains: fills are at the prices they made.", class_="quiet"),
     )
+
+
+def origins_section(report: Report) -> Html:
+    """Where the profit came from, in each view; each adds up to it."""
+    views = report.summary.origins
+    if not views:
+        return Html()
+    tables = [_origins_table(view, report.summary.book.currency) for view in views]
+    told = (
+        "Each table adds up to the profit of these sessions, to the cent. A rule or a forecast is credited with the "
+        "weight that it moved, times what the name made beyond the benchmark in the session after."
+    )
+    return _section("Where the profit came from", tag("p", told, class_="quiet"), tag("div", tables, class_="columns"))
+
+
+def _origins_table(view: ProfitView, currency: str) -> Html:
+    rows: list[list[str | Html]] = []
+    for part in view.parts:
+        rows.append([part.title, _amount(part.amount)])
+        rows += [[tag("td", name, class_="item"), _amount(amount, "item")] for name, amount in part.items[:_SHOWN]]
+        if rest := part.items[_SHOWN:]:
+            rest_amount = sum((amount for _, amount in rest), Decimal(0))
+            rows.append([tag("td", f"{len(rest)} others", class_="item"), _amount(rest_amount, "item")])
+    rows.append([tag("b", "profit"), tag("td", tag("b", formats.money(view.profit, signed=True)))])
+    return tag("div", tag("h3", view.title), table(["", currency], rows, "narrow"))
+
+
+def _amount(amount: Decimal, kind: str = "") -> Html:
+    return tag("td", formats.money(amount, signed=True), class_=f"{_tone(float(amount))} {kind}".strip() or None)
 
 
 def _percent(value: float) -> str:

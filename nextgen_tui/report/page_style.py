@@ -41,6 +41,9 @@ thead th{color:var(--quiet);font-weight:600;font-size:13px;white-space:nowrap}
 tbody th{font-weight:500;white-space:nowrap}
 th:first-child,td.words,th.words{text-align:left}td.words{min-width:14em}
 td,td.nowrap{white-space:nowrap}td.words{white-space:normal}td.words.nowrap{white-space:nowrap}
+td.item:first-child{text-align:left;padding-left:22px;white-space:normal}td.item{color:var(--quiet);font-size:13px}
+td.bad.item{color:var(--bad)}td.good.item{color:var(--good)}
+.columns{display:grid;grid-template-columns:repeat(auto-fit,minmax(320px,1fr));gap:0 32px}.columns table{width:100%}
 .months td{text-align:center;padding:5px 6px}.months thead th{text-align:center}
 .months thead th:first-child{text-align:left}
 .months .year{font-weight:600}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Group, RenderableType
@@ -17,6 +17,7 @@ from pipeline.reading.report.closed_trades import ClosedTrade
 from pipeline.reading.report.forecast_quality import ForecastQuality
 from pipeline.reading.report.ladder import AGAINST, Rung
 from pipeline.reading.report.next_steps import NextStep
+from pipeline.reading.report.profit_origins import DECISION, ProfitPart, ProfitView
 from pipeline.reading.report.refusals import PlanFacts
 from pipeline.reading.report.span_summary import BookFacts, SpanSummary
 from pipeline.reading.report.tracks import BOOK, CASH, TOP_K, Track
@@ -27,6 +28,7 @@ _FINDING_STYLES = {"better than naive": "green", "worse than naive": "red"}
 _PATH_WIDTH = 12
 _HEADING_WIDTH = 76
 _SHOWN_REFUSALS = 5
+_SHOWN_ITEMS = 4
 
 
 def show_summary(summary: SpanSummary, lake_option: Path | None) -> RenderableType:
@@ -36,6 +38,7 @@ def show_summary(summary: SpanSummary, lake_option: Path | None) -> RenderableTy
         skill_part(summary.quality, SKILL_METRICS),
         coverage_part(summary.quality.coverages),
         plans_part(summary.plans),
+        *origins_part([view for view in summary.origins if view.name == DECISION]),
         trades_part(summary.best, summary.worst),
         ledger_part(summary.ledger),
         next_part(summary.next_steps, lake_option),
@@ -223,6 +226,28 @@ def plans_part(plans: PlanFacts) -> RenderableType:
         table.add_row(formats.whole(count), formats.percent(sum(one.share for one in rest), 0), Text("others", "dim"))
     stops = [Text(safe_text(one, 400), "bold") for one in plans.stops]
     return Group(heading("What blocked most"), said, *stops, table)
+
+
+def origins_part(views: Sequence[ProfitView]) -> Iterator[RenderableType]:
+    """Where the profit came from, in each of the views; nothing where no session was attributed."""
+    for view in views:
+        table = Grid.grid(padding=(0, 2))
+        for justify in ("left", "right", "left"):
+            table.add_column(justify=justify)
+        for part in view.parts:
+            amount = Text(formats.money(part.amount, signed=True), gain_style(part.amount))
+            table.add_row(part.title, amount, Text(list_items(part), "dim"))
+        table.add_row(Text("profit", "bold"), Text(formats.money(view.profit, signed=True), "bold"), "")
+        yield heading(f"Where the profit came from, {view.title.lower()}")
+        yield table
+
+
+def list_items(part: ProfitPart) -> str:
+    """The items of a part that weigh most, each with its amount."""
+    told = [f"{safe_text(name, 40)} {formats.whole(round(amount))}" for name, amount in part.items[:_SHOWN_ITEMS]]
+    if rest := part.items[_SHOWN_ITEMS:]:
+        told.append(f"others {formats.whole(round(sum(amount for _, amount in rest)))}")
+    return ", ".join(told)
 
 
 def trades_part(best: Sequence[ClosedTrade], worst: Sequence[ClosedTrade]) -> RenderableType:

@@ -34,6 +34,7 @@ from pipeline.models.attempts import record_attempt
 from pipeline.models.trials import ledger as ledger_of_trials
 from pipeline.prediction import inference_log, predict, ranking
 from pipeline.trading.alpha import alphas
+from pipeline.trading.attribution import attribution
 from pipeline.trading.balances import balances
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
@@ -67,6 +68,7 @@ SETTLE = (
     holdings.STAGE,
     baseline_holdings.STAGE,
     value.STAGE,
+    attribution.STAGE,
     reflect.STAGE,
     decision_scores.STAGE,
 )

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -23,6 +24,7 @@ from pipeline.engine.stage import Moment, Read, Stage, join_spans
 from pipeline.market.sessions import Sessions
 from pipeline.plugins.extensions import Extensions
 from pipeline.trading.alpha import alphas
+from pipeline.trading.attribution import attribution
 from pipeline.trading.balances import balances
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
@@ -369,7 +371,21 @@ def bars_at(ticker: str, *levels: float, start: int = 0) -> list[dict[str, Any]]
 
 
 def assert_reconciled(world: World) -> None:
-    """Hold it that every session is explained, and no event differs from what fills and facts say."""
+    """Hold it that every session is explained, no event differs from what fills and facts say, and profit adds up."""
     told = world.rows("portfolio_value")
     assert set(told["unexplained"]) == {Decimal(0)}
     assert told["difference"].null_count() == told.height
+    assert_attributed(world)
+
+
+def assert_attributed(world: World, sessions: int = 6) -> None:
+    """Hold it that the last sessions' profit is told to the cent, and what was learned of before as the book has it."""
+    told = world.rows("portfolio_value").sort("session").select("session", "nav", "capital", "restated")
+    zero = {"nav": Decimal(0), "capital": Decimal(0)}
+    rows = [zero, *told.iter_rows(named=True)]
+    for before, row in list(pairwise(rows))[-sessions:]:
+        found = world.compute(attribution.STAGE, row["session"])
+        assert found.filter(pl.col("part") == "unexplained").is_empty()
+        source = found.filter(pl.col("view") == "source")
+        assert source["amount"].sum() == row["nav"] - before["nav"] - (row["capital"] - before["capital"])
+        assert source.filter(pl.col("part") == "restated")["amount"].sum() == (row["restated"] or 0)

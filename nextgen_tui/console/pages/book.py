@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import polars as pl
 
+from lake.tables.attribution import ATTRIBUTIONS
 from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
@@ -18,8 +19,11 @@ from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.data import candle_chart
+from nextgen_tui.console.pages.profit_sheet import COLS as PROFIT_COLS
+from nextgen_tui.console.pages.profit_sheet import lesson_notes, profit_notes
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, signed
 from nextgen_tui.text import formats
+from pipeline.reading.report.profit_origins import sum_profit
 from pipeline.reading.report.span import Span
 from pipeline.reading.report.tracks import BENCHMARK, EQUAL_WEIGHT, TOP_K, read_cash, read_tracks
 from pipeline.reading.results.snapshot_mark import SnapshotMark, mark_at_snapshot
@@ -45,6 +49,8 @@ class BookData:
     ledger: pl.DataFrame
     facts: LedgerFacts
     bars: pl.DataFrame
+    profit: pl.DataFrame
+    """By view, part and item."""
     mark: SnapshotMark | None = None
     """At the last snapshot of a session whose cycle has not run; None where there is none."""
 
@@ -54,7 +60,7 @@ class BookPage(Page[BookData]):
 
     number, name = "6", "Book"
     question = "How is the book doing, and what is my risk?"
-    tables = (PORTFOLIO_VALUE, PORTFOLIO_HOLDINGS, EXECUTED_TRADES, TRADE_REFLECTIONS, LEDGER_ENTRIES)
+    tables = (PORTFOLIO_VALUE, PORTFOLIO_HOLDINGS, EXECUTED_TRADES, TRADE_REFLECTIONS, LEDGER_ENTRIES, ATTRIBUTIONS)
 
     def load(self, view: LakeView) -> BookData:
         """The whole value series and ledger, the last holdings, and bars of what was traded."""
@@ -80,6 +86,7 @@ class BookPage(Page[BookData]):
             ledger=ledger.sort("session", "sequence", descending=True),
             facts=ledger_facts(ledger, value),
             bars=bars,
+            profit=sum_profit(view.read(ATTRIBUTIONS)),
             mark=mark,
         )
 
@@ -100,7 +107,7 @@ class BookPage(Page[BookData]):
         )
 
     def specs(self, data: BookData) -> tuple[SheetSpec[BookData], ...]:
-        """Holdings, trades, lessons, ledger, sessions."""
+        """Holdings, trades, lessons, ledger, sessions, profit."""
         del data
         return SHEETS
 
@@ -258,11 +265,6 @@ def _converted(row: Row, amount: str) -> tuple[Line, ...]:
     return (fact("converted", told),)
 
 
-def lesson_notes(row: Row) -> tuple[Line, ...]:
-    """What a closed position taught."""
-    return (note(row["lesson"]), fact("verdict", row["verdict"]), fact("surprise", _sigmas(row["surprise"])))
-
-
 def event_lines(ledger: pl.DataFrame, event_id: str) -> tuple[Line, ...]:
     """The legs of an event, which sum to zero."""
     legs = ledger.filter(pl.col("event_id") == event_id).sort("sequence")
@@ -312,10 +314,6 @@ def _foreign_gain(row: Row) -> tuple[Line, ...]:
         return ()
     gain = f"{formats.money(row['local_value'] - row['local_cost'], signed=True)} {row['currency']}"
     return (fact("own gain", gain), fact("by the rate", formats.money(row["exchange_gain"], signed=True)))
-
-
-def _sigmas(value: float | None) -> str:
-    return formats.MISSING if value is None else f"{value:+.1f} of the forecast's standard deviations"
 
 
 def _spark(values: object) -> Cell:
@@ -439,5 +437,14 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         "The book has not been opened yet.",
         notes=lambda _, row: value_sources(row),
         origin=lambda row: row_link(PORTFOLIO_VALUE, row),
+    ),
+    SheetSpec(
+        "profit",
+        lambda data: data.profit,
+        PROFIT_COLS,
+        ("view", "part", "item"),
+        "part",
+        "No session's profit has been told apart yet.",
+        notes=lambda _, row: profit_notes(row),
     ),
 )

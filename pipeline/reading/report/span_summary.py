@@ -24,6 +24,7 @@ from pipeline.reading.report.closed_trades import ClosedTrade, best_and_worst
 from pipeline.reading.report.forecast_quality import ForecastQuality, measure_forecasts
 from pipeline.reading.report.ladder import Rung, build_ladder
 from pipeline.reading.report.next_steps import NextStep, suggest_steps
+from pipeline.reading.report.profit_origins import ProfitView, read_origins
 from pipeline.reading.report.refusals import PlanFacts, read_plans
 from pipeline.reading.report.span import Span, read_span
 from pipeline.reading.report.tracks import Track, read_cash, read_tracks
@@ -74,6 +75,8 @@ class SpanSummary:
     """The same and cash below it, the book above, each with its risk and costs."""
     quality: ForecastQuality
     plans: PlanFacts
+    origins: tuple[ProfitView, ...]
+    """Where the profit came from, in views that each add up to it; none where no session was attributed."""
     best: tuple[ClosedTrade, ...]
     worst: tuple[ClosedTrade, ...]
     ledger: LedgerFacts
@@ -85,7 +88,9 @@ class SpanSummary:
         """The same for a script, with what is said in words and without what is only drawn."""
         told = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "tracks"}
         told |= {name: asdict(told[name]) for name in ("book", "plans", "ledger")}
-        told |= {name: [asdict(one) for one in told[name]] for name in ("ladder", "best", "worst", "next_steps")}
+        told |= {
+            name: [asdict(one) for one in told[name]] for name in ("ladder", "best", "worst", "next_steps", "origins")
+        }
         told["quality"] = self.quality.as_dict()
         told["ledger"] |= {"balances": self.ledger.balances, "sentence": self.ledger.sentence}
         return told
@@ -128,6 +133,7 @@ def summarize_span(
         ladder=build_ladder(tracks, read_cash(span), span.start_value, per_year),
         quality=quality,
         plans=plans,
+        origins=read_origins(lake, span.first, span.last),
         best=best,
         worst=worst,
         ledger=ledger,

@@ -63,10 +63,12 @@ class Philosophy:
     """event_proximity, fraction: what it costs."""
     loser_sigmas: Annotated[float, Field(gt=0, le=100)] = 2.0
     """averaging_down: standard deviations over the decision horizon under cost from which it is not added to."""
-    position_loss: Annotated[float, Field(gt=0, le=1)] = 0.005
-    """capital_preservation, fraction of NAV: the most a position may lose at its forecast's 5 % quantile."""
-    name_weight: Annotated[float, Field(gt=0, le=1)] = 0.06
-    """diversification, fraction of NAV in one name; a benchmark's larger weight stands."""
+    position_loss: Annotated[float, Field(gt=0, le=1)] = 0.01
+    """capital_preservation, fraction of NAV: the most a position may lose at its forecast's 5 % quantile; traders know
+    it as the rule of one per cent."""
+    name_weight: Annotated[float, Field(gt=0, le=1)] = 0.10
+    """diversification, fraction of NAV in one name, which European funds (UCITS) are bound to; a benchmark's larger
+    weight stands."""
     sector_active: Annotated[float, Field(gt=0, le=1)] = 0.15
     """sector_limit, fraction of NAV in one sector beyond the benchmark's weight."""
     capacity_sessions: Annotated[float, Field(gt=0, le=1000)] = 5.0

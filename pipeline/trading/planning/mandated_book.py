@@ -24,8 +24,9 @@ BASIS_CHANGES = ("split", "spin_off", "merger", "rights")
 """Actions after which the next opens are uncertain."""
 TRADE_PART = 0.5
 """Share of its benchmark weight that a usual trade of a name moves, at which its cost is taken."""
-PASSIVE_SESSIONS = 60
-"""Sessions for which a trade towards the benchmark is taken to last: its cost is spread over them."""
+PASSIVE_SESSIONS = 250
+"""Sessions for which a trade towards the benchmark is taken to last, over which its cost is spread: a year, as
+equal weight turns over about once in one."""
 SMALLEST_TRADE = 0.002
 """Fraction of NAV that it moves at least."""
 

@@ -18,6 +18,7 @@ from pipeline.trading.books.money import cents_series
 from pipeline.trading.params import TradingParams
 from pipeline.trading.review.closings import Closing, collect_closings
 from pipeline.trading.review.first_closings import collect_closings_once
+from pipeline.trading.review.profit_parts import Opens, read_opens, split_profit
 
 LOOKBACK = 250
 """Sessions searched for the plan and the fills that opened a position; beyond, its entry counts as unforecast."""
@@ -26,7 +27,7 @@ ENTRY = ("enter",)
 EXITS = ("reduce", "exit", "stop", "expire")
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "intent", "taken", "expected_return", "low_80", "high_80",
-    "prediction_id",
+    "prediction_id", "close", "shares",
 )  # fmt: skip
 
 
@@ -53,7 +54,8 @@ def reflect(
     closings = collect(ended["ticker"].to_list(), ledger_entries, executed_trades, session)
     plans = trade_plans.filter(pl.col("taken"))
     plan_ids = dict(executed_trades.select("trade_id", "plan_id").iter_rows()) if params.securities == 2 else {}
-    rows = [_row(closing, plans, plan_ids, session, moment.calendar, params) for closing in closings]
+    opens = read_opens(executed_trades)
+    rows = [_row(closing, plans, plan_ids, opens, session, moment.calendar, params) for closing in closings]
     return pl.DataFrame(rows, schema=TRADE_REFLECTIONS.schema).sort("trade_id")
 
 
@@ -61,6 +63,7 @@ def _row(
     closing: Closing,
     plans: pl.DataFrame,
     plan_ids: Mapping[str, str],
+    opens: Opens,
     session: date,
     calendar: Sessions,
     params: TradingParams,
@@ -75,6 +78,7 @@ def _row(
     intent = ended or str(exit_plan.get("intent", "unknown"))
     surprise, inside = _surprise(closing.gross_return, entry, held, params.horizon)
     verdict = _verdict(closing, surprise, inside, params)
+    parts = split_profit(closing, entry, exit_plan, opens, held, params.horizon)
     return {
         "trade_id": closing.trade_id,
         "session": session,
@@ -93,6 +97,7 @@ def _row(
         "lesson": _lesson(closing, entry, intent, surprise, verdict, held),
         "entry_plan_id": entry.get("plan_id"),
         "prediction_id": entry.get("prediction_id"),
+        **{f"{name}_gain": cents_series([cents])[0] for name, cents in parts._asdict().items()},
     }
 
 

@@ -21,10 +21,16 @@ def attacked(report: Report, text: str) -> Report:
     summary = report.summary
     sale = replace(summary.best[0], ticker=text, lesson=text, verdict=text)
     refusals = tuple(replace(one, rule=text, last_reason=text) for one in summary.plans.refusals)
+    origins = tuple(
+        replace(view, parts=tuple(replace(part, items=((text, part.amount),)) for part in view.parts))
+        for view in summary.origins
+    )
     data = replace(report.quality.data, quarantined=((text, 3),))
     return replace(
         report,
-        summary=replace(summary, best=(sale,), worst=(sale,), plans=replace(summary.plans, refusals=refusals)),
+        summary=replace(
+            summary, best=(sale,), worst=(sale,), plans=replace(summary.plans, refusals=refusals), origins=origins
+        ),
         verdicts=((text, 1, sale.profit),),
         quality=replace(report.quality, data=data, forecasts=((text, 1),)),
         provenance=replace(report.provenance, lake=text, libraries={text: text}),
@@ -39,6 +45,9 @@ def test_every_part_is_there(report: Report) -> None:
         "Returns by month",
         "Performance",
         "Exposure",
+        "Where the profit came from",
+        "By decision",
+        "sector limit",
         "Forecasts",
         "Calibration",
         "What blocked most",

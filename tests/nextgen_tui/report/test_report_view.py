@@ -25,6 +25,8 @@ def test_all_of_it_is_told(report: Report) -> None:
         assert words in said
     for words in ("Deflated for 1 configuration", "hit rate", "cost_awareness", "what CCC taught"):
         assert words in said
+    for words in ("came from, by decision", "5 sessions 5", "came from, by exposure"):
+        assert words in said
     assert "nextgen report --from 2022-01-28 --to 2022-02-03 --trials 1" in said
 
 

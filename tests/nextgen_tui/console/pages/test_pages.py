@@ -8,6 +8,7 @@ from pathlib import Path
 
 from lake.runs import last_decision
 from lake.store import Lake
+from lake.tables.attribution import ATTRIBUTIONS
 from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import RUNS
 from lake.tables.feedback import HYPOTHESES
@@ -20,6 +21,7 @@ from nextgen_tui.console.pages.book import BookData, BookPage, position_detail, 
 from nextgen_tui.console.pages.learning import format_error
 from nextgen_tui.console.pages.lesson_notes import hypothesis_notes, trial_notes
 from nextgen_tui.console.pages.predictions import strangeness_lines
+from nextgen_tui.console.pages.profit_sheet import lesson_notes
 from nextgen_tui.console.pages.runs import RunsData, RunsPage, cycle_rows
 from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.screens import PAGES
@@ -28,6 +30,7 @@ from pipeline.control.daemon.clock import PacedClock
 from pipeline.control.daemon.simulated_pace import describe_pace
 from pipeline.engine.runner import Runner
 from pipeline.market.sessions import exchange_sessions
+from pipeline.reading.report.profit_origins import sum_profit
 from pipeline.reading.results.insights import hypothesis_rows
 from pipeline.reading.results.summary import ledger_facts
 from tests.nextgen_tui.lakes import rows, run_row
@@ -92,7 +95,8 @@ def test_a_foreign_trade_and_position_are_told_in_both_currencies_and_the_rates_
     value = rows(PORTFOLIO_VALUE, {"exchange": Decimal("-7.00")}).row(0, named=True)
     tables = (PORTFOLIO_VALUE, PORTFOLIO_HOLDINGS, EXECUTED_TRADES, TRADE_REFLECTIONS, LEDGER_ENTRIES)
     worth, holdings, trades, lessons, ledger = (rows(table) for table in tables)
-    data = BookData(worth, holdings, trades, lessons, ledger, ledger_facts(ledger, worth), rows(MARKET_PRICES))
+    profit = sum_profit(rows(ATTRIBUTIONS))
+    data = BookData(worth, holdings, trades, lessons, ledger, ledger_facts(ledger, worth), rows(MARKET_PRICES), profit)
     position = rows(PORTFOLIO_HOLDINGS, held | quoted | {"ticker": "AAA"}).row(0, named=True) | {"gain": 0.1}
     told = [text(line) for line in trade_notes(rows(EXECUTED_TRADES, trade).row(0, named=True))]
     assert any(f"1,100.00 EUR at 1.250000 of {DAY}" in line for line in told)
@@ -102,6 +106,31 @@ def test_a_foreign_trade_and_position_are_told_in_both_currencies_and_the_rates_
     assert any("exchange rates" in text(line) and "-7.00" in text(line) for line in value_sources(value))
     own = rows(EXECUTED_TRADES, {"currency": None}).row(0, named=True)
     assert not any("converted" in text(line) for line in trade_notes(own))
+
+
+def test_profit_is_told_by_part_for_the_last_session_and_since_the_start() -> None:
+    told = [
+        {"session": day, "view": view, "part": part, "item": item, "amount": Decimal(amount)}
+        for day, amount in ((DAY, "5.00"), (DAY + timedelta(days=1), "-2.00"))
+        for view, part, item in (("source", "gain", "AAA"), ("decision", "rule", "trust"), ("decision", "horizon", "5"))
+    ]
+    summed = sum_profit(rows(ATTRIBUTIONS, *told)).select("view", "title", "item", "last", "amount").rows()
+    assert summed == [
+        ("decision", "forecasts", "5", Decimal("-2.00"), Decimal("3.00")),
+        ("decision", "rules", "trust", Decimal("-2.00"), Decimal("3.00")),
+        ("source", "prices", "", Decimal("-2.00"), Decimal("3.00")),
+    ]
+
+
+def test_a_closed_position_tells_what_its_profit_is_made_of() -> None:
+    parts = {"expected_gain": Decimal("20.00"), "luck_gain": Decimal("-5.00"), "cost": Decimal("3.00")}
+    sold = rows(TRADE_REFLECTIONS, parts | {"profit": Decimal("12.00")}).row(0, named=True)
+    told = [text(line) for line in lesson_notes(sold)]
+    assert any("expected" in line and "+20.00" in line for line in told)
+    assert any("costs" in line and "-3.00" in line for line in told)
+    assert any("profit" in line and "+12.00" in line for line in told)
+    older = dict.fromkeys(("expected_gain", "timing_gain", "luck_gain", "error_gain"))
+    assert len(lesson_notes(sold | older)) == 3
 
 
 def test_the_book_is_marked_at_the_last_snapshot_and_said_to_be_unofficial_until_the_close(

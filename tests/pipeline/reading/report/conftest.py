@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from lake.store import Lake
+from lake.tables.attribution import ATTRIBUTIONS
 from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_VALUE
 from lake.tables.feedback import SCALE_EDGES, SESSION_SCORES
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS, TRADE_REFLECTIONS
@@ -110,7 +111,31 @@ def reflection(ticker: str, profit: str, day: date = DAYS[3]) -> dict[str, Any]:
         "realised_return": float(profit) / 100,
         "verdict": "good luck" if float(profit) > 0 else "bad luck",
         "lesson": f"what {ticker} taught",
+        "luck_gain": Decimal(profit),
     }
+
+
+ORIGINS = (
+    ("source", "gain", "AAA", "7.00"),
+    ("source", "gain", "BBB", "-2.00"),
+    ("source", "commission", "", "-1.00"),
+    ("exposure", "market", "", "6.00"),
+    ("exposure", "sector", "Energy", "-1.00"),
+    ("exposure", "commission", "", "-1.00"),
+    ("decision", "benchmark", "", "3.00"),
+    ("decision", "horizon", "5", "2.50"),
+    ("decision", "horizon", "1", "-0.25"),
+    ("decision", "rule", "sector_limit", "-0.25"),
+    ("decision", "commission", "", "-1.00"),
+    ("member", "member", "lstm", "5.00"),
+    ("member", "commission", "", "-1.00"),
+)
+"""What a session's profit came from: view, part, item and amount."""
+
+
+def origin(session: date, view: str, part: str, item: str, amount: str) -> dict[str, Any]:
+    """A row of attributions."""
+    return {"session": session, "view": view, "part": part, "item": item, "amount": Decimal(amount)}
 
 
 def score(day: date, horizon: int, **given: Any) -> dict[str, Any]:
@@ -166,6 +191,8 @@ def book_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
         reflection("DDD", "0.00"),
     ]
     publish(lake, TRADE_REFLECTIONS, rows(TRADE_REFLECTIONS, *sales), name="reflect")
+    origins = [origin(day, *told) for day in DAYS[2:4] for told in ORIGINS]
+    publish(lake, ATTRIBUTIONS, rows(ATTRIBUTIONS, *origins), name="attribution")
     scores = [score(day, horizon) for day in DAYS for horizon in (1, 5)]
     publish(lake, SESSION_SCORES, rows(SESSION_SCORES, *scores), name="session_scores")
     legs = (leg("fund", "cash", "1039.50"), leg("fund", "capital", "-1039.50"))

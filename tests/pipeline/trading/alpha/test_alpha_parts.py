@@ -13,23 +13,42 @@ from lake.tables.feedback import FEEDBACK_METRICS
 from pipeline.trading.alpha.risk_model import MIN_OBSERVATIONS, model_risk
 from pipeline.trading.alpha.signals import DELAY, MAX_SCORE, carry, combine_signals, measure_half_life, score_names
 from pipeline.trading.alpha.skill import (
-    NONE,
-    PRIOR_DEVIATION,
+    SKILL_DEVIATION,
+    SKILLED_SHARE,
     Skill,
     believe_in,
-    combine_skill,
+    pool_skill,
     read_live,
     read_registered,
+    shrink_skill,
 )
 from tests.frames.trading import DAYS, skill
 
 
-def test_a_posterior_lies_between_belief_and_evidence_by_their_precision() -> None:
-    assert combine_skill([Skill(0.1, PRIOR_DEVIATION)]).ic == pytest.approx(0.05)
-    assert combine_skill([Skill(0.1, 1e-6)]).ic == pytest.approx(0.1, abs=1e-6)
-    assert combine_skill([]) == NONE
-    two = combine_skill([Skill(0.1, 0.02), Skill(0.1, 0.02)])
-    assert two == pytest.approx(combine_skill([Skill(0.1, 0.02 / 2**0.5)]))
+def test_figures_are_pooled_by_their_precision() -> None:
+    two = pool_skill([Skill(0.1, 0.02), Skill(0.1, 0.02)])
+    assert two == pytest.approx(Skill(0.1, 0.02 / 2**0.5))
+    assert pool_skill([Skill(0.1, 0.01), Skill(0.0, 0.02)]).ic == pytest.approx(0.08)
+
+
+@pytest.mark.parametrize("error", [0.005, 0.02, 0.08])
+@pytest.mark.parametrize("ic", [-0.1, 0.0, 0.01, 0.06, 0.15])
+def test_shrunk_skill_is_the_posterior_mean_and_deviation_by_integration(ic: float, error: float) -> None:
+    grid = np.linspace(-0.6, 0.6, 240_001)
+    likelihood = np.exp(-(((ic - grid) / error) ** 2) / 2)
+    slab = np.exp(-((grid / SKILL_DEVIATION) ** 2) / 2) / (SKILL_DEVIATION * (2 * np.pi) ** 0.5) * (grid[1] - grid[0])
+    weights = SKILLED_SHARE * slab * likelihood
+    nothing = (1 - SKILLED_SHARE) * np.exp(-((ic / error) ** 2) / 2)
+    total = weights.sum() + nothing
+    mean = (weights * grid).sum() / total
+    square = (weights * grid**2).sum() / total
+    assert shrink_skill(Skill(ic, error)) == pytest.approx(Skill(mean, (square - mean**2) ** 0.5), rel=1e-6, abs=1e-12)
+
+
+def test_what_may_be_noise_disappears_and_what_cannot_be_keeps_its_size() -> None:
+    assert shrink_skill(Skill(0.02, 0.02)).ic < 0.25 * 0.02
+    assert shrink_skill(Skill(0.10, 0.02)).ic > 0.8 * 0.10
+    assert shrink_skill(Skill(0.9, 1e-4)).ic == pytest.approx(0.9, rel=1e-4), "no overflow where evidence is huge"
 
 
 def test_what_a_model_showed_is_shrunk_and_outweighed_by_what_it_is_worth_live() -> None:

@@ -87,6 +87,40 @@ def test_a_forecast_is_scaled_to_the_span_it_was_held() -> None:
     assert world.rows("trade_reflections")["surprise"].item() == pytest.approx(0.0, abs=1e-12)  # one session of five
 
 
+@pytest.mark.parametrize(
+    ("price", "parts"),
+    [
+        # Bought at 100, 2 % of 10,000 was expected; 80 % of the time between -4 and +8 %, so -6 to +6 % beside it.
+        (103.0, (200.0, 300.0, -200.0, 0.0)),
+        (110.0, (200.0, 1_000.0, -200.0, 0.0)),
+    ],
+)
+def test_a_profit_is_told_by_expectation_timing_luck_and_error(price: float, parts: tuple[float, ...]) -> None:
+    row = sold_at(price)  # decided at 100: what the open was better is timing
+    assert tuple(float(row[f"{name}_gain"]) for name in ("expected", "timing", "luck", "error")) == parts
+    assert row["profit"] == sum(row[f"{name}_gain"] for name in ("expected", "timing", "luck", "error")) - row["cost"]
+
+
+def test_what_lies_beyond_the_interval_is_the_forecasts_error_and_costs_are_apart() -> None:
+    prices = [100.0, 100.0, 100.0, 100.0, 100.0, 120.0, 120.0]
+    world = World(*[bar("AAA", day, price) for day, price in zip(DAYS, prices, strict=False)], settling=SETTLE)
+    world.order(FUND, "AAA", "buy", 100, **FORECAST)
+    world.order(DAY5, "AAA", "sell", 100, close=120.0)
+    row = world.settle_to(DAY6).rows("trade_reflections").row(0, named=True)
+    told = {name: float(row[f"{name}_gain"]) for name in ("expected", "timing", "luck", "error")}
+    assert told == {"expected": 200.0, "timing": 0.0, "luck": 600.0, "error": 1_200.0}
+    assert row["cost"] == 2_000 - row["profit"] > 0
+
+
+def test_timing_is_not_told_across_a_split_and_all_is_luck_without_a_forecast() -> None:
+    world = World(*[bar("AAA", day, 100.0 if day < DAY2 else 51.0) for day in DAYS[:4]], params=free(), settling=SETTLE)
+    world.act(split("AAA", DAY2, 2, 1))
+    world.order(FUND, "AAA", "buy", 100)
+    world.order(DAY1, "AAA", "sell", 100)
+    row = world.settle_to(DAY2).rows("trade_reflections").row(0, named=True)
+    assert [float(row[f"{name}_gain"]) for name in ("expected", "timing", "luck", "error")] == [0.0, 0.0, 200.0, 0.0]
+
+
 def test_a_split_while_held_changes_no_return() -> None:
     world = World(*[bar("AAA", day, 100.0 if day < DAY2 else 51.0) for day in DAYS[:4]], params=free(), settling=SETTLE)
     world.act(split("AAA", DAY2, 2, 1))

@@ -1,0 +1,1 @@
+"""Where each session's profit came from, to the cent."""
