@@ -25,7 +25,7 @@ ALIASES = {"xdist": "pytest-xdist", "_pytest": "pytest"}
 """What is imported under another name than its distribution has."""
 TOOLS = {"mypy", "ruff", "pre-commit", "pytest-asyncio", "pytest-xdist", "hatchling", "editables", "textual-serve"}
 """What the developer's extra brings to be run or plugged in, not imported."""
-PEERS = {"kunquant", "qlib"}
+PEERS = {"cvxpy", "kunquant", "qlib", "vectorbt"}
 """What a benchmark installs into an environment of its own, where its scripts import it."""
 
 

@@ -7,7 +7,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -33,12 +33,17 @@ class Outcome(NamedTuple):
     error: str = ""
 
 
-def make_environment(folder: Path) -> Peers:
-    """Install the peers, each by itself, so that one that cannot be installed keeps no other away."""
+def make_environment(folder: Path, pins: Mapping[str, str] | None = None) -> Peers:
+    """Install the peers, each by itself, so that one that cannot be installed keeps no other away.
+
+    Args:
+        folder: where the environment comes to be.
+        pins: peer -> what is installed; the engines of Alpha158 if None.
+    """
     subprocess.run([sys.executable, "-m", "venv", str(folder)], check=True)
     python = folder / "bin" / "python"
     refused = {}
-    for peer, pin in {**PINS, "polars": _locked("polars")}.items():
+    for peer, pin in (pins or {**PINS, "polars": _locked("polars")}).items():
         asked = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", pin]
         done = subprocess.run(asked, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -58,7 +63,7 @@ def list_versions(peers: Peers) -> str:
         "print(*sorted(f'{x.name}=={x.version}' for x in d()), sep='\\n')"
     )
     told = subprocess.run([str(peers.python), "-c", program], capture_output=True, text=True, check=True).stdout
-    wanted = "|".join(("kunquant", "pyqlib", "polars", "numpy", "pandas"))
+    wanted = "|".join(("kunquant", "pyqlib", "vectorbt", "numba", "polars", "numpy", "pandas"))
     return ", ".join(re.findall(rf"^(?:{wanted})==\S+", told, flags=re.IGNORECASE | re.MULTILINE))
 
 

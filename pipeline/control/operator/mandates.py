@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from lake.store import Lake
+from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import MANDATES
 from pipeline.config import ConfigError
 from pipeline.config.check_values import from_text, nearest
@@ -25,7 +26,7 @@ from pipeline.control.operator.decisions import (
 )
 from pipeline.control.operator.trading_switches import first_unpublished, who_decides
 from pipeline.engine.runner import Runner
-from pipeline.trading.mandates.mandate import FIELDS, Mandate, Mandated, from_row, read_mandate
+from pipeline.trading.mandates.mandate import CASH, EQUAL_WEIGHT, FIELDS, Mandate, Mandated, from_row, read_mandate
 
 
 def standing_mandate(lake: Lake, default: Mandate) -> Mandated:
@@ -61,8 +62,8 @@ def set_mandate(
         now: the wall clock; the computer's where None.
 
     Raises:
-        DecisionError: if a field is unknown, a value is out of range, nothing would change, or the mandate would
-            contradict itself.
+        DecisionError: if a field is unknown, a value is out of range, nothing would change, a ticker or sector is
+            named that the lake has never heard of, or the mandate would contradict itself.
         StorageError: if the lake cannot be written.
     """
     lake, default = runner.lake, runner.settings.trading.mandate
@@ -72,7 +73,7 @@ def set_mandate(
     wanted = replace(before, **read_changes(changes))
     if wanted == before:
         raise DecisionError("the mandate says so already; nothing was recorded")
-    if wrong := list(wanted.contradictions()):
+    if wrong := [*wanted.contradictions(), *_name_strangers(lake, before, wanted)]:
         raise DecisionError("; ".join(wrong))
     wall = now or datetime.now(UTC)
     row = asdict(wanted) | {
@@ -87,6 +88,26 @@ def set_mandate(
         "decided_by": who_decides(),
     }
     return _recorded(insert_once(lake, MANDATES, row, str(row["mandate_id"])))
+
+
+def _name_strangers(lake: Lake, before: Mandate, wanted: Mandate) -> Iterator[str]:
+    """Names that the mandate speaks of and the lake has never heard of; none while it has heard of nothing."""
+    universe = lake.read(TICKER_UNIVERSE, columns=("session", "ticker", "sector"))
+    if universe.is_empty():
+        return
+    tickers, sectors = set(universe["ticker"]), set(universe["sector"].drop_nulls())
+    for name in sorted({*wanted.exclusions, *dict(wanted.read_tilts())} - {*before.exclusions} - tickers - sectors):
+        yield f"no ticker or sector is called {name}{nearest(name, sorted(tickers | sectors))}"
+    priced = {EQUAL_WEIGHT, CASH, before.benchmark} | set(_traded(lake, universe["session"].max()))
+    if wanted.benchmark not in priced:
+        hint = nearest(wanted.benchmark, sorted(priced))
+        yield f"the benchmark {wanted.benchmark} has no bar in the last session{hint}"
+
+
+def _traded(lake: Lake, session: Any) -> list[str]:
+    daily = pl.col("interval") == "1d"
+    bars = lake.read(MARKET_PRICES, since=session, until=session, where=daily, columns=MARKET_PRICES.key)
+    return bars["ticker"].to_list()
 
 
 def read_changes(changes: Mapping[str, str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.control import MODEL_CHOICES, RUNS, TRADE_DECISIONS
+from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.trading import MANDATES, TRADE_PLANS
 from pipeline.config.loading import load
@@ -18,6 +19,7 @@ from pipeline.control.operator.decisions import DecisionError, decide, find_next
 from pipeline.control.operator.mandates import list_mandates, set_mandate, standing_mandate
 from pipeline.engine.runner import Runner
 from pipeline.trading.mandates.mandate import Mandate, Mandated
+from tests.frames.market import prices
 from tests.frames.models import SMALL, market, trained
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import publish, rows
@@ -186,3 +188,25 @@ def test_a_mandate_is_on_record_once_in_whole_and_its_history_says_what_changed(
         {"active_risk": (0.06, 0.04)},
     ]
     assert runner.lake.read(MANDATES)["session"].to_list() == [NEXT, NEXT]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"exclusions": "Enrgy"}, "no ticker or sector is called Enrgy; did you mean Energy"),
+        ({"tilts": "ZZZ=0.02"}, "no ticker or sector is called ZZZ"),
+        ({"benchmark": "AAB"}, "AAB has no bar in the last session; did you mean AAA"),
+    ],
+)
+def test_a_mandate_that_speaks_of_names_nobody_knows_is_refused(
+    runner: Runner, changes: dict[str, str], words: str
+) -> None:
+    listed = {"session": SESSION, "ticker": "AAA", "member": True, "sector": "Energy"}
+    publish(runner.lake, TICKER_UNIVERSE, rows(TICKER_UNIVERSE, listed), name="ticker_universe")
+    publish(runner.lake, MARKET_PRICES, prices({"ticker": "AAA", "session": SESSION}), name="market_prices")
+    said = {"reason": "policy", "origin": "cli", "now": EVENING}
+    with pytest.raises(DecisionError, match=words):
+        set_mandate(runner, changes=changes, **said)
+    assert runner.lake.read(MANDATES).is_empty()
+    known = set_mandate(runner, changes={"exclusions": "Energy", "benchmark": "AAA"}, **said).mandate
+    assert (known.exclusions, known.benchmark) == (("Energy",), "AAA")
