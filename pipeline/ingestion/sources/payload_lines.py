@@ -10,7 +10,7 @@ import polars as pl
 MANY = 200
 """Rows of a symbol, on average, from which its lines are written at once: few enough to stay where they are quick to
 reach, many enough to be worth the asking."""
-QUOTE, FIRST_PRINTED = ord('"'), ord(" ")
+QUOTE, BACKSLASH, FIRST_PRINTED = ord('"'), ord("\\"), ord(" ")
 
 
 def json_lines(frame: pl.DataFrame) -> pl.Series:
@@ -20,8 +20,8 @@ def json_lines(frame: pl.DataFrame) -> pl.Series:
     return frame.select(line=pl.struct(pl.all()).struct.json_encode()).to_series()
 
 
-def join_lines(symbol: pl.Series, frame: pl.DataFrame) -> Iterator[tuple[str, str]]:
-    """Yield each symbol with its lines as one text, in the order symbols first appear.
+def join_lines(symbol: pl.Series, frame: pl.DataFrame) -> Iterator[tuple[str, pl.Series]]:
+    """Yield each symbol with its lines as one text, a Series of its own, in the order symbols first appear.
 
     Args:
         symbol: of each row; none is null.
@@ -35,35 +35,46 @@ def join_lines(symbol: pl.Series, frame: pl.DataFrame) -> Iterator[tuple[str, st
             start += rows
         return
     grouped = pl.DataFrame({"symbol": symbol, "line": json_lines(frame)}).group_by("symbol", maintain_order=True)
-    yield from grouped.agg(pl.col("line").str.join("\n")).iter_rows()
+    joined = grouped.agg(pl.col("line").str.join("\n"))
+    for row, value in enumerate(joined["symbol"]):
+        yield value, joined["line"].slice(row, 1)
 
 
-def _write_lines(frame: pl.DataFrame, text: pl.Expr) -> str:
+def as_bytes(text: pl.Series) -> memoryview:
+    """Return the UTF-8 of the one text in a Series where it lies: a long one is not copied."""
+    return memoryview(text.to_arrow(compat_level=pl.CompatLevel.newest())[0].as_buffer())
+
+
+def _write_lines(frame: pl.DataFrame, text: pl.Expr) -> pl.Series:
     """All rows of a frame as newline-delimited JSON, by an expression that gives it where nothing has to be escaped.
 
     They are put together as if no cell held anything that JSON escapes. That shows in what comes out, where each sign
     that would be escaped is counted: if there is any, they are written anew.
     """
-    plain: str = frame.select(text).item()
-    signs = np.frombuffer(plain.encode(), np.uint8)
+    plain = frame.select(line=text).to_series()
     quotes = 4 * frame.width * frame.height - 2 * sum(frame.null_count().row(0))
-    is_plain = (
-        "\\" not in plain
-        and np.count_nonzero(signs == QUOTE) == quotes
-        and np.count_nonzero(signs < FIRST_PRINTED) == frame.height - 1
+    return (
+        plain if _has_nothing_to_escape(as_bytes(plain), quotes, frame.height - 1) else json_lines(frame).str.join("\n")
     )
-    return plain if is_plain else str(json_lines(frame).str.join("\n").item())
+
+
+def _has_nothing_to_escape(text: memoryview, quotes: int, ends: int) -> bool:
+    """Whether a text has no more quotes and line ends than are meant, and nothing else that JSON escapes."""
+    signs = np.frombuffer(text, np.uint8)
+    if np.count_nonzero(signs == BACKSLASH):
+        return False
+    if np.count_nonzero(signs <= QUOTE) == quotes + ends:  # as most have neither a space nor an exclamation mark
+        return True
+    return bool(np.count_nonzero(signs == QUOTE) == quotes and np.count_nonzero(signs < FIRST_PRINTED) == ends)
 
 
 def _plain_line(frame: pl.DataFrame) -> pl.Expr:
     """What `json_lines` gives of rows of the frame where nothing has to be escaped."""
-    parts: list[pl.Expr] = []
-    before = "{"
-    for name in frame.columns:
-        if frame[name].null_count():
-            parts += [pl.lit(f'{before}"{name}":'), ('"' + pl.col(name) + '"').fill_null("null")]
-            before = ","
-        else:
-            parts += [pl.lit(f'{before}"{name}":"'), pl.col(name)]
-            before = '",'
-    return pl.concat_str(*parts, pl.lit(before.rstrip(",") + "}"))
+    cells = [
+        ('"' + pl.col(name) + '"').fill_null("null") if frame[name].null_count() else pl.col(name)
+        for name in frame.columns
+    ]
+    quoted = ["{}" if frame[name].null_count() else '"{}"' for name in frame.columns]
+    names = [name.replace("{", "{{").replace("}", "}}") for name in frame.columns]
+    members = ",".join(f'"{name}":{cell}' for name, cell in zip(names, quoted, strict=True))
+    return pl.format("{{" + members + "}}", *cells)

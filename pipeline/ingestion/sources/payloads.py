@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 import polars as pl
 
 from lake.tables.market import RAW_PRICES
 from lake.tables.news import RAW_NEWS
-from pipeline.ingestion.sources.payload_lines import join_lines, json_lines
+from pipeline.ingestion.sources.payload_lines import as_bytes, join_lines, json_lines
 
 BARS, ACTIONS, LISTINGS, NEWS = "bars", "actions", "listings", "news"
 FACTORS, MEMBERS, RATES, CHECK = "factors", "members", "rates", "check"
@@ -73,11 +74,11 @@ class Fetch:
         return json.dumps(asked, ensure_ascii=False)
 
 
-def payload_id(*parts: str) -> str:
+def payload_id(*parts: str | memoryview) -> str:
     """Return the sha256 (hex) of the parts, each preceded by its length: no two lists of parts share one text."""
     digest = hashlib.sha256()
     for part in parts:
-        data = part.encode()
+        data = part.encode() if isinstance(part, str) else part
         digest.update(f"{len(data)}:".encode())
         digest.update(data)
     return digest.hexdigest()
@@ -99,14 +100,34 @@ def bar_rows(
         further: what else the request says.
     """
     request = fetch.request(fields, **further)
-    named = symbol.fill_null("")
-    return price_rows(fetch, ((BARS, one, request, text) for one, text in join_lines(named, lines)))
+    told = [_Payload.of(fetch, BARS, one, request, text) for one, text in join_lines(symbol.fill_null(""), lines)]
+    return _land(fetch, told)
 
 
 def price_rows(fetch: Fetch, payloads: Iterable[tuple[str, str, str, str]]) -> pl.DataFrame:
     """Return RAW_PRICES rows from (kind, ticker, request, payload); a ticker's text is cut at 200 characters."""
-    told = [(payload_id(fetch.source, *parts), *parts) for parts in payloads]
-    identities, kinds, tickers, requests, texts = zip(*told, strict=True) if told else [()] * 5
+    return _land(fetch, [_Payload.of(fetch, *parts, pl.Series([text])) for *parts, text in payloads])
+
+
+class _Payload(NamedTuple):
+    """An answer as it lands."""
+
+    identity: str
+    kind: str
+    ticker: str
+    request: str
+    text: pl.Series
+    """The text alone, where it lies: it is long, and not copied."""
+
+    @classmethod
+    def of(cls, fetch: Fetch, kind: str, ticker: str, request: str, text: pl.Series) -> _Payload:
+        """Give an answer its identity."""
+        return cls(payload_id(fetch.source, kind, ticker, request, as_bytes(text)), kind, ticker, request, text)
+
+
+def _land(fetch: Fetch, payloads: Sequence[_Payload]) -> pl.DataFrame:
+    """The rows of RAW_PRICES that payloads make."""
+    identities, kinds, tickers, requests, texts = zip(*payloads, strict=True) if payloads else [()] * 5
     facts = {
         "source": fetch.source,
         "session": fetch.session,
@@ -118,8 +139,8 @@ def price_rows(fetch: Fetch, payloads: Iterable[tuple[str, str, str, str]]) -> p
         "kind": kinds,
         "ticker": [ticker[:200] for ticker in tickers],
         "request": requests,
-        "payload": texts,
-        **{name: [value] * len(told) for name, value in facts.items()},
+        "payload": pl.concat(texts) if texts else [],
+        **{name: [value] * len(identities) for name, value in facts.items()},
     }
     return pl.DataFrame(columns, schema_overrides=RAW_PRICES.schema).select(*RAW_PRICES.columns)
 

@@ -111,10 +111,12 @@ class FilesSource:
         """Yield what `prices` returns, a block at a time."""
         seen: set[str] = set()  # a file named twice is landed once
         for rows in self._read_parts(since, session, history):
-            fresh = rows.unique("payload_id", keep="first", maintain_order=True)
-            fresh = fresh.filter(~pl.col("payload_id").is_in(list(seen)))
-            seen.update(fresh["payload_id"])
-            yield fresh
+            identities = list(rows["payload_id"])
+            if len(set(identities)) < len(identities) or not seen.isdisjoint(identities):
+                rows = rows.unique("payload_id", keep="first", maintain_order=True)
+                rows = rows.filter(~pl.col("payload_id").is_in(list(seen)))
+            seen.update(identities)
+            yield rows
 
     def _read_parts(self, since: date, session: date, history: bool) -> Iterator[pl.DataFrame]:
         content, fetch = self._read(), self._fetch(since, session, history)

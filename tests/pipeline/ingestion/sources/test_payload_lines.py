@@ -11,7 +11,9 @@ from pipeline.ingestion.sources import payload_lines
 from pipeline.ingestion.sources.payload_lines import join_lines, json_lines
 
 CELLS = st.one_of(st.none(), st.text(max_size=4), st.sampled_from(['"', "\\", "\n", "\x1f", "\x7f", "é", "12.50", ""]))
-NAMES = st.lists(st.sampled_from(["open", 'a"b', "c\\d", "ü", "e\nf"]), min_size=1, max_size=3, unique=True)
+NAMES = st.lists(
+    st.sampled_from(["open", 'a"b', "c\\d", "ü", "e\nf", "{0}", "}{"]), min_size=1, max_size=3, unique=True
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -26,10 +28,10 @@ def test_the_lines_of_each_symbol_are_those_of_the_json_writer(data: st.DataObje
     with pytest.MonkeyPatch.context() as patch:
         for many in (1, 1_000):
             patch.setattr(payload_lines, "MANY", many)
-            assert list(join_lines(symbol, frame)) == expected
+            assert [(name, text.item()) for name, text in join_lines(symbol, frame)] == expected
 
 
 def test_a_symbol_whose_lines_stand_apart_has_one_payload_in_the_order_of_its_first_line() -> None:
     frame = pl.DataFrame({"close": ["1", "2", "3"]})
-    found = dict(join_lines(pl.Series(["B", "A", "B"]), frame))
-    assert list(found.items()) == [("B", '{"close":"1"}\n{"close":"3"}'), ("A", '{"close":"2"}')]
+    found = [(name, text.item()) for name, text in join_lines(pl.Series(["B", "A", "B"]), frame)]
+    assert found == [("B", '{"close":"1"}\n{"close":"3"}'), ("A", '{"close":"2"}')]
