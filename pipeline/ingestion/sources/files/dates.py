@@ -8,6 +8,8 @@ import polars as pl
 
 from lake.contract import UTC
 from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.distinct_cells import DistinctCells
+from pipeline.ingestion.sources.files.typed_text import write_out
 
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
 ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
@@ -49,7 +51,7 @@ def read_dates(text: pl.Series, *, date_format: str, zone: str, where: str) -> p
     Raises:
         SourceError: if no cell is a date, or day and month cannot be told apart.
     """
-    form = "" if date_format else find_form(count_texts(text))
+    form = "" if date_format else find_form(DistinctCells.of(text).count())
     refuse_two_forms(form, text, where)
     days = parse_days(text, form=form, zone=zone, date_format=date_format)
     if days.null_count() == len(days):
@@ -68,19 +70,24 @@ def parse_days(text: pl.Series, *, form: str, zone: str, date_format: str = "") 
         zone: of moments.
         date_format: strptime format that counts instead; none if empty.
     """
-    once = text.unique(maintain_order=True).alias("text")
+    cells = DistinctCells.of(text)
+    return cells.spread(parse_once(cells.once, form=form, zone=zone, date_format=date_format))
+
+
+def parse_once(cells: pl.Series, *, form: str, zone: str, date_format: str = "") -> pl.Series:
+    """Return what `parse_days` does of cells that are all different."""
+    text = cells.alias("text")
     if date_format:
-        days = once.str.to_date(date_format, strict=False)
+        days = text.str.to_date(date_format, strict=False)
     elif form == ISO_FORM:
-        days = _iso_days(once, zone)
+        days = _iso_days(text, zone)
     elif form == EPOCH_FORM:
-        days = _epoch_days(once, zone)
+        days = _epoch_days(text, zone)
     elif form == SERIAL_FORM:
-        days = _serial_days(once)
+        days = _serial_days(text)
     else:
-        days = _try(once, form) if form else pl.Series([None] * len(once), dtype=pl.Date)
-    place = text.cast(pl.Enum(once.drop_nulls())).to_physical()
-    return days.filter(once.is_not_null()).gather(place).alias("day")
+        days = _try(text, form) if form else pl.Series([None] * len(text), dtype=pl.Date)
+    return days.alias("day")
 
 
 def refuse_two_forms(form: str, text: pl.Series, where: str) -> None:
@@ -180,14 +187,10 @@ def _iso_days(text: pl.Series, zone: str) -> pl.Series:
     return frame.with_columns(at=at).select(day=pl.when(plain).then(written).when(timed).then("at")).to_series()
 
 
-def count_texts(text: pl.Series) -> pl.DataFrame:
-    """Return each cell once, as `text`, and the number of `rows` that have it; cells without any are left out."""
-    return text.alias("text").to_frame().drop_nulls().group_by("text", maintain_order=True).len("rows")
-
-
-def once_each(text: pl.Series) -> pl.DataFrame:
-    """Return the same as `count_texts` of few cells, without looking for equal ones."""
-    return text.alias("text").to_frame().drop_nulls().with_columns(rows=pl.lit(1, pl.UInt32))
+def once_each(cells: pl.Series) -> pl.DataFrame:
+    """Return few cells as `find_form` wants them, without looking for equal ones."""
+    text = write_out(cells.drop_nulls()).alias("text")
+    return pl.DataFrame([text, pl.Series("rows", [1], pl.UInt32).new_from_index(0, len(text))])
 
 
 def find_form(texts: pl.DataFrame) -> str:
@@ -196,7 +199,7 @@ def find_form(texts: pl.DataFrame) -> str:
     Empty if it is none of these. What two files write in the same form can be read together.
 
     Args:
-        texts: what `count_texts` gives.
+        texts: cells, as `text`, and the number of `rows` that have each; a cell may be there more than once.
     """
     text, rows = texts["text"], texts["rows"]
     filled = int(rows.sum())

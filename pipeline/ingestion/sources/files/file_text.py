@@ -7,6 +7,7 @@ import codecs
 import gzip
 import lzma
 from collections.abc import Callable, Collection
+from datetime import date
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -26,6 +27,7 @@ Read = TypeVar("Read")
 UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 SAMPLED = 60
 """Lines read to find out how a text table begins."""
+ISO_DAYS = date(1000, 1, 1), date(9999, 12, 31)
 LONGEST_LINE = 1_000_000
 """Characters of a line that are looked at: a wide table of ten thousand tickers fits."""
 
@@ -162,13 +164,13 @@ def numeric_columns(path: Path) -> frozenset[str]:
     return frozenset(name for name, dtype in schema.items() if dtype.is_numeric())
 
 
-def as_text(frame: pl.DataFrame, name: str, numbers: Collection[str] = ()) -> pl.DataFrame:
+def as_text(frame: pl.DataFrame, name: str, kept: Collection[str] = ()) -> pl.DataFrame:
     """Return typed columns as text.
 
     Args:
         frame: the columns.
         name: of the file, for errors.
-        numbers: columns that stay as they are if they hold numbers whose text reads back the same.
+        kept: columns that stay as they are if they hold numbers or days whose text reads back the same.
 
     Raises:
         SourceError: for a table without columns, or a column of lists, structures or bytes.
@@ -178,16 +180,20 @@ def as_text(frame: pl.DataFrame, name: str, numbers: Collection[str] = ()) -> pl
     if all(dtype == pl.String for dtype in frame.dtypes):
         return frame
     return pl.DataFrame(
-        [
-            column if column.name in numbers and is_exact(column.dtype) else _column_as_text(column, name)
-            for column in frame
-        ]
+        [column if column.name in kept and _reads_back(column) else _column_as_text(column, name) for column in frame]
     )
 
 
 def is_exact(dtype: pl.DataType) -> bool:
     """Whether numbers of a type are the same as Float64 and as what their text is read as; Float32 is not."""
     return dtype == pl.Float64 or dtype.is_integer()
+
+
+def _reads_back(column: pl.Series) -> bool:
+    """Whether a column is numbers that are exact, or days that ISO 8601 writes in ten characters."""
+    if column.dtype != pl.Date:
+        return is_exact(column.dtype)
+    return bool(column.is_between(*ISO_DAYS).all())
 
 
 def no_text(name: object) -> SourceError:

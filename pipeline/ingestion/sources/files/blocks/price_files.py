@@ -16,8 +16,9 @@ from pipeline.ingestion.sources.files.blocks.spool import Place, Spool
 from pipeline.ingestion.sources.files.blocks.survey import survey_rows
 from pipeline.ingestion.sources.files.columns import TOLD_ACTIONS, recognise
 from pipeline.ingestion.sources.files.dates import is_iso, no_dates, refuse_two_forms
+from pipeline.ingestion.sources.files.distinct_cells import DistinctCells
 from pipeline.ingestion.sources.files.layouts.number_forms import read_numbers
-from pipeline.ingestion.sources.files.layouts.price_file import LINE
+from pipeline.ingestion.sources.files.layouts.price_file import DAY, LINE
 
 BLOCK = 250_000
 """Bars in memory at a time; a ticker that has more is a block by itself."""
@@ -76,8 +77,8 @@ class _Whole:
     """What was seen of all rows."""
 
     files: Sequence[str]
-    batches: list[tuple[list[Portion], pl.DataFrame]] = field(default_factory=list)
-    """Portions that fit into a block together, and their tickers."""
+    batches: list[_Batch] = field(default_factory=list)
+    """Portions that fit into a block together."""
     counted: list[pl.DataFrame] = field(default_factory=list)
     """The days of each batch."""
     respelt: set[str] = field(default_factory=set)
@@ -86,7 +87,7 @@ class _Whole:
     @cached_property
     def tickers(self) -> pl.DataFrame:
         """The tickers of all batches, as `PriceFiles` has them."""
-        found = pl.concat(tickers for _, tickers in self.batches).group_by("ticker", maintain_order=True)
+        found = pl.concat(batch.tickers for batch in self.batches).group_by("ticker", maintain_order=True)
         summed = found.agg(pl.col("rows").sum(), pl.col("first").min(), pl.col("last").max(), pl.col("file").first())
         return summed.with_columns(file=pl.Series(self.files)[summed["file"]])
 
@@ -111,7 +112,7 @@ def _look_through(reader: RowReader, spool: Spool) -> _Whole:
             held, height = [], 0
         if known and seen is not None:
             tickers = seen.tickers.with_columns(file=pl.lit(number, pl.UInt32))
-            whole.batches.append(([(number, place)], tickers))
+            whole.batches.append(_Batch([(number, place)], tickers, seen.place))
             whole.counted.append(seen.days)
         else:
             held.append((number, place))
@@ -129,10 +130,13 @@ def _look_at(whole: _Whole, reader: RowReader, spool: Spool, batch: list[Portion
     form = reader.group.day_form
     if not reader.params.date_format:
         refuse_two_forms(form, rows[reader.clock], where)
-    lines, fields, day = reader.date(rows)
-    seen = lines.select(written=reader.clock, ticker=fields["ticker"], file=FILE).with_columns(day=day)
-    survey = survey_rows(seen, form=form, benchmark=reader.params.benchmark_ticker)
-    whole.batches.append((batch, survey.tickers))
+    cells = DistinctCells.of(rows[reader.clock])
+    days = reader.read_days(cells)
+    day = cells.spread(days).alias(DAY)
+    lines, fields, _ = reader.date(rows.with_columns(day))
+    seen = lines.select(day.alias("day"), ticker=fields["ticker"], file=FILE)
+    survey = survey_rows(seen, cells, days, form=form, benchmark=reader.params.benchmark_ticker)
+    whole.batches.append(_Batch(batch, survey.tickers, spool.put(day.to_frame())))
     whole.counted.append(survey.days)
     whole.respelt |= _find_respelt(reader, rows)
 
@@ -148,11 +152,11 @@ def _arrange(reader: RowReader, spool: Spool, whole: _Whole) -> list[_Batch]:
     """The batches in which the rows are read, so that those of tickers which go on in a later one are few."""
     batches = whole.batches
     seen = pl.concat(
-        tickers.select("ticker", "rows", batch=pl.lit(number)) for number, (_, tickers) in enumerate(batches)
+        batch.tickers.select("ticker", "rows", batch=pl.lit(number)) for number, batch in enumerate(batches)
     ).with_columns(last=pl.col("batch").max().over("ticker"))
     waiting = seen.filter(pl.col("batch") < pl.col("last"))
     if waiting.is_empty():
-        return [_Batch(portions) for portions, _ in batches]
+        return batches
     steps = pl.concat(
         [waiting.select("batch", "rows"), waiting.select(batch="last", rows=-pl.col("rows").cast(pl.Int64))],
         how="vertical_relaxed",
@@ -164,12 +168,16 @@ def _arrange(reader: RowReader, spool: Spool, whole: _Whole) -> list[_Batch]:
         waiting.filter((pl.col("batch") <= number) & (pl.col("last") > number))["ticker"].unique()
         for number in range(len(batches))
     ]
-    return [_Batch(portions, later) for (portions, _), later in zip(batches, goes_on, strict=True)]
+    return [replace(batch, goes_on=later) for batch, later in zip(batches, goes_on, strict=True)]
 
 
 @dataclass(frozen=True)
 class _Batch:
     portions: Sequence[Portion]
+    tickers: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """Those of its rows, as `Survey` has them."""
+    days: Place | None = None
+    """Where the trading day of each row lies; None where the rows have it, or it is read of them."""
     goes_on: pl.Series = field(default_factory=lambda: pl.Series(dtype=pl.String))
     """Tickers so far whose further rows come in later batches."""
 
@@ -179,15 +187,15 @@ def _sort_by_ticker(reader: RowReader, spool: Spool, whole: _Whole) -> list[_Bat
     before = pl.col("rows").cum_sum().shift(1, fill_value=0)
     batch_of = whole.tickers.select("ticker", batch=before // BLOCK)
     batches: dict[int, list[Portion]] = {batch: [] for batch in batch_of["batch"].unique(maintain_order=True)}
-    for number, place, *_ in reader.group.portions:
-        rows = reader.stack([(number, spool.get(place))])
+    for one in whole.batches:
+        rows = _read_rows(reader, spool, one)
         named = pl.DataFrame([reader.symbols(rows).alias("ticker")]).join(
             batch_of, on="ticker", how="left", nulls_equal=True, maintain_order="left"
         )
         numbered = rows.with_columns(named["batch"].alias(BATCH))
         parts = numbered.partition_by(BATCH, include_key=False, maintain_order=True, as_dict=True)
         for (batch,), part in parts.items():
-            batches[batch].append((number, spool.put(part)))
+            batches[batch].append((0, spool.put(part)))
     return [_Batch(portions) for portions in batches.values()]
 
 
@@ -223,8 +231,14 @@ class _Blocks:
 
     def _rows(self, batch: _Batch, waiting: pl.DataFrame | None) -> pl.DataFrame:
         """The rows of a batch, behind those that waited for it."""
-        portions = [(number, self.spool.get(place)) for number, place in batch.portions]
-        return self.reader.stack(portions if waiting is None else [(0, waiting), *portions])
+        rows = _read_rows(self.reader, self.spool, batch)
+        return rows if waiting is None else self.reader.stack([(0, waiting), (0, rows)])
+
+
+def _read_rows(reader: RowReader, spool: Spool, batch: _Batch) -> pl.DataFrame:
+    """The rows of a batch, with DAY where it is known."""
+    rows = reader.stack([(number, spool.get(place)) for number, place in batch.portions])
+    return rows if batch.days is None else rows.with_columns(spool.get(batch.days).to_series())
 
 
 def _where(files: Sequence[str], clock: str) -> str:

@@ -16,9 +16,10 @@ from pipeline.ingestion.sources.files.dates import (
     iso_times,
     read_instants,
 )
+from pipeline.ingestion.sources.files.distinct_cells import DistinctCells
 from pipeline.ingestion.sources.files.layouts.groups import PriceGroup
 from pipeline.ingestion.sources.files.layouts.number_forms import Mark, read_numbers
-from pipeline.ingestion.sources.files.layouts.price_file import LINE, PRICES
+from pipeline.ingestion.sources.files.layouts.price_file import DAY, LINE, PRICES
 from pipeline.ingestion.sources.files.memberships import identify_tickers
 from pipeline.ingestion.sources.files.params import FilesParams
 
@@ -55,13 +56,18 @@ class RowReader:
         return self.group.fields["session" if self.daily else "ts"]
 
     def stack(self, portions: Sequence[tuple[int, pl.DataFrame]]) -> pl.DataFrame:
-        """Return rows of several files in one frame, with FILE and LINE; a column that a file lacks is null."""
+        """Return rows of several files in one frame, with FILE and LINE; a column that a file lacks is null.
+
+        DAY is there if all have it.
+        """
         names = self.group.columns
+        known = [DAY] if all(DAY in rows.columns for _, rows in portions) else []
         frames = [
             rows.select(
                 *(name if name in rows.columns else pl.lit(None, pl.String).alias(name) for name in names),
                 LINE,
                 pl.lit(number, pl.UInt32).alias(FILE) if FILE not in rows.columns else FILE,
+                *known,
             )
             for number, rows in portions
         ]
@@ -71,11 +77,18 @@ class RowReader:
             frames = [frame.with_columns(pl.col(mixed).cast(pl.String)) for frame in frames]
         return pl.concat(frames)
 
+    def read_days(self, cells: DistinctCells) -> pl.Series:
+        """Return the trading day of each distinct cell."""
+        return read_days(cells, form=self.group.day_form, zone=self.zone, params=self.params)
+
     def date(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, str], pl.Series]:
         """Return the rows with the ticker that each symbol meant, the fields, and the trading days."""
         fields = dict(self.group.fields)
-        form = self.group.day_form
-        day = read_days(rows[self.clock], form=form, zone=self.zone, params=self.params)
+        if DAY in rows.columns:
+            day, rows = rows[DAY].alias("day"), rows.drop(DAY)
+        else:
+            cells = DistinctCells.of(rows[self.clock])
+            day = cells.spread(self.read_days(cells))
         if self.identities is not None:
             rows, fields["ticker"] = identify_tickers(rows, rows[fields["ticker"]], day, self.identities)
         return rows, fields, day

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from pipeline.ingestion.sources.files.dates import correct_days, parse_days
+from pipeline.ingestion.sources.files.blocks.spool import Place
+from pipeline.ingestion.sources.files.dates import correct_days, parse_once
+from pipeline.ingestion.sources.files.distinct_cells import DistinctCells
 from pipeline.ingestion.sources.files.params import FilesParams
 
 
@@ -20,37 +22,43 @@ class Survey:
     """ticker, file (the number of the first it is in), rows, first and last (Date); in the order they come."""
     days: pl.DataFrame
     """written (the cell), benchmark (whether it is the benchmark's), day (Date) and rows."""
+    place: Place | None = None
+    """Where on the spool the day of each row lies; None where the rows themselves have it."""
 
 
-def read_days(written: pl.Series, *, form: str, zone: str, params: FilesParams) -> pl.Series:
-    """Return the trading day of each cell, those that are off set right; null where it cannot be read.
+def read_days(cells: DistinctCells, *, form: str, zone: str, params: FilesParams) -> pl.Series:
+    """Return the trading day of each distinct cell, those that are off set right; null where it cannot be read.
 
     Args:
-        written: the cells.
+        cells: the cells.
         form: how the files write their days.
         zone: of moments.
         params: what the operator says of dates.
     """
-    days = parse_days(written, form=form, zone=zone, date_format=params.date_format)
+    days = parse_once(cells.once, form=form, zone=zone, date_format=params.date_format)
     return correct_days(days, params.dates) if params.interval == "1d" else days
 
 
-def survey_rows(rows: pl.DataFrame, *, form: str, benchmark: str) -> Survey:
+def survey_rows(rows: pl.DataFrame, cells: DistinctCells, days: pl.Series, *, form: str, benchmark: str) -> Survey:
     """Count the tickers and days of rows.
 
     Args:
-        rows: written (the cell that says when each was), ticker, day (its trading day, as read in the form) and file.
-        form: how the days are written.
+        rows: ticker, day (its trading day, as read in the form) and file.
+        cells: those that say when each was.
+        days: the trading day of each distinct one.
+        form: how they are written.
         benchmark: the benchmark's ticker.
     """
     tickers = rows.group_by("ticker", maintain_order=True).agg(
         pl.col("file").first(), rows=pl.len(), first=pl.col("day").min(), last=pl.col("day").max()
     )
     own = (pl.col("ticker") == benchmark).fill_null(False)
-    several = bool(tickers.select(own.any()).item()) and tickers.height > 1
-    marked = rows.with_columns(benchmark=own) if several else rows
-    key = ["written", "benchmark"] if several else ["written"]
-    days = marked.group_by(key, maintain_order=True).agg(pl.col("day").first(), rows=pl.len())
-    if not several:
-        days = days.with_columns(benchmark=pl.lit(bool(tickers.select(own.any()).item())))
-    return Survey(form, tickers, days.select("written", "benchmark", "day", "rows"))
+    there = bool(tickers.select(own.any()).item())
+    if there and tickers.height > 1:
+        marked = rows.select("day", written=cells.spread(cells.once), benchmark=own)
+        grouped = marked.group_by("written", "benchmark", maintain_order=True)
+        counted = grouped.agg(pl.col("day").first(), rows=pl.len())
+    else:
+        counted = pl.DataFrame([cells.once.alias("written"), days.alias("day"), cells.rows])
+        counted = counted.with_columns(benchmark=pl.lit(there))
+    return Survey(form, tickers, counted.select("written", "benchmark", "day", "rows"))

@@ -60,6 +60,8 @@ def judge_rows(files: PriceFiles, bars: Bars, asked: Asked) -> JudgedRows:
     if wanted.lines.is_empty():
         return join_judged([])
     sound = _is_plainly_sound(wanted, asked)
+    if sound.all():
+        return JudgedRows(_count_sound(wanted.symbol), pl.DataFrame(schema=_CASE))
     doubtful = wanted.filter(~sound)
     parts = [JudgedRows(_count_sound(wanted.symbol.filter(sound)), pl.DataFrame(schema=_CASE))]
     parts += [_judge(files, doubtful.slice(start, BLOCK), asked) for start in range(0, doubtful.lines.height, BLOCK)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 import polars as pl
 
@@ -80,19 +81,30 @@ def _text_portions(path: Path, header: TextHeader) -> Iterator[PriceTable]:
     with open_bytes(path) as stream:
         stream.read(at)
         left = b""
-        while more := reading(path, lambda: stream.read(BYTES)):
-            data = b"".join((head, left, more))
+        while len(data := reading(path, partial(_read_more, stream, head + left))) > len(head) + len(left):
             end = _last_end(data)
             if end > len(head):
-                lines = _parse(path, data[:end], header)
+                lines = _parse(path, bytes(memoryview(data)[:end]), header)
                 again = partial(_read_again, path, (at, end - len(head)), head, header) if seeks else None
                 yield PriceTable(str(path), stem(path.name), lines, line, read_again=again)
                 line += lines.height
             end = max(end, len(head))
-            at, left = at + end - len(head), data[end:]
+            at, left = at + end - len(head), bytes(memoryview(data)[end:])
         if left:
             again = partial(_read_again, path, (at, len(left)), head, header) if seeks else None
             yield PriceTable(str(path), stem(path.name), _parse(path, head + left, header), line, read_again=again)
+
+
+def _read_more(stream: IO[bytes], before: bytes) -> bytearray:
+    """The bytes before and, behind them, the next ones of the stream."""
+    data = bytearray(len(before) + BYTES)
+    data[: len(before)] = before
+    end = len(before)
+    with memoryview(data) as view:
+        while end < len(data) and (count := stream.readinto(view[end:])):  # type: ignore[attr-defined]
+            end += count
+    del data[end:]
+    return data
 
 
 def _read_again(path: Path, span: tuple[int, int], head: bytes, header: TextHeader) -> pl.DataFrame:
@@ -115,7 +127,7 @@ def _head(path: Path, header: TextHeader) -> bytes:
     return head if whole else b""
 
 
-def _last_end(data: bytes) -> int:
+def _last_end(data: bytes | bytearray) -> int:
     """Where the last line ends that is no part of a quoted cell; 0 where none does."""
     end = data.rfind(b"\n") + 1
     inside = data.count(b'"', 0, end) % 2

@@ -12,7 +12,8 @@ from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.blocks.spool import Place, Spool
 from pipeline.ingestion.sources.files.blocks.survey import Survey, read_days, survey_rows
-from pipeline.ingestion.sources.files.dates import count_texts, find_form, once_each
+from pipeline.ingestion.sources.files.dates import find_form, once_each
+from pipeline.ingestion.sources.files.distinct_cells import DistinctCells
 from pipeline.ingestion.sources.files.file_text import as_text, is_exact
 from pipeline.ingestion.sources.files.layouts.names import find_ticker
 from pipeline.ingestion.sources.files.layouts.number_forms import Mark, find_mark, is_plain
@@ -25,6 +26,8 @@ TICKER_COLUMN = "ticker"
 PRICES = ("open", "high", "low", "close", "volume")
 LINE = "\0line"
 """The column with the place in the file; no file has one of this name."""
+DAY = "\0day"
+"""That with the trading day, where it was read already."""
 DECI_CENTS = "_e4"
 """The end of a column's name whose numbers are ten-thousandths."""
 
@@ -113,10 +116,14 @@ class Recogniser:
             rows, fields, layout = complete(table)
             numeric = [fields[name] for name in PRICES if fields[name] not in table.numeric]
             plain = plain and all(is_plain(rows[column]) for column in numeric)
-            written = rows[fields[self.required[0]]]
-            texts.append(once_each(written) if table.read_again is None else count_texts(written))
-            again = _rereader(complete, table)
-            surveys.append(None if again is None else self._survey(rows, fields, find_form(texts[-1])))
+            written, again = rows[fields[self.required[0]]], _rereader(complete, table)
+            if again is None:
+                texts.append(once_each(written))
+                surveys.append(None)
+            else:
+                cells = DistinctCells.of(written)
+                texts.append(cells.count())
+                surveys.append(self._survey(rows, cells, fields, find_form(texts[-1])))
             heights.append(rows.height)
             lacks_numbers = bool(table.numeric)  # a long typed file is looked at without them
             places.append(self.spool.refer(again) if again and lacks_numbers else self.spool.put(rows, again))
@@ -128,14 +135,16 @@ class Recogniser:
         portions_seen = tuple(places), tuple(surveys), tuple(heights)
         return PricesOfFile(table.file, layout, *portions_seen, names, fields, day_form, mark)
 
-    def _survey(self, rows: pl.DataFrame, fields: Mapping[str, str], form: str) -> Survey | None:
+    def _survey(self, rows: pl.DataFrame, cells: DistinctCells, fields: Mapping[str, str], form: str) -> Survey | None:
         """What is seen of the rows at once; None where what they are depends on other files."""
         form = self.params.date_format or form
         if ("|" in form and not self.params.date_format) or self.params.identities:
             return None
-        seen = rows.select(written=fields[self.required[0]], ticker=fields["ticker"], file=pl.lit(0, pl.UInt32))
-        day = read_days(seen["written"], form=form, zone=self.zone, params=self.params)
-        return survey_rows(seen.with_columns(day=day), form=form, benchmark=self.params.benchmark_ticker)
+        days = read_days(cells, form=form, zone=self.zone, params=self.params)
+        day = cells.spread(days)
+        seen = rows.select(day.alias("day"), ticker=fields["ticker"], file=pl.lit(0, pl.UInt32))
+        survey = survey_rows(seen, cells, days, form=form, benchmark=self.params.benchmark_ticker)
+        return replace(survey, place=self.spool.put(day.alias(DAY).to_frame()))
 
     def _complete(
         self,
@@ -153,8 +162,16 @@ class Recogniser:
         fields = columns.recognise(
             lines.columns, self.usual, self.overrides, required=required, file=table.file, strict=strict
         )
-        text = as_text(lines, table.file, numbers={fields[name] for name in PRICES} - _used_otherwise(fields))
+        text = as_text(lines, table.file, kept=self._kept(fields))
         return text.with_columns(numbers.alias(LINE)), fields, layout
+
+    def _kept(self, fields: Mapping[str, str]) -> set[str]:
+        """The columns that need not be text before they land: those of prices, and of days known to be days."""
+        kept = {fields[name] for name in PRICES} - _used_otherwise(fields)
+        clock = fields[self.required[0]]
+        alone = [column for column in fields.values() if column == clock] == [clock]
+        daily = self.params.interval == "1d" and not self.params.date_format
+        return kept | {clock} if daily and alone else kept
 
     def _name_ticker(
         self, lines: pl.DataFrame, table: PriceTable, partitions: Mapping[str, str], folder: bool, ticker: str | None
