@@ -106,7 +106,7 @@ def bar_rows(
 
 def price_rows(fetch: Fetch, payloads: Iterable[tuple[str, str, str, str]]) -> pl.DataFrame:
     """Return RAW_PRICES rows from (kind, ticker, request, payload); a ticker's text is cut at 200 characters."""
-    return _land(fetch, [_Payload.of(fetch, *parts, pl.Series([text])) for *parts, text in payloads])
+    return _land(fetch, [_Payload.of(fetch, kind, of, asked, pl.Series([text])) for kind, of, asked, text in payloads])
 
 
 class _Payload(NamedTuple):

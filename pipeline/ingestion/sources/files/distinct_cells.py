@@ -54,6 +54,7 @@ class DistinctCells:
 def _places_of_days(column: pl.Series, filled: pl.Series) -> pl.Series:
     """Which of the distinct days each row has, looked up by the days since the first."""
     since = column.to_physical() - (filled.to_physical().min() or 0)
-    numbers = np.zeros(int(since.max() or 0) + 1, np.uint32)
-    numbers[since.unique(maintain_order=True).drop_nulls().to_numpy()] = np.arange(len(filled))
+    distinct = since.unique(maintain_order=True).drop_nulls().to_numpy()
+    numbers = np.zeros(distinct.max(initial=0) + 1, np.uint32)
+    numbers[distinct] = np.arange(len(filled))
     return pl.Series(numbers).gather(since.cast(pl.UInt32))

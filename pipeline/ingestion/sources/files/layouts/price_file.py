@@ -110,7 +110,8 @@ class Recogniser:
             SourceError: naming what could not be found, what the file has, and the way out.
         """
         complete = partial(self._complete, partitions=partitions or {}, folder=folder, ticker=ticker, strict=strict)
-        places, texts, surveys, heights = [], [], [], []
+        places, texts, heights = [], [], []
+        surveys: list[Survey | None] = []
         plain = self.params.decimal != ","
         for table in portions:
             rows, fields, layout = complete(table)
