@@ -13,6 +13,8 @@ from pipeline.market.securities.spells import MAX_GAP
 from pipeline.trading.mandates.mandate import Mandate
 from pipeline.trading.philosophy.params import Philosophy
 
+OrderKind = Literal["market-on-open", "market-on-close", "limit"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
@@ -33,6 +35,21 @@ class Costs:
     """Fraction per session, taken where a ticker has too few bars to measure: above that of most stocks."""
     multiple: Annotated[float, Field(ge=0, le=100)] = 1.0
     """Factor on spread, impact and commission: 0 and 2 show how far a result depends on its costs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Orders:
+    """What kind of order a planned trade becomes. An order lives for one session: the next plan takes its place."""
+
+    buys: OrderKind = "market-on-open"
+    """market-on-open and market-on-close pay half-spread and impact; limit pays neither, and may not be filled."""
+    sales: OrderKind = "market-on-open"
+    """The same of sales, but for those of stops, which go to the open once a close is below them."""
+    stops: Literal["at-close", "resting"] = "at-close"
+    """at-close sells at the open after a close below the stop; resting leaves a stop order in the market, which sells
+    within the session that trades at its price, and at the open if that is lower already."""
+    limit_sigmas: Annotated[float, Field(ge=0, le=20)] = 0.5
+    """Deviations of a session's return by which a limit lies on the better side of the close it was decided at."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -209,6 +226,8 @@ class TradingParams:
     """Fraction of NAV invested at full risk; the rest is for gaps and costs."""
     costs: Costs = field(default_factory=Costs)
     """What a fill costs."""
+    orders: Orders = field(default_factory=Orders)
+    """What kind of order a planned trade becomes; with `planning = 1` all go to the open."""
     mandate: Mandate = field(default_factory=Mandate)
     """What the book is for, until `nextgen mandate set` says otherwise."""
     philosophy: Philosophy = field(default_factory=Philosophy)

@@ -244,7 +244,7 @@ def trade_notes(row: Row) -> tuple[Line, ...]:
     return (
         (Cell(f"{row['side']} {row['ticker']}", "accent"), Cell(f"  {row['status']} on {row['session']}", "dim")),
         fact("shares", f"{formats.whole(row['shares'])} of {formats.whole(row['ordered'])}"),
-        fact("open", formats.number(row["open_price"], 4)),
+        fact((row["order_type"] or "open").removeprefix("market-on-"), formats.number(row["open_price"], 4)),
         fact("fill", formats.number(row["fill_price"], 4)),
         *_converted(row, "local_gross"),
         fact("gross", formats.money(row["gross"])),

@@ -273,6 +273,12 @@ def _place_in_book(row: Row) -> tuple[Line, ...]:
     )
 
 
+def _order(row: Row) -> str:
+    """The kind of order, and its limit."""
+    limit = "" if row["limit_price"] is None else f" at {formats.number(row['limit_price'], 4)}"
+    return str(row["order_type"]).replace("-", " ") + limit
+
+
 def _figures(row: Row) -> tuple[Line, ...]:
     return (
         fact("for the open", row["for_session"]),
@@ -281,7 +287,8 @@ def _figures(row: Row) -> tuple[Line, ...]:
             f"{formats.percent(row['low_80'], 1, signed=True)} to {formats.percent(row['high_80'], 1, signed=True)}",
         ),
         *((fact("weight", formats.percent(row["target_weight"], 1)),) if row["alpha"] is None else ()),
-        fact("stop", formats.money(row["stop"])),
+        fact("stop", formats.money(row["stop"]) + (", in the market" if row["resting_stop"] is not None else "")),
+        *((fact("order", _order(row)),) if row["order_type"] else ()),
         fact("decided", formats.instant(row["decided_at"])),
         fact("model", row["model_id"] or "–"),
     )

@@ -58,6 +58,13 @@ def format_cents(cents: int) -> str:
     return f"{Decimal(cents).scaleb(-2):,.2f}"
 
 
+def format_micros(price: int) -> str:
+    """Return a price as an operator reads it: to the cent, or finer where it is, e.g. 1,234.50 or 0.0125."""
+    exact = Decimal(price).scaleb(-6).normalize()
+    digits = max(-int(exact.as_tuple().exponent), 2)
+    return f"{exact:,.{digits}f}"
+
+
 def _scale(number: float | Decimal, factor: int) -> int:
     exact = number if isinstance(number, Decimal) else Decimal(repr(float(number)))
     return int((exact * factor).to_integral_value(rounding=ROUND_HALF_EVEN))

@@ -55,16 +55,20 @@ def price_fill(
     volatility: float | None,
     costs: Costs,
     exchange: Exchange = OWN,
+    limit: int | None = None,
 ) -> Fill:
     """Fill shares at an opening price (millionths): a buy pays half-spread and impact on top, a sale gives them up.
 
     The two costs add up to the cent to the difference between the fill's value and the open's. Of a foreign name each
-    amount is exact in its own currency first, and converted once; commission is charged in the book's.
+    amount is exact in its own currency first, and converted once; commission is charged in the book's. A limit
+    (millionths, None of a market order) bounds the price, whatever the costs would make of it.
     """
     half_spread = costs.multiple * costs.half_spread
     impact = impact_fraction(shares, median_volume, volatility, costs)
     direction = 1 if side == "buy" else -1
     price = max(round(open_price * (1 + direction * (half_spread + impact))), 1)
+    if limit is not None:
+        price = min(price, limit) if side == "buy" else max(price, limit)
     quoted = value_of(shares, price)
     gross, at_open, half = map(
         exchange.to_book, (quoted, value_of(shares, open_price), value_of(shares, round(open_price * half_spread)))

@@ -28,7 +28,8 @@ from pipeline.trading.currencies.converted_facts import requote_bars
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, OWN, RATE_COLUMNS, Exchange, SessionRates
 from pipeline.trading.execution.closing_orders import close_positions
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
-from pipeline.trading.execution.orders import ORDER_TYPES, Bar, Order
+from pipeline.trading.execution.orders import Bar, Order, Stop, make_order_type
+from pipeline.trading.execution.resting_stops import add_resting_stops, restate_price, size_stops
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_conditions
 from pipeline.trading.params import Approval, TradingParams
 from pipeline.trading.planning.holds import find_doubts
@@ -37,8 +38,11 @@ from pipeline.trading.planning.trading_stops import SWITCHES, TradingStop, expla
 
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "decided_at", "side", "intent", "taken", "shares", "edge",
+    "order_type", "limit_price", "resting_stop",
 )  # fmt: skip
-BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close", "volume", "currency")
+BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume", "currency")
+PRICES = ("open", "low", "high", "close")
+Kept = dict[tuple[str, str], str]
 HELD_BACK = ("stop", "expire", "enter", "add")
 """Intents that are not filled at an open that nobody explains; who leaves for a forecast's sake has his reasons."""
 
@@ -66,7 +70,7 @@ def execute(
     currency is filled at the last rate of a day before the session, if one is new enough.
     """
     session = moment.session
-    plans = trade_plans.filter(pl.col("taken") & (pl.col("for_session") == session))
+    plans = add_resting_stops(trade_plans.filter(pl.col("for_session") == session))
     opening, stops = moment.calendar.open_at(session), read_stops(trading_switches)
     closing = find_closing(stops, opening)
     if plans.is_empty() and closing is None:
@@ -94,8 +98,10 @@ def execute(
     if closing is not None:
         orders = close_positions(orders, book, closing, moment.calendar.previous(session))
     bars = _bars(recent_bars, recent_actions, orders, rates, moment, params)
+    orders = size_stops(orders, bars, book)
     auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
-    return _rows(list(fill_orders(orders, bars, book, auction, params.costs)), session, opening)
+    results = list(fill_orders(orders, bars, book, auction, params.costs))
+    return _rows(results, session, opening, moment.calendar.close_at(session))
 
 
 def _doubt_opens(
@@ -114,37 +120,36 @@ def _explain_kept(
     stops: Sequence[TradingStop],
     opening: datetime,
     approval: Approval,
-) -> dict[str, str]:
-    """Plan -> why the operator keeps its order from the open: he stopped all, or decided on this one; empty if not."""
+) -> Kept:
+    """Plan and intent -> why the operator keeps the order back: he stopped all, or decided on it; empty if not."""
     found = plans.select("plan_id", "session", "decided_at", "intent").iter_rows()
     return {
-        plan_id: explain_stop(stops, planned, decided, opening) or explain_hold(plan_id, intent, decisions, approval)
+        (plan_id, intent): explain_stop(stops, planned, decided, opening)
+        or explain_hold(plan_id, intent, decisions, approval)
         for plan_id, planned, decided, intent in found
     }
 
 
-def _build_orders(
-    plans: pl.DataFrame, actions: list[Action], kept: Mapping[str, str], doubts: Mapping[str, str]
-) -> list[Order]:
+def _build_orders(plans: pl.DataFrame, actions: list[Action], kept: Kept, doubts: Mapping[str, str]) -> list[Order]:
     """Make each plan an order on the session's share basis, in the order in which they are filled."""
     orders = [_build_order(plan, actions, kept, doubts) for plan in plans.iter_rows(named=True)]
     return sorted(orders, key=lambda o: (o.side == "buy", -o.edge if o.side == "buy" else 0.0, o.ticker))
 
 
-def _build_order(
-    plan: dict[str, Any], actions: list[Action], kept: Mapping[str, str], doubts: Mapping[str, str]
-) -> Order:
+def _build_order(plan: dict[str, Any], actions: list[Action], kept: Kept, doubts: Mapping[str, str]) -> Order:
     ticker, shares, withheld, renamed = plan["ticker"], plan["shares"], "", date.min
+    price = plan["limit_price"]
     for action in (a for a in actions if a.ex_date > plan["session"]):
         if action.ticker != ticker or (action.kind == "rename" and action.ex_date == renamed):
             continue  # of two renames of one day the second one is another company's
         new, old = action.ratio
         shares = shares * new // old
+        price = restate_price(price, action)
         if action.kind == "delisting":
             withheld = f"delisted on {action.ex_date}"
         if action.kind == "rename" and action.successor:
             ticker, renamed = action.successor, action.ex_date
-    if shares == 0 and not withheld:
+    if shares == 0 and not withheld and plan["order_type"] != Stop.name:
         withheld = "a reverse split left less than one share of the order"
     if plan["intent"] in HELD_BACK:
         withheld = withheld or doubts.get(ticker, "")
@@ -155,8 +160,8 @@ def _build_order(
         shares=shares,
         edge=plan["edge"] or 0.0,
         decided_at=plan["decided_at"],
-        kind=ORDER_TYPES[plan["intent"]],
-        withheld=withheld or kept[plan["plan_id"]],
+        kind=make_order_type(plan["order_type"], None if price is None else to_micros(price)),
+        withheld=withheld or kept[plan["plan_id"], plan["intent"]],
     )
 
 
@@ -186,14 +191,15 @@ def _bars(
         params.sizing.window,
         basis=session,
     )
-    today = bars.filter(pl.col("session") == session).select("ticker", "open", "volume", "currency")
+    today = bars.filter(pl.col("session") == session).select("ticker", *PRICES, "volume", "currency")
     known = today.join(before, on="ticker", how="left", maintain_order="left")
     found = {}
-    for ticker, price, volume, usual, sigma, quoted in known.select(
-        "ticker", "open", "volume", "median_volume", "volatility", "currency"
+    for ticker, opened, low, high, close, volume, usual, sigma, quoted in known.select(
+        "ticker", *PRICES, "volume", "median_volume", "volatility", "currency"
     ).iter_rows():
         exchange, refusal = _convert(ticker, quoted, rates, moment)
-        found[ticker] = Bar(to_micros(price), volume, usual, sigma, refusal, exchange)
+        prices = map(to_micros, (low, high, close))
+        found[ticker] = Bar(to_micros(opened), volume, usual, sigma, refusal, exchange, *prices)
     return found
 
 
@@ -210,7 +216,7 @@ def _convert(ticker: str, quoted: str, rates: SessionRates, moment: Moment) -> t
     return OWN, f"{other}: {missing}" if missing else other
 
 
-def _rows(results: list[OrderResult], session: date, opening: datetime) -> pl.DataFrame:
+def _rows(results: list[OrderResult], session: date, opening: datetime, closing: datetime) -> pl.DataFrame:
     fills = [result.fill for result in results]
     orders = [result.order for result in results]
     count = len(results)
@@ -219,20 +225,23 @@ def _rows(results: list[OrderResult], session: date, opening: datetime) -> pl.Da
             "trade_id": _name_trades(orders, session),
             "plan_id": [order.plan_id for order in orders],
             "session": [session] * count,
-            "ts": [opening] * count,
+            "ts": [closing if order.kind.phase else opening for order in orders],
             "ticker": [order.ticker for order in orders],
             "side": [order.side for order in orders],
             "status": [result.status for result in results],
             "reason": [result.reason for result in results],
             "ordered": [order.shares for order in orders],
             "shares": [fill.shares for fill in fills],
-            "open_price": price_series(result.bar.open_price if result.bar else None for result in results),
+            "open_price": price_series(
+                result.price or (result.bar.open_price if result.bar else None) for result in results
+            ),
             "fill_price": price_series(fill.price or None for fill in fills),
             "gross": cents_series(fill.gross for fill in fills),
             "commission": cents_series(fill.commission for fill in fills),
             "spread_cost": cents_series(fill.spread_cost for fill in fills),
             "impact_cost": cents_series(fill.impact_cost for fill in fills),
             **_tell_currencies(results),
+            "order_type": [order.kind.name for order in orders],
         },
         schema=EXECUTED_TRADES.schema,
     ).sort("trade_id")
@@ -252,19 +261,30 @@ def _tell_currencies(results: list[OrderResult]) -> dict[str, object]:
 
 def _name_trades(orders: list[Order], session: date) -> list[str]:
     """Return the trades' ids; where a rename makes several orders ones of the same ticker, each keeps its old name."""
-    often = Counter((order.ticker, order.side) for order in orders)
+    often = Counter((order.ticker, _tell_side(order)) for order in orders)
     own = [order.plan_id.split(":")[-1] for order in orders]
     return [
-        f"{session}:{order.ticker if often[order.ticker, order.side] == 1 else name}:{order.side}"
+        f"{session}:{order.ticker if often[order.ticker, _tell_side(order)] == 1 else name}:{_tell_side(order)}"
         for order, name in zip(orders, own, strict=True)
     ]
+
+
+def _tell_side(order: Order) -> str:
+    """A stop order may sell beside a planned sale of the same name."""
+    return f"{order.side}:{Stop.name}" if isinstance(order.kind, Stop) else order.side
 
 
 STAGE = Stage(
     name="execute",
     function=execute,
     reads=(
-        Read(TRADE_PLANS, lookback=1, upto="previous", where=pl.col("taken"), columns=PLAN_COLUMNS),
+        Read(
+            TRADE_PLANS,
+            lookback=1,
+            upto="previous",
+            where=pl.col("taken") | pl.col("resting_stop").is_not_null(),
+            columns=PLAN_COLUMNS,
+        ),
         Read(TRADE_DECISIONS),
         Read(EXECUTED_TRADES, lookback=None, upto="previous"),
         Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from pipeline.text_format import percent
 from pipeline.trading.books.book import Book
 from pipeline.trading.books.money import format_cents
 from pipeline.trading.execution.costs import Fill, price_fill
-from pipeline.trading.execution.orders import Bar, Order
+from pipeline.trading.execution.orders import Bar, Order, Stop
 from pipeline.trading.params import Costs
 
 
@@ -22,6 +24,8 @@ class OrderResult:
     bar: Bar | None
     fill: Fill
     reason: str
+    price: int | None = None
+    """Millionths before costs: what it was offered; None where it found no market."""
 
     @property
     def status(self) -> str:
@@ -36,15 +40,21 @@ NO_FILL = Fill(0, 0, 0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Offer:
-    """A bar with the price at which an order is filled in it, millionths before costs."""
+    """A bar with the price at which an order is filled in it, and what is left of the volume that it may take."""
 
     bar: Bar
     price: int
+    """Millionths before costs."""
+    limit: int | None
+    """Millionths: costs take the price no further."""
+    used: int
+    """Shares that earlier orders of the session took."""
 
     def fill(self, side: str, shares: int, costs: Costs) -> Fill:
         """Fill shares at that price."""
         bar = self.bar
-        return price_fill(side, shares, self.price, bar.median_volume, bar.volatility, costs, bar.exchange)
+        conditions = bar.median_volume, bar.volatility
+        return price_fill(side, shares, self.price, *conditions, costs, bar.exchange, self.limit)
 
 
 @dataclass(frozen=True)
@@ -62,30 +72,44 @@ class Auction:
 def fill_orders(
     orders: list[Order], bars: dict[str, Bar], book: Book, auction: Auction, costs: Costs
 ) -> Iterator[OrderResult]:
-    """Fill orders one after the other; each finds the cash and the shares that those before left.
+    """Fill orders one after the other; each finds the cash, the shares and the volume that those before left.
 
-    Two sales may be of one ticker: one was decided under the name that the company had until then.
+    Those for the open come first, then those filled within the session, of which stops, then those for the close; in
+    each phase the order given counts. Two sales may be of one ticker: one was decided under the name that the company
+    had until then.
     """
     cash, held = book.cash, {ticker: position.shares for ticker, position in book.positions.items()}
-    for order in orders:
-        result = _fill_order(order, bars.get(order.ticker), held.get(order.ticker, 0), cash, auction, costs)
+    used: Counter[str] = Counter()
+    for order in sorted(orders, key=lambda one: (one.kind.phase, not isinstance(one.kind, Stop))):
+        # At the open each order has the volume to itself, as two sales of one ticker are two companies' orders.
+        room = _Room(held.get(order.ticker, 0), cash, used[order.ticker] if order.kind.phase else 0)
+        result = _fill_order(order, bars.get(order.ticker), room, auction, costs)
         signed = -result.fill.gross if order.side == "buy" else result.fill.gross
         cash += signed - result.fill.commission
-        if order.side == "sell":
+        if order.side == "sell":  # what the session bought is sold in a later one: the books have its sales first
             held[order.ticker] = held.get(order.ticker, 0) - result.fill.shares
+        used[order.ticker] += result.fill.shares
         yield result
 
 
-def _fill_order(order: Order, bar: Bar | None, held: int, cash: int, auction: Auction, costs: Costs) -> OrderResult:
+class _Room(NamedTuple):
+    """What an order finds."""
+
+    held: int
+    cash: int
+    used: int
+
+
+def _fill_order(order: Order, bar: Bar | None, room: _Room, auction: Auction, costs: Costs) -> OrderResult:
     if reason := _explain_no_market(order, bar, auction):
         return OrderResult(order, bar, NO_FILL, reason)
     assert bar is not None
     quote = order.kind.quote(order, bar)
     if quote.price is None:
         return OrderResult(order, bar, NO_FILL, quote.reason)
-    offer = Offer(bar, quote.price)
-    shares, reason = _limit_size(order, offer, held, cash, costs)
-    return OrderResult(order, bar, offer.fill(order.side, shares, costs) if shares else NO_FILL, reason)
+    offer = Offer(bar, quote.price, quote.limit, room.used)
+    shares, reason = _limit_size(order, offer, room.held, room.cash, costs)
+    return OrderResult(order, bar, offer.fill(order.side, shares, costs) if shares else NO_FILL, reason, quote.price)
 
 
 def _explain_no_market(order: Order, bar: Bar | None, auction: Auction) -> str:
@@ -103,7 +127,7 @@ def _limit_size(order: Order, offer: Offer, held: int, cash: int, costs: Costs) 
     """The shares that can be filled, and what limits them."""
     shares, reason = order.shares, ""
     volume = offer.bar.volume
-    if (available := int(costs.participation * volume)) < shares:
+    if (available := max(int(costs.participation * volume) - offer.used, 0)) < shares:
         share = percent(costs.participation, 1)
         shares, reason = available, f"only {share} of the volume of {volume:,} shares may be taken"
     if order.side == "sell" and held < shares:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import IntEnum
 from typing import NamedTuple, Protocol
 
+from pipeline.trading.books.money import format_micros
 from pipeline.trading.currencies.session_rates import OWN, Exchange
 
 
@@ -21,6 +23,10 @@ class Bar:
     """Why nothing is traded at this price: its currency cannot be converted into the book's; empty if it can."""
     exchange: Exchange = OWN
     """How it is converted."""
+    low: int = 0
+    """Millionths, as `high` and `close`; 0 where only the open is known."""
+    high: int = 0
+    close: int = 0
 
 
 class Quote(NamedTuple):
@@ -30,12 +36,23 @@ class Quote(NamedTuple):
     """Millionths, before costs; None if it is not filled."""
     reason: str = ""
     """Why it is not."""
+    limit: int | None = None
+    """Millionths: costs take the price no further."""
+
+
+class Phase(IntEnum):
+    """When within a session an order is filled; orders of one phase see what those of an earlier one left."""
+
+    OPEN = 0
+    WITHIN = 1
+    CLOSE = 2
 
 
 class OrderType(Protocol):
     """A kind of order. Whatever its price, an order lives for one session, and its size is limited in the same way."""
 
     name: str
+    phase: Phase
 
     def quote(self, order: Order, bar: Bar) -> Quote:
         """The price at which the session fills it."""
@@ -60,12 +77,87 @@ class MarketOnOpen:
     """Filled at the session's open, whatever that is."""
 
     name = "market-on-open"
+    phase = Phase.OPEN
 
     def quote(self, order: Order, bar: Bar) -> Quote:  # noqa: ARG002
         """The open."""
         return Quote(bar.open_price)
 
 
+class MarketOnClose:
+    """Filled at the session's close, whatever that is."""
+
+    name = "market-on-close"
+    phase = Phase.CLOSE
+
+    def quote(self, order: Order, bar: Bar) -> Quote:  # noqa: ARG002
+        """The close."""
+        return Quote(bar.close)
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Filled at its price or better: at the open where that is better, else once the session trades beyond it.
+
+    That a price was touched does not say that this order was filled there: others stood before it in the queue.
+    """
+
+    price: int
+    """Millionths, on the session's basis."""
+    name = "limit"
+    phase = Phase.WITHIN
+
+    def quote(self, order: Order, bar: Bar) -> Quote:
+        """Its price or the open; never more for a buy or less for a sale, costs included."""
+        if self.price <= 0:
+            return Quote(None, f"its limit of {format_micros(self.price)} is no price")
+        if order.side == "buy":
+            better, beyond, far = bar.open_price <= self.price, bar.low < self.price, ("low", bar.low)
+        else:
+            better, beyond, far = bar.open_price >= self.price, bar.high > self.price, ("high", bar.high)
+        if better:
+            return Quote(bar.open_price, limit=self.price)
+        if beyond:
+            return Quote(self.price, limit=self.price)
+        words = f"the session's {far[0]} of {format_micros(far[1])} did not get beyond its limit of"
+        return Quote(None, f"{words} {format_micros(self.price)}")
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A resting sale that becomes a market order once the session trades at its price, at the open if that is lower.
+
+    Whatever else the session could have filled of the position, the stop counts first.
+    """
+
+    price: int
+    """Millionths, on the session's basis."""
+    name = "stop"
+    phase = Phase.WITHIN
+
+    def is_reached(self, bar: Bar) -> bool:
+        """Whether the session trades at its price."""
+        return self.price > 0 and min(bar.low, bar.open_price) <= self.price
+
+    def quote(self, order: Order, bar: Bar) -> Quote:  # noqa: ARG002
+        """Its price, or the open if that is lower already."""
+        if self.is_reached(bar):
+            return Quote(min(self.price, bar.open_price))
+        return Quote(None, f"the session's low of {format_micros(bar.low)} stayed above {format_micros(self.price)}")
+
+
 MARKET_ON_OPEN = MarketOnOpen()
-ORDER_TYPES: dict[str, OrderType] = dict.fromkeys(("enter", "add", "reduce", "exit", "stop", "expire"), MARKET_ON_OPEN)
-"""A plan's intent -> the kind of order it becomes."""
+MARKET_ON_CLOSE = MarketOnClose()
+MARKET_ORDERS: dict[str, OrderType] = {one.name: one for one in (MARKET_ON_OPEN, MARKET_ON_CLOSE)}
+
+
+def make_order_type(name: str | None, price: int | None) -> OrderType:
+    """Return what a plan asks for; plans of programs that did not ask go to the open.
+
+    Args:
+        name: of the kind; None for a market order at the open.
+        price: of a limit or stop order, millionths on the session's basis.
+    """
+    if name in (Limit.name, Stop.name):
+        return Limit(price or 0) if name == Limit.name else Stop(price or 0)
+    return MARKET_ORDERS[name or MARKET_ON_OPEN.name]

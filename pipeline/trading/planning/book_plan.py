@@ -17,6 +17,7 @@ from pipeline.trading.philosophy.trade_rules import as_trade
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.generate_orders import PlanningInputs, compute_stop
 from pipeline.trading.planning.mandated_book import Stated, state_book
+from pipeline.trading.planning.order_terms import state_terms
 from pipeline.trading.planning.plan_frame import frame_plans
 from pipeline.trading.planning.rule import Rule
 
@@ -99,6 +100,7 @@ def _row(
         "sell_alpha": alpha - float(built.solution.sell_gap[at]),
         "binding": _binding(built, at),
         "given_up": ", ".join(built.given_up) or None,
+        **state_terms(one, trade.side, trade.intent, taken, params.orders),
     }
 
 

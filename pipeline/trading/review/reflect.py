@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from math import sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.market.sessions import Sessions
 from pipeline.text_format import change, counted
 from pipeline.trading.books.money import cents_series
+from pipeline.trading.execution.orders import Stop
 from pipeline.trading.params import TradingParams
 from pipeline.trading.review.closings import Closing, collect_closings
 from pipeline.trading.review.first_closings import collect_closings_once
@@ -53,17 +54,29 @@ def reflect(
     collect = collect_closings if params.settlement == 2 else collect_closings_once
     closings = collect(ended["ticker"].to_list(), ledger_entries, executed_trades, session)
     plans = trade_plans.filter(pl.col("taken"))
-    plan_ids = dict(executed_trades.select("trade_id", "plan_id").iter_rows()) if params.securities == 2 else {}
-    opens = read_opens(executed_trades)
-    rows = [_row(closing, plans, plan_ids, opens, session, moment.calendar, params) for closing in closings]
+    fills = _Fills(
+        plan_ids=dict(executed_trades.select("trade_id", "plan_id").iter_rows()) if params.securities == 2 else {},
+        opens=read_opens(executed_trades),
+        stopped=frozenset(executed_trades.filter(pl.col("order_type") == Stop.name)["trade_id"]),
+    )
+    rows = [_row(closing, plans, fills, session, moment.calendar, params) for closing in closings]
     return pl.DataFrame(rows, schema=TRADE_REFLECTIONS.schema).sort("trade_id")
+
+
+class _Fills(NamedTuple):
+    """What is known of the book's fills, beside the ledger."""
+
+    plan_ids: Mapping[str, str]
+    """Trade -> its plan."""
+    opens: Opens
+    stopped: frozenset[str]
+    """Trades that a resting stop made."""
 
 
 def _row(
     closing: Closing,
     plans: pl.DataFrame,
-    plan_ids: Mapping[str, str],
-    opens: Opens,
+    fills: _Fills,
     session: date,
     calendar: Sessions,
     params: TradingParams,
@@ -71,14 +84,15 @@ def _row(
     opened = closing.entry.opened or session
     held = calendar.distance(opened, session)
     entry = _plan_for(
-        plans, plan_ids.get(closing.entry.trade_id), closing.entry.bought_as or closing.ticker, opened, ENTRY
+        plans, fills.plan_ids.get(closing.entry.trade_id), closing.entry.bought_as or closing.ticker, opened, ENTRY
     )
-    exit_plan = _plan_for(plans, plan_ids.get(closing.trade_id), closing.ticker, session, EXITS)
+    exit_plan = _plan_for(plans, fills.plan_ids.get(closing.trade_id), closing.ticker, session, EXITS)
     ended = next((kind for kind in ("delisting", "write_off") if f":{kind}:" in closing.trade_id), None)
-    intent = ended or str(exit_plan.get("intent", "unknown"))
+    planned = "stop" if closing.trade_id in fills.stopped else str(exit_plan.get("intent", "unknown"))
+    intent = ended or planned
     surprise, inside = _surprise(closing.gross_return, entry, held, params.horizon)
     verdict = _verdict(closing, surprise, inside, params)
-    parts = split_profit(closing, entry, exit_plan, opens, held, params.horizon)
+    parts = split_profit(closing, entry, exit_plan, fills.opens, held, params.horizon)
     return {
         "trade_id": closing.trade_id,
         "session": session,

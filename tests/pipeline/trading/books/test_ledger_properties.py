@@ -25,7 +25,8 @@ from pipeline.trading.books.quotes import Quotes
 from pipeline.trading.books.trades import FilledTrade, build_fill_events
 from pipeline.trading.execution import execute
 from pipeline.trading.execution.fills import Auction, fill_orders
-from pipeline.trading.execution.orders import MARKET_ON_OPEN, Bar, Order
+from pipeline.trading.execution.orders import Bar, Order, Stop, make_order_type
+from pipeline.trading.execution.resting_stops import size_stops
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, dividend, plans, split
@@ -70,12 +71,24 @@ def histories(draw: st.DrawFn) -> History:
                 history.bars.append(bar(ticker, session, high, open=low, low=low, high=high, volume=volume))
             if number < SESSIONS - 1 and draw(st.booleans()):
                 side, shares = draw(st.sampled_from(("buy", "buy", "sell"))), draw(st.integers(1, 900))
-                history.orders.append({"session": session, "ticker": ticker, "side": side, "shares": shares})
+                order = {"session": session, "ticker": ticker, "side": side, "shares": shares}
+                history.orders.append(order | draw(_kinds))
+            elif number < SESSIONS - 1 and draw(st.booleans()):
+                kept = {"session": session, "ticker": ticker, "side": "hold", "intent": "keep", "taken": False}
+                history.orders.append(kept | {"shares": 0, "resting_stop": draw(_prices)})
     _number(history.actions)
     return history
 
 
 _prices = st.integers(1, 5_000_000).map(lambda micros: micros / 10_000)
+_kinds = st.fixed_dictionaries(
+    {
+        "order_type": st.sampled_from((None, "market-on-open", "market-on-close", "limit")),
+        "limit_price": _prices,
+        "resting_stop": st.none() | _prices,
+    }
+)
+"""What kind of order a plan asks for; a stop may lie beside it."""
 
 
 def _actions(ticker: str, session: date) -> st.SearchStrategy[dict[str, Any]]:
@@ -264,41 +277,50 @@ def _action(row: dict[str, Any]) -> Action:
 def _opening(book: Book, history: History, session: date, simple: Simple) -> list[LedgerEvent]:
     """Fill the orders of the close before at the session's bars."""
     bars = {
-        b["ticker"]: Bar(to_micros(b["open"]), b["volume"], 5_000.0, 0.02)
+        b["ticker"]: Bar(
+            to_micros(b["open"]), b["volume"], 5_000.0, 0.02, low=to_micros(b["low"]), high=to_micros(b["high"]),
+            close=to_micros(b["close"]),
+        )
         for b in history.bars
         if b["session"] == session
-    }
-    orders = [
-        Order(
-            plan_id=str(session),
-            ticker=o["ticker"],
-            side=o["side"],
-            shares=o["shares"],
-            edge=0.0,
-            decided_at=CALENDAR.close_at(o["session"]),
-            kind=MARKET_ON_OPEN,
-            withheld="",
-        )
-        for o in sorted(history.orders, key=lambda o: (o["side"] == "buy", o["ticker"]))
-        if CALENDAR.next(o["session"]) == session
+    }  # fmt: skip
+    planned = [o for o in history.orders if CALENDAR.next(o["session"]) == session]
+    taken = [
+        _order(o, o["side"], o["shares"], o.get("order_type"), o.get("limit_price")) for o in planned if o["shares"]
     ]
+    stops = [_order(o, "sell", 0, Stop.name, o["resting_stop"]) for o in planned if o.get("resting_stop")]
+    first = sorted(taken, key=lambda order: (order.side == "buy", order.ticker))
+    orders = size_stops([*first, *stops], bars, book)
     events = []
     # Execution sees the book as it is at the open; the ledger changes it afterwards.
     auction = Auction(CALENDAR.open_at(session), CALENDAR.close_at(CALENDAR.previous(session)))
     results = list(fill_orders(orders, bars, book, auction, history.costs))
-    for result in results:
+    for result in sorted(results, key=lambda result: result.order.side == "buy"):
         order, fill = result.order, result.fill
         assert 0 <= fill.shares <= order.shares
         if not fill.shares:
             assert (fill.gross, fill.commission, fill.spread_cost, fill.impact_cost) == (0, 0, 0, 0)
             continue
-        trade_id = f"{session}:{order.ticker}:{order.side}"
+        trade_id = f"{session}:{order.ticker}:{order.side}:{order.kind.name}"
         trade = FilledTrade(trade_id, order.ticker, order.side, fill.shares, fill.gross, fill.commission)
         for event in build_fill_events(trade, book, CALENDAR.open_at(session)):
             book.post(event, session)
             events.append(event)
         simple.change_hands(order.ticker, order.side, fill.shares, fill.gross, fill.commission)
     return events
+
+
+def _order(planned: dict[str, Any], side: str, shares: int, kind: str | None, price: float | None) -> Order:
+    return Order(
+        plan_id=str(planned["session"]),
+        ticker=planned["ticker"],
+        side=side,
+        shares=shares,
+        edge=0.0,
+        decided_at=CALENDAR.close_at(planned["session"]),
+        kind=make_order_type(kind, None if price is None else to_micros(price)),
+        withheld="",
+    )
 
 
 ANY = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}
