@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from nextgen_tui.text import formats
 from pipeline.reading.report.full_report import Report
-from pipeline.reading.report.ladder import AGAINST
 from pipeline.trading.review.performance import Performance, RecordComparison
 
 Row = tuple[str, ...]
@@ -67,7 +66,7 @@ def ladder_rows(report: Report) -> Iterator[Row]:
             rung.name,
             formats.number(rung.value, 0),
             write_change(rung.total_return),
-            formats.MISSING if rung.name == AGAINST else write_change(rung.active),
+            formats.MISSING if rung.name == rung.against else write_change(rung.active),
             write_share(rung.volatility),
             write_share(rung.max_drawdown),
             formats.number(rung.costs, 0),

@@ -15,7 +15,7 @@ from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from nextgen_tui.text.table_view import grid
 from pipeline.reading.report.closed_trades import ClosedTrade
 from pipeline.reading.report.forecast_quality import ForecastQuality
-from pipeline.reading.report.ladder import AGAINST, Rung
+from pipeline.reading.report.ladder import Rung
 from pipeline.reading.report.next_steps import NextStep
 from pipeline.reading.report.profit_origins import DECISION, ProfitPart, ProfitView
 from pipeline.reading.report.refusals import PlanFacts
@@ -162,7 +162,7 @@ def _ladder(rungs: Sequence[Rung], tracks: Sequence[Track]) -> RenderableType:
             Text(ways.get(rung.name, ""), "cyan" if own else "dim"),
             formats.number(rung.value, 0),
             Text(formats.percent(rung.total_return, signed=True), gain_style(rung.total_return) if own else ""),
-            formats.MISSING if rung.name == AGAINST else formats.percent(rung.active, signed=True),
+            formats.MISSING if rung.name == rung.against else formats.percent(rung.active, signed=True),
             formats.percent(rung.volatility, 1),
             formats.percent(rung.max_drawdown, 1),
             formats.number(rung.costs, 0),
@@ -173,7 +173,8 @@ def _ladder(rungs: Sequence[Rung], tracks: Sequence[Track]) -> RenderableType:
 def describe_ladder(rungs: Sequence[Rung]) -> str:
     """What the rungs are, and what the costs in them are."""
     names = {rung.name for rung in rungs}
-    words = f"Active is the return less that of {AGAINST}; swings are a year's standard deviation."
+    against = next((rung.against for rung in rungs), "")
+    words = f"Active is the return less that of {against}; swings are a year's standard deviation."
     if TOP_K in names:
         words += " Top-k dropout holds the best names by the same forecasts, bought at the open after them."
     uncharged = [rung.name for rung in rungs if rung.costs is None and rung.name != CASH]

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from pipeline.reading.report.tracks import BENCHMARK, BOOK, CASH, EQUAL_WEIGHT, TOP_K, Track
+from pipeline.trading.mandates.mandate import EQUAL_WEIGHT as EQUAL_WEIGHT_MANDATE
+from pipeline.trading.mandates.mandate import Mandate
 from pipeline.trading.review.performance import measure
 
 RUNGS = (CASH, BENCHMARK, EQUAL_WEIGHT, TOP_K, BOOK)
 """From the bottom up: each takes more doing than the one below it."""
-AGAINST = EQUAL_WEIGHT
-"""What the book is to be better than: its active return is measured against it."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +24,10 @@ class Rung:
     """What the book's start value would have become, in currency."""
     total_return: float
     """As a fraction."""
+    against: str
+    """The rung that the mandate measures the book against."""
     active: float | None
-    """Return less that of `AGAINST`; None where that is not known."""
+    """Return less that rung's; None where that is not known."""
     volatility: float | None
     """Standard deviation of session returns, annualised; None below two sessions."""
     max_drawdown: float
@@ -35,7 +37,11 @@ class Rung:
 
 
 def build_ladder(
-    tracks: Sequence[Track], cash: Track, start_value: Decimal | float, sessions_per_year: int
+    tracks: Sequence[Track],
+    cash: Track,
+    start_value: Decimal | float,
+    sessions_per_year: int,
+    against: str = EQUAL_WEIGHT,
 ) -> tuple[Rung, ...]:
     """Set the book beside each reference there is, from cash up.
 
@@ -44,20 +50,34 @@ def build_ladder(
         cash: the same money left in cash.
         start_value: what the book was worth before the first session, in currency.
         sessions_per_year: from the exchange's calendar.
+        against: the rung that the book is measured against; equal weight where there is no such.
     """
     known = {track.name: track for track in (*tracks, cash)}
-    against = known.get(AGAINST)
+    reference = against if against in known else EQUAL_WEIGHT
     start = float(start_value)
-    return tuple(_rung(known[name], against, start, sessions_per_year) for name in RUNGS if name in known)
+    made = (_rung(known[name], reference, start, sessions_per_year) for name in RUNGS if name in known)
+    return tuple(_measure_active(rung, known.get(reference)) for rung in made)
 
 
-def _rung(track: Track, against: Track | None, start: float, sessions_per_year: int) -> Rung:
+def name_reference(mandate: Mandate) -> str:
+    """Return the rung that a mandate measures the book against: cash for an absolute one, else its benchmark."""
+    if not mandate.relative:
+        return CASH
+    return EQUAL_WEIGHT if mandate.benchmark == EQUAL_WEIGHT_MANDATE else BENCHMARK
+
+
+def _measure_active(rung: Rung, reference: Track | None) -> Rung:
+    return rung if reference is None else replace(rung, active=rung.total_return - reference.total)
+
+
+def _rung(track: Track, against: str, start: float, sessions_per_year: int) -> Rung:
     scale = start / track.levels[0] if track.levels[0] else 0.0
     return Rung(
         name=track.name,
         value=start * (1 + track.total),
         total_return=track.total,
-        active=None if against is None else track.total - against.total,
+        against=against,
+        active=None,
         volatility=measure(track.returns, sessions_per_year).volatility,
         max_drawdown=track.max_drawdown,
         costs=None if track.costs is None else track.costs * scale,

@@ -13,7 +13,7 @@ from lake.store import Lake
 from lake.tables.books import LEDGER_ENTRIES
 from lake.tables.feedback import SESSION_SCORES
 from lake.tables.models import MODEL_PROMOTIONS
-from lake.tables.trading import EXECUTED_TRADES, TRADE_REFLECTIONS
+from lake.tables.trading import EXECUTED_TRADES, MANDATES, TRADE_REFLECTIONS
 from pipeline.config.settings import Settings
 from pipeline.engine.executor import derive_seed
 from pipeline.feedback.metrics import STAGE as METRICS
@@ -22,13 +22,14 @@ from pipeline.market.sessions import Sessions
 from pipeline.models.registry import find_champion
 from pipeline.reading.report.closed_trades import ClosedTrade, best_and_worst
 from pipeline.reading.report.forecast_quality import ForecastQuality, measure_forecasts
-from pipeline.reading.report.ladder import Rung, build_ladder
+from pipeline.reading.report.ladder import Rung, build_ladder, name_reference
 from pipeline.reading.report.next_steps import NextStep, suggest_steps
 from pipeline.reading.report.profit_origins import ProfitView, read_origins
 from pipeline.reading.report.refusals import PlanFacts, read_plans
 from pipeline.reading.report.span import Span, read_span
 from pipeline.reading.report.tracks import Track, read_cash, read_tracks
 from pipeline.reading.results.summary import LedgerFacts, ledger_facts
+from pipeline.trading.mandates.mandate import read_mandate
 from pipeline.trading.review.performance import sharpe
 
 
@@ -130,7 +131,7 @@ def summarize_span(
         sessions=len(span.sessions),
         book=_book(span, tracks[0], settings.currency, per_year),
         baselines={track.name: track.total for track in tracks[1:]},
-        ladder=build_ladder(tracks, read_cash(span), span.start_value, per_year),
+        ladder=build_ladder(tracks, read_cash(span), span.start_value, per_year, _reference(lake, settings, span)),
         quality=quality,
         plans=plans,
         origins=read_origins(lake, span.first, span.last),
@@ -140,6 +141,11 @@ def summarize_span(
         next_steps=suggest_steps((span.first, span.last), ledger, quality, plans, worst),
         tracks=tracks,
     )
+
+
+def _reference(lake: Lake, settings: Settings, span: Span) -> str:
+    """What the mandate that counted at the end of the span measures the book against."""
+    return name_reference(read_mandate(lake.read(MANDATES, until=span.last), settings.trading.mandate).mandate)
 
 
 def read_quality(lake: Lake, settings: Settings, span: Span) -> ForecastQuality:

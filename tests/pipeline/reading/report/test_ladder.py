@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 
 from lake.tables.books import PORTFOLIO_VALUE
-from pipeline.reading.report.ladder import Rung, build_ladder
+from pipeline.reading.report.ladder import Rung, build_ladder, name_reference
 from pipeline.reading.report.span import Span
 from pipeline.reading.report.tracks import read_cash, read_tracks
+from pipeline.trading.mandates.mandate import Mandate
 from tests.nextgen_tui.lakes import rows
 from tests.pipeline.reading.report.conftest import CHARGED, value_rows
 
@@ -76,3 +77,19 @@ def test_a_book_that_begins_today_has_no_volatility_yet() -> None:
     frame = rows(PORTFOLIO_VALUE, value_rows()[0] | {"session": date(2022, 1, 28), "nav": Decimal("1000.00")})
     rungs = ladder_of(Span(frame, None, frame))
     assert rungs["book"].volatility is None
+
+
+@pytest.mark.parametrize(
+    ("mandate", "against", "active"),
+    [
+        (Mandate(), "equal weight", 0.0395 - 0.02),
+        (Mandate(mode="absolute", benchmark="cash"), "cash", 0.0395 - 0.002),
+        (Mandate(benchmark="SPY"), "equal weight", 0.0395 - 0.02),  # the small book is beside no benchmark
+    ],
+)
+def test_active_is_against_what_the_mandate_says(mandate: Mandate, against: str, active: float) -> None:
+    span = span_of()
+    rungs = build_ladder(read_tracks(span), read_cash(span), span.start_value, 252, name_reference(mandate))
+    assert {rung.against for rung in rungs} == {against}
+    assert rungs[-1].active == pytest.approx(active)
+    assert name_reference(Mandate(benchmark="SPY")) == "benchmark"
