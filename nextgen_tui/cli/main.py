@@ -63,6 +63,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "status": CommandEntry("status", "Show whether the operation is healthy, and what ran last."),
         "alerts": CommandEntry("alerts", "List the alerts that were sent, or send a test by each channel."),
         "report": CommandEntry("report", "Report on sessions of the book: money, risk, skill and trades."),
+        "lots": CommandEntry("lots", "Show the tax lots: what is open, and what was sold within a year and after it."),
         "console": CommandEntry("console", "Open the console."),
         "runs": CommandEntry("runs", "List past runs, or show the recipe of one."),
         "show": CommandEntry("show", "Show rows of a table, as published or as of a past moment."),

@@ -31,6 +31,8 @@ from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.ends import position_ends
 from pipeline.trading.execution import execute
+from pipeline.trading.lots.lot import Method
+from pipeline.trading.lots.walk import follow_lots
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning import plan, regime
 from pipeline.trading.planning.rules import FIRST_RULES, RULES
@@ -376,6 +378,17 @@ def assert_reconciled(world: World) -> None:
     assert set(told["unexplained"]) == {Decimal(0)}
     assert told["difference"].null_count() == told.height
     assert_attributed(world)
+    assert_lots_agree(world, "highest_cost")
+
+
+def assert_lots_agree(world: World, method: Method) -> None:
+    """Hold it that lots have the ledger's shares of each ticker, and its cost and gains together."""
+    lots, book = follow_lots(world.rows("ledger_entries"), method), world.book
+    shares = {ticker: sum(lot.shares for lot in held) for ticker, held in lots.open.items()}
+    assert {ticker: n for ticker, n in shares.items() if n} == {t: one.shares for t, one in book.positions.items()}
+    cost = sum(lot.cost for held in lots.open.values() for lot in held)
+    assert cost - sum(sold.gain for sold in lots.sold) == book.cost - book.realised - book.exchange
+    assert all(lot.cost >= 0 for held in lots.open.values() for lot in held)
 
 
 def assert_attributed(world: World, sessions: int = 6) -> None:

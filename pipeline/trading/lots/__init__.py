@@ -1,0 +1,1 @@
+"""Tax lots: which shares a sale sold, under the method that the tax return uses."""
