@@ -21,6 +21,8 @@ MAX_ROWS = 50_000
 """Rows up to which an append is one block, which the writer may keep."""
 BLOCK = 250_000
 """Rows of a file where there are more: their order by the clock lets a reader pass over most of them."""
+GROUP_BYTES = 2**25
+"""Of rows in memory, roughly, that are laid out and packed together: long texts would be there four times at once."""
 FEW: dict[str, Any] = {"compression": "snappy"}
 MANY: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
 """Of many rows two thirds of the bytes in the same time; few rows are read at once."""
@@ -79,7 +81,8 @@ def _write_file(uri: str, table: Table, number: int, rows: pl.DataFrame) -> dict
     many = rows.height > MAX_ROWS
     path = Path(uri) / f"part-{number:05}-{uuid4()}-c000.{'zstd' if many else 'snappy'}.parquet"
     buffer = BytesIO()
-    rows.write_parquet(buffer, **MANY if many else FEW)
+    groups = max(1, round(rows.estimated_size() / GROUP_BYTES))
+    rows.write_parquet(buffer, row_group_size=-(-rows.height // groups) or None, **MANY if many else FEW)
     size = path.write_bytes(buffer.getbuffer())
     return {"path": path.name, "partitionValues": {}, "size": size, "modificationTime": int(time() * 1000),
             "dataChange": True, "stats": json.dumps(_statistics(table, rows)), "rows": rows.height}  # fmt: skip

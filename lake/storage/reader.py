@@ -22,6 +22,7 @@ from lake.storage.delta_log import EntryFile, entry_versions, identify_entry
 from lake.storage.file_repair import find_damaged_file
 from lake.storage.memory.file_cache import FileCache, collect_rows
 from lake.storage.memory.kept_rows import KeptRows
+from lake.storage.memory.ordered_read import MANY, read_in_order
 from lake.storage.snapshot import EMPTY, Clock, FileSpan, Snapshot, read_snapshot, select_overlapping
 from lake.tables import TABLES
 from lake.tables.control import RUNS
@@ -272,6 +273,8 @@ class Reader:
             return pl.DataFrame(schema={name: table.stored_schema[name] for name in wanted})
 
         def read(scan: pl.LazyFrame) -> pl.DataFrame:
+            if order and sum(file.rows for file in files) > MANY:
+                return read_in_order(scan, conditions, wanted, order)
             rows = scan.filter(*conditions).select(wanted) if conditions else scan.select(wanted)
             return collect_rows(rows.sort(order) if order else rows, files)
 

@@ -61,15 +61,19 @@ def read_blocks(raw_prices: pl.DataFrame, read: Callable[[pl.DataFrame], pl.Data
         yield BarBlock(sound, bars.filter(pl.col("rule").is_not_null()).select(*SET_ASIDE))
 
 
-def _cut(raw_prices: pl.DataFrame) -> list[pl.DataFrame]:
+def _cut(raw_prices: pl.DataFrame) -> Iterator[pl.DataFrame]:
     """Blocks of payloads in the order of their tickers; where one is enough, the rows as they are."""
     size = pl.col("payload").str.len_bytes().cast(pl.Int64)
     if int(raw_prices.select(size.sum()).item()) <= MAX_BYTES:
-        return [raw_prices]
+        yield raw_prices
+        return
     ordered = raw_prices.with_columns(of=normalize_ticker("ticker")).sort("of", "payload_id")
-    begun = ordered.with_columns(block=(size.cum_sum() - size) // MAX_BYTES)
-    blocks = begun.with_columns(pl.col("block").first().over("of")).drop("of")
-    return blocks.partition_by("block", maintain_order=True, include_key=False)
+    begun = ordered.select("of", block=(size.cum_sum() - size) // MAX_BYTES)
+    blocks = begun.select(pl.col("block").first().over("of")).to_series().rle().struct.field("len")
+    start = 0
+    for rows in blocks:  # slices: no block's texts are copied
+        yield ordered.slice(start, rows).drop("of")
+        start += rows
 
 
 def join_blocks(blocks: Sequence[Collection[str]], linked: Collection[str]) -> list[list[int]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import ClassVar, Literal
 
 import polars as pl
@@ -12,7 +11,8 @@ import polars as pl
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.prices.bar_blocks import BarBlock, read_blocks
-from pipeline.ingestion.sources.files.blocks.spool import Spool
+from pipeline.ingestion.sources.files.blocks.spool import Place, Spool
+from pipeline.ingestion.sources.files.distinct_cells import DistinctCells
 
 FEW = 20_000
 """Bars of a block up to which no column is looked at."""
@@ -54,7 +54,10 @@ class KeptBlock:
     tickers: frozenset[str]
     broken: pl.DataFrame
     """Those that are not sound."""
-    _varying: Callable[[], pl.DataFrame]
+    _spool: Spool
+    _place: Place
+    """Where the columns lie that vary; of texts, which of `_texts` each row has."""
+    _texts: Mapping[str, pl.Series]
     _columns: tuple[str, ...]
     _alike: tuple[pl.Series, ...]
     """The columns that hold one value only, cut to one row."""
@@ -64,19 +67,23 @@ class KeptBlock:
         """Put the sound bars where they are kept; a session's few stay as they are."""
         if block.sound.height <= FEW:
             place, columns = spool.put(block.sound), tuple(block.sound.columns)
-            return cls(frozenset(block.sound["ticker"]), block.broken, partial(spool.get, place), columns, ())
+            return cls(frozenset(block.sound["ticker"]), block.broken, spool, place, {}, columns, ())
         alike = tuple(column.head(1) for column in block.sound if _is_alike(column))
-        place = spool.put(block.sound.drop(column.name for column in alike))
+        varying = block.sound.drop(column.name for column in alike)
+        cells = {column.name: DistinctCells.of(column) for column in varying if column.dtype == pl.String}
+        place = spool.put(varying.with_columns(one.place.alias(name) for name, one in cells.items()))
+        texts = {name: one.filled for name, one in cells.items()}
         tickers, columns = frozenset(block.sound["ticker"].unique()), tuple(block.sound.columns)
-        return cls(tickers, block.broken, partial(spool.get, place), columns, alike)
+        return cls(tickers, block.broken, spool, place, texts, columns, alike)
 
     def load(self) -> pl.DataFrame:
-        """The sound bars; of those in a file, what is not looked at is not read."""
-        varying = self._varying()
+        """The sound bars; of those in a file, what is not looked at is not read, and no text keeps a part of it."""
+        varying = self._spool.get(self._place)
         if not self._alike:
             return varying
+        texts = (text.gather(varying[name]).alias(name) for name, text in self._texts.items())
         alike = (column.new_from_index(0, varying.height) for column in self._alike)
-        return varying.with_columns(alike).select(self._columns)
+        return varying.with_columns(*texts, *alike).select(self._columns)
 
 
 @dataclass(frozen=True)

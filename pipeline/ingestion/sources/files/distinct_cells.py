@@ -16,9 +16,9 @@ class DistinctCells:
 
     once: pl.Series
     """Each cell once, as text, in the order they come; null is one of them where a row has none."""
-    _filled: pl.Series
+    filled: pl.Series
     """The same without null, as the column has them."""
-    _place: pl.Series
+    place: pl.Series
     """Which of the filled ones each row has, UInt32; null for a row that has none."""
 
     @classmethod
@@ -33,8 +33,8 @@ class DistinctCells:
     @property
     def rows(self) -> pl.Series:
         """How many rows have each of `once`, UInt32."""
-        filled = np.bincount(self._place.drop_nulls().to_numpy(), minlength=len(self._filled))
-        counts = np.full(len(self.once), self._place.null_count())
+        filled = np.bincount(self.place.drop_nulls().to_numpy(), minlength=len(self.filled))
+        counts = np.full(len(self.once), self.place.null_count())
         counts[self.once.is_not_null().to_numpy()] = filled
         return pl.Series("rows", counts, dtype=pl.UInt32)
 
@@ -48,7 +48,7 @@ class DistinctCells:
         Args:
             values: one for each of `once`.
         """
-        return values.filter(self.once.is_not_null()).gather(self._place)
+        return values.filter(self.once.is_not_null()).gather(self.place)
 
 
 def _places_of_days(column: pl.Series, filled: pl.Series) -> pl.Series:
