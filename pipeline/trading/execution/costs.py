@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite, sqrt
+from math import isfinite
+from typing import Any, NamedTuple
 
-from pipeline.trading.books.money import half_even, to_cents, to_micros, value_of
+import numpy as np
+
+from pipeline.trading.books.money import MICROS_PER_CENT, to_cents, to_micros
 from pipeline.trading.currencies.session_rates import OWN, Exchange
+from pipeline.trading.execution.arithmetic import MANY, ONE, Arithmetic, Block
 from pipeline.trading.params import Costs
 
 
@@ -27,6 +31,16 @@ class Fill:
     """Shares x price in hundredths of what the name is quoted in."""
 
 
+class Fills(NamedTuple):
+    """Fills side by side, priced alike; whole numbers in arrays of one shape."""
+
+    price: Block
+    """Millionths."""
+    gross: Block
+    """Cents, as the commission."""
+    commission: Block
+
+
 def impact_fraction(shares: float, median_volume: float | None, volatility: float | None, costs: Costs) -> float:
     """Return the price move an order causes, as a fraction: Y x volatility x sqrt(shares / daily volume).
 
@@ -36,15 +50,32 @@ def impact_fraction(shares: float, median_volume: float | None, volatility: floa
     known = volatility is not None and isfinite(volatility)
     sigma = volatility if known and volatility is not None else costs.unknown_volatility
     share = shares / median_volume if median_volume else 1.0
-    return costs.multiple * costs.impact * sigma * sqrt(min(share, 1.0))
+    return float(_move(ONE, share, sigma, costs))
+
+
+def _move(of: Arithmetic, share: Any, sigma: Any, costs: Costs) -> Any:
+    return costs.multiple * costs.impact * sigma * of.root(of.lesser(share, 1.0))
 
 
 def commission(shares: int, costs: Costs) -> int:
     """Return an order's commission in cents: per share, with a minimum; 0 for no shares."""
-    if shares == 0:
-        return 0
-    tariff = half_even(shares * to_micros(costs.commission_per_share * costs.multiple), 10_000)
-    return max(tariff, to_cents(costs.min_commission * costs.multiple))
+    return int(_charge(ONE, shares, costs))
+
+
+def _charge(of: Arithmetic, shares: Any, costs: Costs) -> Any:
+    per_share = to_micros(costs.commission_per_share * costs.multiple)
+    tariff = of.half_even(shares * per_share, MICROS_PER_CENT)
+    return of.greater(tariff, to_cents(costs.min_commission * costs.multiple)) * (shares > 0)
+
+
+def _slip(of: Arithmetic, direction: Any, open_price: Any, impact: Any, costs: Costs) -> Any:
+    """The price after half-spread and impact, at least a millionth."""
+    slippage = costs.multiple * costs.half_spread + impact
+    return of.greater(of.nearest(open_price * (1 + direction * slippage)), 1)
+
+
+def _value(of: Arithmetic, shares: Any, price: Any) -> Any:
+    return of.half_even(shares * price, MICROS_PER_CENT)
 
 
 def price_fill(
@@ -63,19 +94,59 @@ def price_fill(
     amount is exact in its own currency first, and converted once; commission is charged in the book's. A limit
     (millionths, None of a market order) bounds the price, whatever the costs would make of it.
     """
-    half_spread = costs.multiple * costs.half_spread
     impact = impact_fraction(shares, median_volume, volatility, costs)
-    direction = 1 if side == "buy" else -1
-    price = max(round(open_price * (1 + direction * (half_spread + impact))), 1)
+    price = _slip(ONE, 1 if side == "buy" else -1, open_price, impact, costs)
     if limit is not None:
         price = min(price, limit) if side == "buy" else max(price, limit)
-    quoted = value_of(shares, price)
+    quoted = _value(ONE, shares, price)
+    half_spread = round(open_price * (costs.multiple * costs.half_spread))
     gross, at_open, half = map(
-        exchange.to_book, (quoted, value_of(shares, open_price), value_of(shares, round(open_price * half_spread)))
+        exchange.to_book, (quoted, _value(ONE, shares, open_price), _value(ONE, shares, half_spread))
     )
     slipped = abs(gross - at_open)
     spread_cost = min(half, slipped)
     return Fill(shares, price, gross, commission(shares, costs), spread_cost, slipped - spread_cost, quoted)
+
+
+def price_fills(
+    direction: Block, shares: Block, open_prices: Block, median_volumes: Block, volatilities: Block, costs: Costs
+) -> Fills:
+    """Fill many orders at once, each at the very price and for the very cents that `price_fill` gives it alone.
+
+    Args:
+        direction: 1 of a buy, -1 of a sale.
+        shares: whole, 0 or more; of none all amounts are 0.
+        open_prices: whole millionths.
+        median_volumes: shares; 0 where not known.
+        volatilities: fraction per session, finite.
+        costs: the schedule.
+
+    Raises:
+        BeyondExactError: if an amount is too large for arrays.
+    """
+    impact = _move(MANY, shares / median_volumes, volatilities, costs)
+    price = _slip(MANY, direction, open_prices, impact, costs)
+    return Fills(price, _value(MANY, shares, price), _charge(MANY, shares, costs))
+
+
+def split_slippage(shares: Block, open_prices: Block, gross: Block, costs: Costs) -> tuple[Block, Block]:
+    """Return half-spread and impact of fills in cents, as `price_fill` sets them apart.
+
+    Args:
+        shares: whole.
+        open_prices: whole millionths.
+        gross: cents.
+        costs: the schedule.
+    """
+    half_spread = MANY.nearest(open_prices * (costs.multiple * costs.half_spread))
+    slipped = abs(gross - _value(MANY, shares, open_prices))
+    spread_cost = MANY.lesser(_value(MANY, shares, half_spread), slipped)
+    return spread_cost, slipped - spread_cost
+
+
+def take_of_volume(volume: Any, costs: Costs) -> Any:
+    """Return the most shares that one order may take of a session's volume, or of each of an array of them."""
+    return np.floor(costs.participation * volume)
 
 
 def round_trip(

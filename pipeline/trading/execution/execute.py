@@ -14,8 +14,6 @@ from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
-from pipeline.market.dividends_in_gaps import restate_in_gaps
-from pipeline.market.securities.following import Securities
 from pipeline.market.securities.order_of_day import order_by_company
 from pipeline.trading.balances.opening import find_opening
 from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_redenominations, add_write_offs, select_actions
@@ -30,7 +28,7 @@ from pipeline.trading.execution.closing_orders import close_positions
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import Bar, Order, Stop, make_order_type
 from pipeline.trading.execution.resting_stops import add_resting_stops, restate_price, size_stops
-from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_conditions
+from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_before_open
 from pipeline.trading.params import Approval, TradingParams
 from pipeline.trading.planning.holds import find_doubts
 from pipeline.trading.planning.operator_decisions import OperatorDecision, explain_hold, read_last_decisions
@@ -176,22 +174,9 @@ def _bars(
     """The session's bars, beside volatility and volume of the sessions before: at the open no more was known."""
     session = moment.session
     tickers = sorted({order.ticker for order in orders})
-    bars = market_prices.filter(pl.col("ticker").is_in(tickers))
-    own_bars, own_actions = bars, corporate_actions
-    if params.securities == 2:
-        companies = Securities.trace(corporate_actions, market_prices)
-        own_bars = companies.follow_to(market_prices, "session", session).filter(pl.col("ticker").is_in(tickers))
-        own_actions = companies.follow_actions_to(corporate_actions, session)
-    if params.stops == 2:
-        own_actions = restate_in_gaps(own_actions, own_bars)
-    before = measure_conditions(
-        own_bars,
-        own_actions.filter(pl.col("ticker").is_in(tickers)),
-        moment.calendar.previous(session),
-        params.sizing.window,
-        basis=session,
-    )
-    today = bars.filter(pl.col("session") == session).select("ticker", *PRICES, "volume", "currency")
+    before = measure_before_open(market_prices, corporate_actions, tickers, session, moment.calendar, params)
+    bars = market_prices.filter(pl.col("ticker").is_in(tickers), pl.col("session") == session)
+    today = bars.select("ticker", *PRICES, "volume", "currency")
     known = today.join(before, on="ticker", how="left", maintain_order="left")
     found = {}
     for ticker, opened, low, high, close, volume, usual, sigma, quoted in known.select(

@@ -1,0 +1,1 @@
+"""The book over many sessions in memory, by the very formulas of the stages that keep it session by session."""
