@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from lake.tables.books import BALANCES, LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.trading.balances.opening import build_balances, find_opening, fingerprint_facts
+from pipeline.trading.balances.opening import KnownFacts, build_balances, find_opening
 from pipeline.trading.books.actions import ACTION_COLUMNS, add_redenominations, add_write_offs
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.quotes import WINDOW, sessions_of_fractions
@@ -37,32 +38,38 @@ def balances(
     """
     if params.settlement != 2:
         return BALANCES.empty()
-    session, calendar = moment.session, moment.calendar
+    session = moment.session
     rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
     known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
-    facts = (known, market_prices, ledger_entries, rates)
-    opening = find_opening(balances, *facts, session, calendar)
-    after = fingerprint_facts(*facts, session, calendar)
+    facts = KnownFacts(known, market_prices, ledger_entries, rates, moment.calendar)
+    opening, after = find_opening(balances, facts, session), facts.fingerprint(session)
     if opening is not None:
         entries = pl.concat([opening, ledger_entries.filter(pl.col("session") == session)])
         carried = build_balances(fold(entries), session, after, carried=True)
-        if sum_up(carried).equals(sum_up(ledger_entries)):
+        if weigh(carried) == weigh(ledger_entries):
             return carried
     return build_balances(fold(ledger_entries), session, after, carried=False)
 
 
-def sum_up(entries: pl.DataFrame) -> pl.DataFrame:
-    """Return cents and shares of each account, and of each name in positions and claims; what is nothing is left out.
+def weigh(entries: pl.DataFrame) -> tuple[int, int]:
+    """Return cents and shares of all entries, times a weight of its account, or of account and name.
+
+    Whole numbers modulo 2^64, so that any order and partition gives the same. Weights are hashes: where a balance is
+    another so are the sums, but by a chance of about one in 2^64; and they take a third of adding balances up.
 
     Args:
         entries: of the ledger, or balances.
     """
-    cents = entries.select("account", "ticker", "shares", pl.col("amount").to_physical())
-    both = pl.col("amount", "shares").sum().cast(pl.Int64)
-    by_name = cents.group_by("account", "ticker").agg(both)  # few rows are left to be told apart
-    apart = pl.when(pl.col("account").is_in(["positions", "receivable"])).then("ticker").alias("ticker")
-    sums = by_name.with_columns(apart).group_by("account", "ticker").agg(both)
-    return sums.filter((pl.col("amount") != 0) | (pl.col("shares") != 0)).sort("account", "ticker")
+    named = (pl.col("account") == "positions") | (pl.col("account") == "receivable")
+    rows = entries.select(
+        "shares",
+        account=pl.col("account").hash(1),
+        name=pl.when(named).then(pl.col("ticker").hash(2)).otherwise(1),
+        cents=pl.col("amount").to_physical().cast(pl.Int64),
+    )
+    weights = rows["account"].to_numpy() * rows["name"].to_numpy()
+    cents, shares = (weights * rows[one].cast(pl.Int64).to_numpy().view(np.uint64) for one in ("cents", "shares"))
+    return int(cents.sum()), int(shares.sum())
 
 
 STAGE = Stage(

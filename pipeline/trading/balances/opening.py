@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
+from hashlib import sha256
 from typing import Any
 
 import polars as pl
@@ -24,76 +25,82 @@ DEBIT = ("cash", "commission")
 QUOTED = ("ticker", "session", "open", "close")
 
 
-def fingerprint_facts(
-    corporate_actions: pl.DataFrame,
-    market_prices: pl.DataFrame,
-    ledger_entries: pl.DataFrame,
-    rates: SessionRates,
-    upto: date,
-    calendar: Sessions,
-) -> str:
-    """Hash what the books up to a session rest on beside their fills: whoever finds the same again need not look anew.
+class KnownFacts:
+    """What is known of that on which books rest beside fills: actions, and the bars that fractions were paid out at.
 
-    These are the actions, and the bars that say what fractions of shares were paid out at. Foreign names rest on rates
-    as well, so that there is no hash with them.
-
-    Args:
-        corporate_actions: all that is known, last revisions, write-offs among them; at least `ACTION_COLUMNS`.
-        market_prices: daily bars, those around sessions that left fractions among them.
-        ledger_entries: up to the session.
-        rates: which names are foreign.
-        upto: the session.
-        calendar: the sessions.
-
-    Returns:
-        64 hex digits; empty where there are foreign names.
+    Foreign names rest on rates as well, so that there is no hash with them.
     """
-    if rates.currencies or rates.changes:
-        return ""
-    place = calendar.position(upto)  # another one where a closure was learned of since
-    past = corporate_actions.filter(pl.col("ex_date") <= upto)
-    paid = ledger_entries.filter(pl.col("kind") == "cash_in_lieu")
-    days = paid.select("ticker", day=pl.coalesce("effective", "session")).unique().filter(pl.col("day") <= upto).rows()
-    around = {(ticker, day) for ticker, last in days for day in calendar.between(calendar.offset(last, -WINDOW), last)}
-    wanted = pl.DataFrame(sorted(around), schema={"ticker": pl.String, "session": pl.Date}, orient="row")
-    bars = market_prices.join(wanted, on=["ticker", "session"], how="semi")
-    key = ("ticker", "ex_date", "kind", "sequence")
-    return fingerprint(
-        pl.DataFrame(
-            {
-                "actions": [fingerprint(past, key, ACTION_COLUMNS)],
-                "sessions": [place],
-                "bars": [fingerprint(bars.select(QUOTED), ("ticker", "session"))],
-            }
-        ),
-        (),
-    )
+
+    def __init__(
+        self,
+        corporate_actions: pl.DataFrame,
+        market_prices: pl.DataFrame,
+        ledger_entries: pl.DataFrame,
+        rates: SessionRates,
+        calendar: Sessions,
+    ) -> None:
+        """Take what is known.
+
+        Args:
+            corporate_actions: last revisions, write-offs among them; at least `ACTION_COLUMNS`.
+            market_prices: daily bars, those around sessions that left fractions among them.
+            ledger_entries: of all sessions.
+            rates: which names are foreign.
+            calendar: the sessions.
+        """
+        self.actions, self.prices, self.rates, self.calendar = corporate_actions, market_prices, rates, calendar
+        paid = ledger_entries.filter(pl.col("kind") == "cash_in_lieu")
+        self.paid = paid.select("ticker", session=pl.coalesce("effective", "session")).unique()
+        self._hashes: dict[int, str] = {}
+
+    def fingerprint(self, upto: date) -> str:
+        """Hash what is known of the time up to a session: whoever finds the same again need not look anew.
+
+        Returns:
+            64 hex digits; empty where there are foreign names.
+        """
+        if self.rates.currencies or self.rates.changes:
+            return ""
+        place = self.calendar.position(upto)  # another one where a closure was learned of since
+        parts = self._hash_actions(upto), fingerprint(self._find_bars(upto), ("ticker", "session"), QUOTED)
+        return sha256("|".join((*parts, f"{place}")).encode()).hexdigest()
+
+    def _hash_actions(self, upto: date) -> str:
+        """The same on a day without actions as on the one before."""
+        past = self.actions.filter(pl.col("ex_date") <= upto)
+        if past.height not in self._hashes:
+            key = ("ticker", "ex_date", "kind", "sequence")
+            self._hashes[past.height] = fingerprint(past, key, ACTION_COLUMNS)
+        return self._hashes[past.height]
+
+    def _find_bars(self, upto: date) -> pl.DataFrame:
+        """The bars of the days on which fractions were paid out, and where there is none, of the sessions before it."""
+        paid, calendar = self.paid.filter(pl.col("session") <= upto), self.calendar
+        bars = self.prices.join(paid, on=["ticker", "session"], how="semi")
+        if bars.height == paid.height:
+            return bars
+        silent = paid.join(bars, on=["ticker", "session"], how="anti").rows()
+        around = {
+            (ticker, day) for ticker, last in silent for day in calendar.between(calendar.offset(last, -WINDOW), last)
+        }
+        wanted = pl.DataFrame(sorted(around), schema={"ticker": pl.String, "session": pl.Date}, orient="row")
+        both = pl.concat([wanted, bars.select(wanted.columns)]).unique()
+        return self.prices.join(both, on=["ticker", "session"], how="semi")
 
 
-def find_opening(
-    balances: pl.DataFrame,
-    corporate_actions: pl.DataFrame,
-    market_prices: pl.DataFrame,
-    ledger_entries: pl.DataFrame,
-    rates: SessionRates,
-    session: date,
-    calendar: Sessions,
-) -> pl.DataFrame | None:
+def find_opening(balances: pl.DataFrame, facts: KnownFacts, session: date) -> pl.DataFrame | None:
     """Return the balances of the session before as entries to go on from, if what they rest on is still what is known.
 
     Args:
         balances: with those of the session before.
+        facts: as known now.
         session: the one that begins.
-
-    The other arguments are those of `fingerprint_facts`.
     """
-    previous = calendar.previous(session)
+    previous = facts.calendar.previous(session)
     told = balances.filter(pl.col("session") == previous)
     if told.is_empty() or not told["facts"][0]:
         return None
-    given = (corporate_actions, market_prices, ledger_entries, rates)
-    known = fingerprint_facts(*given, previous, calendar)
-    return to_entries(told) if told["facts"][0] == known else None
+    return to_entries(told) if told["facts"][0] == facts.fingerprint(previous) else None
 
 
 def read_book(balances: pl.DataFrame, session: date) -> Book | None:

@@ -10,7 +10,7 @@ from lake.tables.books import BALANCES, LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
-from pipeline.trading.balances.opening import find_opening
+from pipeline.trading.balances.opening import KnownFacts, find_opening
 from pipeline.trading.books.actions import ACTION_COLUMNS, add_redenominations, add_write_offs
 from pipeline.trading.books.book import LedgerEvent, Leg, build_entries, fold
 from pipeline.trading.books.corrections import settle
@@ -44,7 +44,8 @@ def ledger(
     if follows:
         rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
         known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
-        begun = find_opening(balances, known, market_prices, ledger_entries, rates, session, moment.calendar)
+        facts = KnownFacts(known, market_prices, ledger_entries, rates, moment.calendar)
+        begun = find_opening(balances, facts, session)
     entries = ledger_entries if begun is None else begun
     book = fold(entries)
     if entries.is_empty():

@@ -15,7 +15,7 @@ from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.order_of_day import order_by_company
-from pipeline.trading.balances.opening import find_opening
+from pipeline.trading.balances.opening import KnownFacts, find_opening
 from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_redenominations, add_write_offs, select_actions
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.corrections import settle
@@ -80,7 +80,8 @@ def execute(
         rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
         recent_bars = requote_bars(recent_bars, rates, session)
         known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
-        begun = find_opening(balances, known, market_prices, ledger_entries, rates, session, moment.calendar)
+        facts = KnownFacts(known, market_prices, ledger_entries, rates, moment.calendar)
+        begun = find_opening(balances, facts, session)
         entries = ledger_entries if begun is None else begun
         given = (fold(entries), entries, executed_trades, known, market_prices)
         book = settle(*given, session, moment.calendar, rates, is_known=begun is not None).book
