@@ -37,6 +37,8 @@ COLUMNS = {
 """Column of the table -> what is shown there. The first call compiles what there is to be compiled."""
 NAMES, TRADES, SESSIONS = 50, 20, 250
 """Names, orders a session, and sessions of the books that stages keep."""
+SAMPLE, TIMES = 20, 3
+"""Sessions at either end that are settled again, and how often each."""
 TODAY = 450
 """Bars per processor second through the stages before there was a kernel."""
 
@@ -48,6 +50,13 @@ class Stages(NamedTuple):
     sessions: Sequence[date]
     spent: list[float]
     """Processor milliseconds inside the stages, by session."""
+    plans: dict[date, pl.DataFrame]
+    """What each session filled."""
+
+    @property
+    def year(self) -> Sequence[date]:
+        """The first sessions, which the kernel is compared over."""
+        return self.sessions[:SESSIONS]
 
 
 def main() -> None:
@@ -117,19 +126,21 @@ def tell_seconds(found: dict[str, Outcome]) -> str:
 def settle(sessions: int) -> Stages:
     """Keep a book of fifty names by the stages, by orders that chance decides, as `benchmarks.settling` does."""
     stages = [stage for stage in SETTLE if stage.name in settling.BOOKS]
-    world, chance, spent = settling.build(sessions, NAMES, stages), np.random.default_rng(5), []
-    for number, session in enumerate(world.calendar.days[:sessions]):
+    world, chance = settling.build(sessions, NAMES, stages), np.random.default_rng(5)
+    days, spent, plans = world.calendar.days[:sessions], list[float](), dict[date, pl.DataFrame]()
+    for number, session in enumerate(days):
+        plans[session] = world.tables["trade_plans"]
         spent.append(sum(settling.run(world, stage, session) for stage in stages))
         settling.order(world, session, NAMES, TRADES, chance)
         if (number + 1) % SESSIONS == 0:
             write(f"{number + 1:6,} sessions settled, the last {SESSIONS} at {np.mean(spent[-SESSIONS:]):.1f} ms each")
-    return Stages(world, world.calendar.days[: min(SESSIONS, sessions)], spent)
+    return Stages(world, days, spent, plans)
 
 
 def measure_kernel(stages: Stages) -> str:
     """Bars per processor second from tables to fills, ledger and values, which have to be those of the stages."""
     prices, actions, trades = (
-        stages.world.rows(name).filter(pl.col(clock) <= stages.sessions[-1])
+        stages.world.rows(name).filter(pl.col(clock) <= stages.year[-1])
         for name, clock in (
             ("market_prices", "session"),
             ("corporate_actions", "ex_date"),
@@ -142,9 +153,9 @@ def measure_kernel(stages: Stages) -> str:
     took = process_time() - start
     check(stages, found, ledger)
     bars = prices.height / took
-    live = prices.height / (sum(stages.spent[: len(stages.sessions)]) / 1e3)
+    live = prices.height / (sum(stages.spent[: len(stages.year)]) / 1e3)
     write(
-        f"{len(stages.sessions)} sessions x {len(market.tickers)} names in {took:.3f} s: {bars:,.0f} bars a second, "
+        f"{len(stages.year)} sessions x {len(market.tickers)} names in {took:.3f} s: {bars:,.0f} bars a second, "
         f"{bars / TODAY:.0f} times {TODAY}; the stages themselves, in memory: {live:,.0f}"
     )
     return f"stages={bars:.0f}"
@@ -154,7 +165,7 @@ def simulate_tables(
     prices: pl.DataFrame, actions: pl.DataFrame, trades: pl.DataFrame, stages: Stages
 ) -> tuple[Market, Simulated, pl.DataFrame]:
     """From tables and orders to fills, ledger rows and values, in the tables' form."""
-    world, sessions = stages.world, stages.sessions
+    world, sessions = stages.world, stages.year
     conditions = measure_all(prices, actions, sessions, world.calendar, world.params)
     unknown = world.params.costs.unknown_volatility
     market = read_market(prices, actions, conditions, sessions, world.calendar, unknown)
@@ -168,7 +179,7 @@ def simulate_tables(
 
 def check(stages: Stages, found: Simulated, ledger: pl.DataFrame) -> None:
     """Hold it that the kernel gives what the stages gave."""
-    last = pl.col("session") <= stages.sessions[-1]
+    last = pl.col("session") <= stages.year[-1]
     entries = stages.world.rows("ledger_entries").filter(last).sort("session", "sequence")
     value = stages.world.rows("portfolio_value").filter(last).sort("session")["nav"].to_physical().cast(pl.Int64)
     if not ledger.equals(entries) or found.value.tolist() != value.to_list():
@@ -177,10 +188,32 @@ def check(stages: Stages, found: Simulated, ledger: pl.DataFrame) -> None:
 
 
 def tell_flatness(stages: Stages) -> str:
-    """What the last sessions cost beside the first."""
-    first, last = (float(np.mean(part)) for part in (stages.spent[1:SESSIONS], stages.spent[-SESSIONS:]))
-    write(f"settled by the stages: {first:.1f} ms a session at first, {last:.1f} after {len(stages.spent):,}")
+    """What a session of the last ones costs beside one of the first year, each settled again in turn.
+
+    A machine's seconds wander by the minute: sessions that are years apart in the run cannot be compared as they came.
+    """
+    young, old = (stages.sessions[max(end - SAMPLE, 1) : end] for end in (SESSIONS, len(stages.sessions)))
+    spent = np.array([[settle_again(stages, session) for session in pair] for pair in zip(young, old, strict=False)])
+    first, last = np.median(spent, axis=0)
+    write(
+        f"a session settled again, of the first year {first:.1f} ms, of the last {last:.1f}, after {len(stages.spent):,}"
+    )
     return f"flat={last / first:.2f}"
+
+
+def settle_again(stages: Stages, session: date) -> float:
+    """Processor milliseconds inside the stages of one session, the least of some times; they see what they saw then."""
+    world = stages.world
+    world.tables["trade_plans"], moment = stages.plans[session], world.moment(session)
+    took = 0.0
+    for stage in world.settling:
+        frames, spent = world.frames(stage, moment).values(), []
+        for _ in range(TIMES):
+            start = process_time()
+            stage.function(*frames, moment, world.params)
+            spent.append(process_time() - start)
+        took += 1e3 * min(spent)
+    return took
 
 
 def write(line: str) -> None:

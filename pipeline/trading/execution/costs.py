@@ -144,9 +144,15 @@ def split_slippage(shares: Block, open_prices: Block, gross: Block, costs: Costs
     return spread_cost, slipped - spread_cost
 
 
-def take_of_volume(volume: Any, costs: Costs) -> Any:
-    """Return the most shares that one order may take of a session's volume, or of each of an array of them."""
-    return np.floor(costs.participation * volume)
+def take_of_volume(volume: int, costs: Costs) -> int:
+    """Return the most shares that one order may take of a session's volume."""
+    return int(costs.participation * volume)
+
+
+def limit_to_volumes(shares: Block, volumes: Block, costs: Costs) -> Block:
+    """Return the whole shares of many orders, each limited to what it may take of the volume beside it."""
+    most = costs.participation * volumes
+    return np.minimum(shares, np.floor(most)) if (shares > most).any() else shares
 
 
 def round_trip(

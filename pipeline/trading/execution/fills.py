@@ -127,7 +127,7 @@ def _limit_size(order: Order, offer: Offer, held: int, cash: int, costs: Costs) 
     """The shares that can be filled, and what limits them."""
     shares, reason = order.shares, ""
     volume = offer.bar.volume
-    if (available := max(int(take_of_volume(volume, costs)) - offer.used, 0)) < shares:
+    if (available := max(take_of_volume(volume, costs) - offer.used, 0)) < shares:
         share = percent(costs.participation, 1)
         shares, reason = available, f"only {share} of the volume of {volume:,} shares may be taken"
     if order.side == "sell" and held < shares:

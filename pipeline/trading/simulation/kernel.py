@@ -16,7 +16,7 @@ from pipeline.trading.books.book import Book, LedgerEvent, Leg
 from pipeline.trading.books.marks import MarkDown, mark_positions
 from pipeline.trading.books.money import MICROS_PER_CENT, to_cents, value_of
 from pipeline.trading.execution.arithmetic import MANY, BeyondExactError, Block, hold_exact
-from pipeline.trading.execution.costs import price_fills, take_of_volume
+from pipeline.trading.execution.costs import limit_to_volumes, price_fills
 from pipeline.trading.params import TradingParams
 from pipeline.trading.simulation.entries import Recorder, Trades
 from pipeline.trading.simulation.holdings import Holdings
@@ -160,8 +160,9 @@ class _Course:
         shares = np.abs(orders)
         if (np.rint(shares) != shares).any():
             raise ValueError(_tell_parts(market, orders, rows.start))
-        shares = np.minimum(shares, take_of_volume(market.volumes[rows], costs))
-        signed, direction = np.copysign(shares, orders), np.copysign(1.0, orders)
+        shares = limit_to_volumes(shares, market.volumes[rows], costs)
+        direction = np.copysign(1.0, orders)
+        signed = shares * direction
         conditions = market.usual_volumes[rows], market.volatilities[rows]
         price, gross, commission = price_fills(direction, shares, market.opens[rows], *conditions, costs)
         held = np.empty((len(signed) + 1, signed.shape[1]))

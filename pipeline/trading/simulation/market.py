@@ -26,7 +26,7 @@ class Market:
     """Sessions x names; all names are in the book's currency. Arrays are [sessions, names] of whole numbers in doubles.
 
     Raises:
-        ValueError: if an array has another shape, or a value that is no whole number from 0 on.
+        ValueError: if sessions are left out, or an array has another shape, or a value that is no number from 0 on.
     """
 
     calendar: Sessions
@@ -50,26 +50,29 @@ class Market:
     """Daily bars of the names that have actions or gaps, from some sessions before the first on."""
 
     def __post_init__(self) -> None:
-        shape = (len(self.sessions), len(self.tickers))
-        for name in ("opens", "closes", "volumes", "usual_volumes", "volatilities"):
-            self._check(name, getattr(self, name), shape)
+        if not self.sessions or list(self.sessions) != self.calendar.between(self.sessions[0], self.sessions[-1]):
+            told = f"{self.sessions[0]} to {self.sessions[-1]}" if self.sessions else "none"
+            raise ValueError(f"the sessions are not those of {self.calendar.exchange} in a row: {told}; leave none out")
         if list(self.tickers) != sorted(self.tickers, key=name_order):
             raise ValueError(
                 "the names are out of order; sort them by `name_order`, and the columns of arrays with them"
             )
+        for name in ("opens", "closes", "volumes", "usual_volumes", "volatilities"):
+            self._check(name, getattr(self, name), whole=name in ("opens", "closes", "volumes"))
 
-    def _check(self, name: str, block: Block, shape: tuple[int, int]) -> None:
+    def _check(self, name: str, block: Block, *, whole: bool) -> None:
+        shape = (len(self.sessions), len(self.tickers))
         if block.shape != shape:
             raise ValueError(f"{name} has the shape {block.shape}, but sessions and names are {shape}")
         good = (block >= 0) & (block < EXACT)
-        if name in ("opens", "closes", "volumes"):
+        if whole:
             good &= np.rint(block) == block
         if not good.all():
             session, column = np.argwhere(~good)[0]
             raise ValueError(
-                f"{np.count_nonzero(~good)} of {name} are no whole numbers from 0 to 2^52, the first of "
+                f"{np.count_nonzero(~good)} of {name} are no {'whole ' * whole}numbers from 0 to 2^52, the first of "
                 f"{self.tickers[column]} on {self.sessions[session]}: {block[session, column]}; state prices in "
-                "millionths, and 0 where there is no bar"
+                "millionths, and 0 where there is no bar or nothing is known"
             )
 
     @cached_property

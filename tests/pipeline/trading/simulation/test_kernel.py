@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 import numpy as np
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.trading.books.money import half_even, to_cents, value_of
+from pipeline.trading.books.money import half_even, to_cents, to_micros, value_of
 from pipeline.trading.execution.arithmetic import EXACT, MANY, BeyondExactError, Block
 from pipeline.trading.execution.costs import price_fill, price_fills, split_slippage
 from pipeline.trading.params import Costs, TradingParams
@@ -18,6 +19,7 @@ from pipeline.trading.simulation import kernel
 from pipeline.trading.simulation.entries import LEGS, OF_FILL
 from pipeline.trading.simulation.kernel import simulate
 from pipeline.trading.simulation.market import Market
+from pipeline.trading.simulation.tables import build_ledger, count_micros
 from tests.frames.sessions import weekday_sessions
 
 CALENDAR = weekday_sessions(date(2021, 3, 1), date(2021, 6, 30))
@@ -103,9 +105,8 @@ class Simple:
         return (fill.gross if order < 0 else -fill.gross) - fill.commission, fill.gross, fill.commission
 
 
-@given(drawn())
-@settings(max_examples=300)
-def test_an_exact_recomputation_of_one_order_after_the_other_agrees_to_the_cent(given: Drawn) -> None:
+def check(given: Drawn) -> None:
+    """Compare with the book of one order at a time."""
     simple = Simple(given)
     for rows in (False, True):
         found = simulate(given.market, given.orders, given.params, rows=rows)
@@ -116,6 +117,19 @@ def test_an_exact_recomputation_of_one_order_after_the_other_agrees_to_the_cent(
     assert found.book.realised == simple.realised
     costs = [cost for cost, shares in zip(simple.cost, simple.held, strict=True) if shares]
     assert [position.cost for position in found.book.positions.values()] == costs
+
+
+@given(drawn())
+@settings(max_examples=300)
+def test_an_exact_recomputation_of_one_order_after_the_other_agrees_to_the_cent(given: Drawn) -> None:
+    check(given)
+
+
+@pytest.mark.slow
+@given(drawn(longest=30))
+@settings(max_examples=10_000, deadline=None)
+def test_an_exact_recomputation_of_ten_thousand_markets_agrees_to_the_cent(given: Drawn) -> None:
+    check(given)
 
 
 @given(drawn())
@@ -210,5 +224,26 @@ def test_what_cannot_be_traded_is_refused_in_words() -> None:
         simulate(market, orders.astype(np.int64), params)
     with pytest.raises(ValueError, match=r"6 of opens are no whole numbers .* A on 2021-03-01: 0\.5; state prices"):
         replace(market, opens=full - 999_999.5)
+    with pytest.raises(ValueError, match=r"1 of volatilities are no numbers .* B on 2021-03-03: nan"):
+        replace(market, volatilities=np.where(np.arange(6).reshape(shape) == 5, np.nan, 0.01))
     with pytest.raises(ValueError, match="out of order"):
         replace(market, tickers=("B", "A"))
+    for days in ((), (CALENDAR.days[0], CALENDAR.days[2])):
+        with pytest.raises(ValueError, match="in a row"):
+            replace(market, sessions=days)
+
+
+def test_a_book_that_is_never_traded_keeps_its_capital() -> None:
+    shape = (3, 2)
+    full = np.full(shape, 1e6)
+    market = Market(CALENDAR, CALENDAR.days[:3], ("A", "B"), full, full, full, full, full / 1e8)
+    found = simulate(market, np.zeros(shape), TradingParams(capital=5.0), rows=True)
+    assert found.value.tolist() == [500, 500, 500]
+    assert found.recorded is not None
+    ledger = build_ledger(market, found.recorded)
+    assert ledger.select("kind", "account", "sequence").rows() == [("fund", "cash", 0), ("fund", "capital", 1)]
+
+
+@given(st.lists(st.floats(1e-6, 1e9) | st.integers(1, 10**12).map(lambda n: n / 2**20), min_size=1, max_size=30))
+def test_prices_are_counted_in_millionths_as_the_decimals_they_print_as(prices: list[float]) -> None:
+    assert count_micros(pl.Series(prices)).tolist() == [to_micros(price) for price in prices]
