@@ -112,7 +112,7 @@ def show(found: dict[str, Outcome], exact: int) -> None:
         write(f"{name:10}{told}  {(value - exact) / 100:,.2f} of {exact / 100:,.2f}")
     kept = found["rows"].figures
     write(
-        f"{kept['fills']:,.0f} orders, {kept['rows']:,.0f} ledger rows; cash was short in {kept['short']:.0f} sessions\n"
+        f"{kept['fills']:,.0f} orders, {kept['rows']:,.0f} ledger rows; short of cash in {kept['short']:.0f} sessions"
     )
 
 
@@ -195,9 +195,7 @@ def tell_flatness(stages: Stages) -> str:
     young, old = (stages.sessions[max(end - SAMPLE, 1) : end] for end in (SESSIONS, len(stages.sessions)))
     spent = np.array([[settle_again(stages, session) for session in pair] for pair in zip(young, old, strict=False)])
     first, last = np.median(spent, axis=0)
-    write(
-        f"a session settled again, of the first year {first:.1f} ms, of the last {last:.1f}, after {len(stages.spent):,}"
-    )
+    write(f"a session settled again: {first:.1f} ms in the first year, {last:.1f} after {len(stages.spent):,}")
     return f"flat={last / first:.2f}"
 
 
