@@ -181,12 +181,12 @@ def origins_section(report: Report) -> Html:
 def _origins_table(view: ProfitView, currency: str) -> Html:
     rows: list[list[str | Html]] = []
     for part in view.parts:
-        rows.append([part.title, _amount(part.amount)])
+        rows.append([part.title.capitalize(), _amount(part.amount)])
         rows += [[tag("td", name, class_="item"), _amount(amount, "item")] for name, amount in part.items[:_SHOWN]]
         if rest := part.items[_SHOWN:]:
             rest_amount = sum((amount for _, amount in rest), Decimal(0))
             rows.append([tag("td", f"{len(rest)} others", class_="item"), _amount(rest_amount, "item")])
-    rows.append([tag("b", "profit"), tag("td", tag("b", formats.money(view.profit, signed=True)))])
+    rows.append([tag("b", "Profit"), tag("td", tag("b", formats.money(view.profit, signed=True)))])
     return tag("div", tag("h3", view.title), table(["", currency], rows, "narrow"))
 
 

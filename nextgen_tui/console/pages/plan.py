@@ -102,7 +102,7 @@ class PlanPage(Page[PlanData]):
         more = f" ({names}{', ...' if taken.height > 4 else ''})" if names else ""
         kept = [(word, data.plans.filter(verdict=word).height) for word in ("vetoed", "stopped")]
         back = "".join(f", {count} {word}" for word, count in kept if count)
-        return f"{text}{more}{back}, {blocked.height} refused{by}. {_regime_sentence(data.regime)}"
+        return f"{text}{more}{back}, {blocked.height} refused{by}. {_regime_sentence(data)}"
 
     def specs(self, data: PlanData) -> tuple[SheetSpec[PlanData], ...]:
         """The plan, its rules, the market regime over time."""
@@ -310,13 +310,16 @@ def _decision(row: Row) -> str:
     return f"{formats.instant(row['decided_at'])}  {DECIDED[row['decision']]} in the {row['origin']}{why}"
 
 
-def _regime_sentence(regime: pl.DataFrame) -> str:
-    if regime.is_empty():
+def _regime_sentence(data: PlanData) -> str:
+    """The state of the market, and how much of NAV is to be invested: planned as a whole, or aimed at."""
+    if data.regime.is_empty():
         return ""
-    row = regime.row(0, named=True)
+    row = data.regime.row(0, named=True)
+    built = data.plans["free_weight"].is_not_null().any()
+    invested = sum(data.plans["target_weight"].to_list()) if built else row["target_exposure"]
     return (
         f"Market regime: {row['regime']}, {formats.percent(row['risk_budget'], 0)} of full risk, "
-        f"target exposure {formats.percent(row['target_exposure'], 0)}."
+        f"{'planned' if built else 'target'} exposure {formats.percent(invested, 0)}."
     )
 
 

@@ -67,8 +67,8 @@ class Philosophy:
     """capital_preservation, fraction of NAV: the most a position may lose at its forecast's 5 % quantile; traders know
     it as the rule of one per cent."""
     name_weight: Annotated[float, Field(gt=0, le=1)] = 0.10
-    """diversification, fraction of NAV in one name, which European funds (UCITS) are bound to; a benchmark's larger
-    weight stands."""
+    """diversification, fraction of NAV in one name: the most that a European fund (UCITS) may hold of an issuer. A
+    benchmark's larger weight stands."""
     sector_active: Annotated[float, Field(gt=0, le=1)] = 0.15
     """sector_limit, fraction of NAV in one sector beyond the benchmark's weight."""
     capacity_sessions: Annotated[float, Field(gt=0, le=1000)] = 5.0
