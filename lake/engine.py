@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
+FEW = 10_000
+"""Rows of which nobody asks whether they are alike."""
 MAX_IN_MEMORY_ROWS = 50_000
 """Rows up to which a query runs in memory."""
 
@@ -30,9 +32,27 @@ def join_parts(parts: list[pl.DataFrame]) -> pl.DataFrame:
 
     Whatever is done with rows in many pieces would first make one of them, beside the pieces.
     """
-    pieces = pl.concat(parts)
+    pieces = [part.clone() for part in parts]
     parts.clear()
-    return pl.DataFrame([pieces.drop_in_place(name).rechunk() for name in pieces.columns])
+    names = pieces[0].columns
+    columns = [_hold_once(pl.concat([piece.drop_in_place(name) for piece in pieces])) for name in names]
+    rows = pl.DataFrame([column for column in columns if isinstance(column, pl.Series)])
+    return rows.with_columns(column for column in columns if isinstance(column, pl.Expr)).select(names)
+
+
+def hold_once(rows: pl.DataFrame) -> pl.DataFrame:
+    """The same rows; of many, a column that has one value throughout holds it once."""
+    held = (_hold_once(column) for column in rows.get_columns())
+    return rows.with_columns(column for column in held if isinstance(column, pl.Expr))
+
+
+def _hold_once(column: pl.Series) -> pl.Series | pl.Expr:
+    """A column in one piece, or the one value of many rows; floats may be equal and differ, as zeros do."""
+    if len(column) < FEW:
+        return column.rechunk()
+    missing = column.null_count()
+    alike = not missing and not column.dtype.is_float() and bool((column == column.first()).all())
+    return pl.lit(column.head(1)).first().alias(column.name) if alike or missing == len(column) else column.rechunk()
 
 
 def collect(query: pl.LazyFrame, rows: int) -> pl.DataFrame:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from lake.contract import UTC
-from lake.engine import collect, join_parts, put_in_order
+from lake.engine import collect, hold_once, join_parts, put_in_order
 from lake.tables.market import MARKET_PRICES
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.decode_payloads import SET_ASIDE
@@ -78,7 +78,7 @@ def validate_bars(
     good: list[pl.DataFrame] = []
     bad: list[pl.DataFrame] = []
     for stand, set_aside in judged:
-        good.append(stand)
+        good.append(hold_once(stand))
         bad.append(set_aside)
     return ValidatedBars(put_in_order(join_parts(good), MARKET_PRICES.key), pl.concat(bad).sort("payload_id", "line"))
 
