@@ -70,6 +70,7 @@ def _show(invocation: Invocation, mandated: Mandated) -> None:
     from nextgen_tui.text.safe_text import safe_text
     from nextgen_tui.text.table_view import grid
     from pipeline.config.fields import settings_of
+    from pipeline.reading.mandate_fields import write_value
     from pipeline.trading.mandates.mandate import Mandate
 
     since = "the one of nextgen.toml; none was ever set"
@@ -79,7 +80,7 @@ def _show(invocation: Invocation, mandated: Mandated) -> None:
     for heading in ("field", "value", "meaning"):
         view.add_column(heading)
     for name, setting in settings_of(Mandate).items():
-        view.add_row(name, safe_text(_value(getattr(mandated.mandate, name)), 200), setting.doc)
+        view.add_row(name, safe_text(write_value(getattr(mandated.mandate, name)), 200), setting.doc)
     invocation.output.show(safe_text(f"{mandated.mandate.describe()} ({since})", 1_200))
     invocation.output.show(view)
     invocation.output.record(asdict(mandated))
@@ -91,16 +92,15 @@ def _history(listed: list[dict[str, Any]]) -> Table:
     from nextgen_tui.text import formats
     from nextgen_tui.text.safe_text import safe_text
     from nextgen_tui.text.table_view import grid
+    from pipeline.reading.mandate_fields import write_value
 
     view = grid("Mandates")
     for heading in ("decided", "changed", "why", "by"):
         view.add_column(heading)
     for one in listed:
-        changed = ", ".join(f"{name} {_value(old)} -> {_value(new)}" for name, (old, new) in one["changed"].items())
+        changed = ", ".join(
+            f"{name} {write_value(old)} -> {write_value(new)}" for name, (old, new) in one["changed"].items()
+        )
         cells = (changed or "nothing", one["reason"], one["decided_by"])
         view.add_row(formats.instant(one["decided_at"]), *(Text(safe_text(cell, 300)) for cell in cells))
     return view
-
-
-def _value(value: Any) -> str:
-    return (", ".join(value) or "none") if isinstance(value, tuple) else str(value)

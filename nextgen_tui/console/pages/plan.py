@@ -12,12 +12,14 @@ import polars as pl
 
 from lake.tables.control import TRADE_DECISIONS, TRADING_SWITCHES
 from lake.tables.predictions import PREDICTIONS
-from lake.tables.trading import EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
+from lake.tables.trading import EXECUTED_TRADES, MANDATES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.charts.fan_chart import fan
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec, row_link
+from nextgen_tui.console.pages.mandate_sheet import COLS as MANDATE_COLS
+from nextgen_tui.console.pages.mandate_sheet import mandate_notes, mandate_rows
 from nextgen_tui.console.pages.predictions import LARGE_FORECAST, member_lines
 from nextgen_tui.console.sheet.sheet import Cell, Col, signed
 from nextgen_tui.text import formats
@@ -63,6 +65,8 @@ class PlanData:
     """What became of the orders; empty until the next open is settled."""
     decisions: pl.DataFrame
     """The operator's last decision on each order, where there is one."""
+    mandate: pl.DataFrame
+    """The mandate that counts, a row for each field."""
 
 
 class PlanPage(Page[PlanData]):
@@ -70,7 +74,15 @@ class PlanPage(Page[PlanData]):
 
     number, name = "5", "Plan"
     question = "What will it trade, and what did it reject?"
-    tables = (TRADE_PLANS, STRATEGIC_PRIORITIES, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS, TRADING_SWITCHES)
+    tables = (
+        TRADE_PLANS,
+        STRATEGIC_PRIORITIES,
+        PREDICTIONS,
+        EXECUTED_TRADES,
+        TRADE_DECISIONS,
+        TRADING_SWITCHES,
+        MANDATES,
+    )
 
     def quick_load(self, view: LakeView) -> PlanData | None:
         """Beside very many forecasts the plan without them; they follow."""
@@ -105,7 +117,7 @@ class PlanPage(Page[PlanData]):
         return f"{text}{more}{back}, {blocked.height} refused{by}. {_regime_sentence(data)}"
 
     def specs(self, data: PlanData) -> tuple[SheetSpec[PlanData], ...]:
-        """The plan, its rules, the market regime over time."""
+        """The plan, its rules, the mandate, the market regime over time."""
         del data
         return SHEETS
 
@@ -128,7 +140,7 @@ def plan_data(view: LakeView, session: date, predictions: pl.DataFrame, paths: p
     # What became of the orders is known only later: it is read from now, wherever the view stands.
     fills = view.lake.read(EXECUTED_TRADES, since=session)
     counts, regime = rule_rows(plans), regime_rows(view)
-    return PlanData(session, plans, rules, counts, regime, predictions, paths, fills, decisions)
+    return PlanData(session, plans, rules, counts, regime, predictions, paths, fills, decisions, mandate_rows(view))
 
 
 def empty_plan(view: LakeView) -> PlanData:
@@ -143,7 +155,9 @@ def empty_plan(view: LakeView) -> PlanData:
     )
     decisions = last_decisions(undecided)
     plans, counts = plan_rows(none, decisions), rule_rows(none)
-    return PlanData(None, plans, RULES, counts, regime_rows(view), nothing, empty_paths(), fills, decisions)
+    return PlanData(
+        None, plans, RULES, counts, regime_rows(view), nothing, empty_paths(), fills, decisions, mandate_rows(view)
+    )
 
 
 def regime_rows(view: LakeView) -> pl.DataFrame:
@@ -405,6 +419,15 @@ SHEETS: tuple[SheetSpec[PlanData], ...] = (
         "rule",
         "No rule has been applied yet.",
         notes=lambda _, row: rule_notes(row),
+    ),
+    SheetSpec(
+        "mandate",
+        lambda data: data.mandate,
+        MANDATE_COLS,
+        ("field",),
+        "field",
+        "No mandate is known.",
+        notes=lambda _, row: mandate_notes(row),
     ),
     SheetSpec(
         "regime",
