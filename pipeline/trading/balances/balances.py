@@ -16,6 +16,10 @@ from pipeline.trading.books.quotes import WINDOW, sessions_of_fractions
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
 from pipeline.trading.params import TradingParams
 
+BY_NAME = ("positions", "receivable")
+"""Accounts with a balance for each name."""
+SHARES = np.uint64(0x9E3779B97F4A7C15)
+"""What shares are multiplied by to be told from cents."""
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close")
 
 
@@ -51,25 +55,26 @@ def balances(
     return build_balances(fold(ledger_entries), session, after, carried=False)
 
 
-def weigh(entries: pl.DataFrame) -> tuple[int, int]:
-    """Return cents and shares of all entries, times a weight of its account, or of account and name.
+def weigh(entries: pl.DataFrame) -> int:
+    """Return cents and shares of all entries in one sum, each times a weight of its account, or of account and name.
 
     Whole numbers modulo 2^64, so that any order and partition gives the same. Weights are hashes: where a balance is
-    another so are the sums, but by a chance of about one in 2^64; and they take a third of adding balances up.
+    another so is the sum, but by a chance of about one in 2^64; and it takes a quarter of adding balances up.
 
     Args:
         entries: of the ledger, or balances.
     """
-    named = (pl.col("account") == "positions") | (pl.col("account") == "receivable")
     rows = entries.select(
-        "shares",
+        pl.col("shares").cast(pl.Int64),
         account=pl.col("account").hash(1),
-        name=pl.when(named).then(pl.col("ticker").hash(2)).otherwise(1),
-        cents=pl.col("amount").to_physical().cast(pl.Int64),
+        name=pl.col("ticker").hash(2),
+        cents=pl.col("amount").to_physical().cast(pl.Int64, wrap_numerical=True),
     )
-    weights = rows["account"].to_numpy() * rows["name"].to_numpy()
-    cents, shares = (weights * rows[one].cast(pl.Int64).to_numpy().view(np.uint64) for one in ("cents", "shares"))
-    return int(cents.sum()), int(shares.sum())
+    accounts, names = rows["account"].to_numpy(), rows["name"].to_numpy()
+    cents, shares = (rows[one].to_numpy().view(np.uint64) for one in ("cents", "shares"))
+    positions, claims = pl.Series(BY_NAME).hash(1)
+    weights = accounts * np.where((accounts == positions) | (accounts == claims), names, np.uint64(1))
+    return int((weights * (cents + SHARES * shares)).sum())
 
 
 STAGE = Stage(

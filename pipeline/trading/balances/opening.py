@@ -51,7 +51,7 @@ class KnownFacts:
         self.actions, self.prices, self.rates, self.calendar = corporate_actions, market_prices, rates, calendar
         paid = ledger_entries.filter(pl.col("kind") == "cash_in_lieu")
         self.paid = paid.select("ticker", session=pl.coalesce("effective", "session")).unique()
-        self._hashes: dict[int, str] = {}
+        self._hashes: dict[tuple[str, int], str] = {}
 
     def fingerprint(self, upto: date) -> str:
         """Hash what is known of the time up to a session: whoever finds the same again need not look anew.
@@ -62,20 +62,28 @@ class KnownFacts:
         if self.rates.currencies or self.rates.changes:
             return ""
         place = self.calendar.position(upto)  # another one where a closure was learned of since
-        parts = self._hash_actions(upto), fingerprint(self._find_bars(upto), ("ticker", "session"), QUOTED)
-        return sha256("|".join((*parts, f"{place}")).encode()).hexdigest()
+        parts = self._hash_actions(upto), self._hash_bars(upto), f"{place}"
+        return sha256("|".join(parts).encode()).hexdigest()
 
     def _hash_actions(self, upto: date) -> str:
         """The same on a day without actions as on the one before."""
         past = self.actions.filter(pl.col("ex_date") <= upto)
-        if past.height not in self._hashes:
-            key = ("ticker", "ex_date", "kind", "sequence")
-            self._hashes[past.height] = fingerprint(past, key, ACTION_COLUMNS)
-        return self._hashes[past.height]
+        key = "actions", past.height
+        if key not in self._hashes:
+            self._hashes[key] = fingerprint(past, ("ticker", "ex_date", "kind", "sequence"), ACTION_COLUMNS)
+        return self._hashes[key]
 
-    def _find_bars(self, upto: date) -> pl.DataFrame:
+    def _hash_bars(self, upto: date) -> str:
+        """The same on a day without fractions as on the one before."""
+        paid = self.paid.filter(pl.col("session") <= upto)
+        key = "bars", paid.height
+        if key not in self._hashes:
+            self._hashes[key] = fingerprint(self._find_bars(paid), ("ticker", "session"), QUOTED)
+        return self._hashes[key]
+
+    def _find_bars(self, paid: pl.DataFrame) -> pl.DataFrame:
         """The bars of the days on which fractions were paid out, and where there is none, of the sessions before it."""
-        paid, calendar = self.paid.filter(pl.col("session") <= upto), self.calendar
+        calendar = self.calendar
         bars = self.prices.join(paid, on=["ticker", "session"], how="semi")
         if bars.height == paid.height:
             return bars
