@@ -29,12 +29,29 @@ class Costs:
     """Currency per share, the usual retail tariff."""
     min_commission: Annotated[float, Field(ge=0, le=10_000), Formerly("least_commission")] = 1.0
     """Currency per order: the tariff's minimum."""
+    commission_rate: Annotated[float, Field(ge=0, le=0.1)] = 0.0
+    """Fraction of an order's value, beside what is charged per share: brokers of many markets charge by value, such as
+    0.0005."""
+    max_commission: Annotated[float, Field(ge=0, le=1_000_000)] = 0.0
+    """Currency per order: the tariff's maximum; 0 where it has none."""
+    buy_tax: Annotated[float, Field(ge=0, le=0.1)] = 0.0
+    """Fraction of what is bought, beyond any maximum: stamp duty, 0.005 in London, 0.001 in Hong Kong."""
+    sell_tax: Annotated[float, Field(ge=0, le=0.1)] = 0.0
+    """Fraction of what is sold, beyond any maximum: 0.001 in Hong Kong, 0.0005 in Shanghai."""
     participation: Annotated[float, Field(gt=0, le=1)] = 0.025
     """Share of the session's volume that one order may take; beyond it the square-root law is not trusted."""
     unknown_volatility: Annotated[float, Field(gt=0, le=1)] = 0.03
     """Fraction per session, taken where a ticker has too few bars to measure: above that of most stocks."""
     multiple: Annotated[float, Field(ge=0, le=100)] = 1.0
-    """Factor on spread, impact and commission: 0 and 2 show how far a result depends on its costs."""
+    """Factor on spread, impact, commission and taxes: 0 and 2 show how far a result depends on its costs."""
+
+    def contradictions(self) -> Iterator[str]:
+        """Tariffs that exclude each other."""
+        if 0 < self.max_commission < self.min_commission:
+            yield (
+                f"min_commission is {self.min_commission} and max_commission is {self.max_commission}; no order meets"
+                " both, so lower the first or raise the second"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)

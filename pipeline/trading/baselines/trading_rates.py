@@ -60,18 +60,22 @@ class TradingRates:
         return impact_fraction(value / price, volume, sigma, self.costs)
 
     def of_order(self, ticker: str, value: float, price: float) -> Rate:
-        """What an order of that value costs at that price, the tariff's minimum included."""
+        """What an order of that value costs at that price, the tariff's minimum included, and half of both taxes."""
         costs = self.costs
-        commission = max(costs.commission_per_share / price, costs.min_commission / value)
+        commission = max(costs.commission_per_share / price + costs.commission_rate, costs.min_commission / value)
+        if costs.max_commission:
+            commission = min(commission, costs.max_commission / value)
+        commission += (costs.buy_tax + costs.sell_tax) / 2
         return Rate(costs.multiple * (costs.half_spread + commission), self.impact_of(ticker, value, price))
 
 
 def cost_of_fractions(value: float, price: float, costs: Costs) -> float:
-    """Half-spread and commission per share in currency: no minimum is charged for parts of shares.
+    """Half-spread, commission and half of both taxes in currency: no minimum is charged for parts of shares.
 
     Args:
         value: of the trade, bought or sold.
         price: currency per share.
         costs: the book's.
     """
-    return costs.multiple * abs(value) * (costs.half_spread + costs.commission_per_share / price)
+    taxed = costs.commission_rate + (costs.buy_tax + costs.sell_tax) / 2
+    return costs.multiple * abs(value) * (costs.half_spread + costs.commission_per_share / price + taxed)

@@ -13,6 +13,9 @@ from pipeline.trading.currencies.session_rates import OWN, Exchange
 from pipeline.trading.execution.arithmetic import MANY, ONE, Arithmetic, Block
 from pipeline.trading.params import Costs
 
+MILLION = 1_000_000
+"""Rates of tariffs and taxes are whole millionths."""
+
 
 @dataclass(frozen=True)
 class Fill:
@@ -57,15 +60,32 @@ def _move(of: Arithmetic, share: Any, sigma: Any, costs: Costs) -> Any:
     return costs.multiple * costs.impact * sigma * of.root(of.lesser(share, 1.0))
 
 
-def commission(shares: int, costs: Costs) -> int:
-    """Return an order's commission in cents: per share, with a minimum; 0 for no shares."""
-    return int(_charge(ONE, shares, costs))
+def commission(shares: int, costs: Costs, gross: int = 0, side: str = "buy") -> int:
+    """Return an order's commission and taxes in cents; 0 for no shares.
+
+    The tariff is per share and by value, with a minimum and a maximum; taxes come on top.
+
+    Args:
+        shares: filled.
+        costs: the schedule.
+        gross: the fill's value, cents.
+        side: buy or sell, which are taxed apart.
+    """
+    return int(_charge(ONE, shares, gross, 1 if side == "buy" else -1, costs))
 
 
-def _charge(of: Arithmetic, shares: Any, costs: Costs) -> Any:
+def _charge(of: Arithmetic, shares: Any, gross: Any, direction: Any, costs: Costs) -> Any:
     per_share = to_micros(costs.commission_per_share * costs.multiple)
     tariff = of.half_even(shares * per_share, MICROS_PER_CENT)
-    return of.greater(tariff, to_cents(costs.min_commission * costs.multiple)) * (shares > 0)
+    if costs.commission_rate:
+        tariff = tariff + of.half_even(gross * to_micros(costs.commission_rate * costs.multiple), MILLION)
+    charged = of.greater(tariff, to_cents(costs.min_commission * costs.multiple))
+    if costs.max_commission:
+        charged = of.lesser(charged, to_cents(costs.max_commission * costs.multiple))
+    for side, tax in ((1, costs.buy_tax), (-1, costs.sell_tax)):
+        if tax:
+            charged = charged + of.half_even(gross * to_micros(tax * costs.multiple), MILLION) * (direction == side)
+    return charged * (shares > 0)
 
 
 def _slip(of: Arithmetic, direction: Any, open_price: Any, impact: Any, costs: Costs) -> Any:
@@ -105,7 +125,8 @@ def price_fill(
     )
     slipped = abs(gross - at_open)
     spread_cost = min(half, slipped)
-    return Fill(shares, price, gross, commission(shares, costs), spread_cost, slipped - spread_cost, quoted)
+    paid = commission(shares, costs, gross, side)
+    return Fill(shares, price, gross, paid, spread_cost, slipped - spread_cost, quoted)
 
 
 def price_fills(
@@ -126,7 +147,8 @@ def price_fills(
     """
     impact = _move(MANY, shares / median_volumes, volatilities, costs)
     price = _slip(MANY, direction, open_prices, impact, costs)
-    return Fills(price, _value(MANY, shares, price), _charge(MANY, shares, costs))
+    gross = _value(MANY, shares, price)
+    return Fills(price, gross, _charge(MANY, shares, gross, direction, costs))
 
 
 def split_slippage(shares: Block, open_prices: Block, gross: Block, costs: Costs) -> tuple[Block, Block]:
@@ -170,4 +192,6 @@ def round_trip(
     if median_volume:
         shares = max(min(shares, int(costs.participation * median_volume)), 1)
     slippage = costs.multiple * costs.half_spread + impact_fraction(shares, median_volume, volatility, costs)
-    return 2 * (slippage + commission(shares, costs) / (100 * shares * close))
+    cents = round(100 * shares * close)
+    both = commission(shares, costs, cents, "buy") + commission(shares, costs, cents, "sell")
+    return 2 * (slippage + both / 2 / (100 * shares * close))

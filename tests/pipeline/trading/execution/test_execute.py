@@ -118,6 +118,37 @@ def test_commission_has_a_minimum_and_is_nothing_for_nothing() -> None:
     assert commission(0, Costs()) == 0
 
 
+@pytest.mark.parametrize(
+    ("schedule", "buy", "sell"),
+    [
+        ({"commission_rate": 0.0005}, 10_00 + 5_00, 10_00 + 5_00),  # 5 per share's part, 10 of the value of 20,000
+        ({"commission_rate": 0.0005, "max_commission": 12.0}, 12_00, 12_00),
+        ({"buy_tax": 0.005, "max_commission": 2.0}, 2_00 + 100_00, 2_00),  # a tax knows no maximum
+        ({"sell_tax": 0.001, "multiple": 2.0}, 10_00, 10_00 + 40_00),
+    ],
+)
+def test_a_schedule_by_value_has_a_maximum_and_taxes_come_on_top(
+    schedule: dict[str, float], buy: int, sell: int
+) -> None:
+    costs = Costs(commission_per_share=0.005, **schedule)
+    assert [commission(1_000, costs, 20_000_00, side) for side in ("buy", "sell")] == [buy, sell]
+    assert commission(0, costs, 0) == 0
+
+
+def test_a_tax_is_paid_by_the_fill_and_expected_by_the_plan() -> None:
+    taxed = TradingParams(planning=1, costs=Costs(buy_tax=0.005))
+    plain, dear = bought(1_000)[1], bought(1_000, taxed)[1]
+    assert dear["gross"] == plain["gross"]
+    assert float(dear["commission"] - plain["commission"]) == pytest.approx(0.005 * float(plain["gross"]), abs=0.01)
+    expected = [round_trip(10_000.0, 100.0, 1e6, 0.02, one) for one in (Costs(), Costs(buy_tax=0.005, sell_tax=0.001))]
+    assert expected[1] - expected[0] == pytest.approx(0.006, abs=1e-6)
+
+
+def test_tariffs_that_exclude_each_other_are_refused() -> None:
+    with pytest.raises(ConfigError, match="no order meets both"):
+        resolve(TradingParams, None, {}, {"costs.max_commission": Given(0.5, "--set")})
+
+
 def test_a_negative_cost_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"costs\.impact"):
         resolve(TradingParams, None, {}, {"costs.impact": Given(-1.0, "--set")})
