@@ -89,6 +89,24 @@ def test_a_planned_sale_at_the_open_leaves_the_stop_what_is_left() -> None:
     assert_reconciled(given)
 
 
+def test_a8_a_session_that_reached_stop_and_target_is_taken_to_have_stopped_first() -> None:
+    given = held(bar("AAA", DAY2, 105.0, open=100.0, low=90.0, high=110.0))
+    given.order(DAY1, "AAA", "sell", 100, intent="exit", order_type="limit", limit_price=104.0, resting_stop=95.0)
+    given.settle(DAY2)
+    assert given.trade(f"{DAY2}:AAA:sell:stop")["open_price"] == Decimal(95)
+    target = given.trade(f"{DAY2}:AAA:sell")
+    assert (target["status"], target["reason"]) == ("unfilled", "only 0 shares are held")
+    assert_reconciled(given)
+
+
+def test_a7_what_a_session_bought_is_not_stopped_out_of_within_it() -> None:
+    given = World(bar("AAA", FUND), falling(DAY1), params=free(), settling=SETTLE)
+    given.order(FUND, "AAA", "buy", 100, resting_stop=95.0)
+    given.settle_to(DAY1)
+    assert given.rows("executed_trades")["side"].to_list() == ["buy"]
+    assert given.book.positions["AAA"].shares == 100
+
+
 def test_a_stop_is_withheld_where_the_operator_killed_trading_and_says_so() -> None:
     given = held(falling(DAY2))
     keep(given, DAY1, 95.0)
