@@ -65,6 +65,9 @@ class Orders:
     stops: Literal["at-close", "resting"] = "at-close"
     """at-close sells at the open after a close below the stop; resting leaves a stop order in the market, which sells
     within the session that trades at its price, and at the open if that is lower already."""
+    settlement_sessions: Annotated[int, Field(ge=0, le=5)] = 0
+    """Sessions after which what a sale brought pays for buys: 0 as in a margin account, 1 in a cash account whose
+    trades settle on the next session."""
     limit_sigmas: Annotated[float, Field(ge=0, le=20)] = 0.5
     """Deviations of a session's return by which a limit lies on the better side of the close it was decided at."""
 

@@ -92,6 +92,8 @@ class BookProblem:
     """[N] weight that can be sold; infinite likewise."""
     cash: float
     """Fraction of NAV that is there before sales, less what is to stay."""
+    proceeds_pay: bool = True
+    """Whether what is sold pays for what is bought in the same session."""
     min_exposure: float = 0.0
     """Least sum of the weights."""
     max_exposure: float = 1.0
@@ -145,7 +147,7 @@ class BookProblem:
         """How far weights are from meeting every limit: the largest excess, a fraction of NAV; 0 where all hold."""
         bought, sold = np.clip(weights - self.held, 0, None), np.clip(self.held - weights, 0, None)
         total = weights.sum()
-        spent = (bought * (1 + self.expense)).sum() - (sold * (1 - self.expense)).sum() - self.cash
+        spent = (bought * (1 + self.expense)).sum() - (sold * (self.proceeds_pay - self.expense)).sum() - self.cash
         excess = [
             (bought - np.maximum(self.buyable(), self.must_buy())).max(initial=0.0),
             (sold - np.maximum(self.sellable(), self.must_sell())).max(initial=0.0),

@@ -122,7 +122,7 @@ def _rows(problem: BookProblem) -> Iterator[_Row]:
     yield _Row(EXPOSURE, one, -one, problem.max_exposure - held)
     if problem.min_exposure > 0:
         yield _Row(MIN_EXPOSURE, -one, one, held - problem.min_exposure)
-    yield _Row(CASH, 1 + problem.expense, problem.expense - 1, problem.cash)
+    yield _Row(CASH, 1 + problem.expense, problem.expense - problem.proceeds_pay, problem.cash)
     if problem.max_turnover < UNLIMITED:
         yield _Row(TURNOVER, one, one, problem.max_turnover)
     for group in problem.groups:

@@ -99,8 +99,18 @@ def execute(
     bars = _bars(recent_bars, recent_actions, orders, rates, moment, params)
     orders = size_stops(orders, bars, book)
     auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
-    results = list(fill_orders(orders, bars, book, auction, params.costs))
+    unsettled = _add_unsettled(executed_trades, moment, params.orders.settlement_sessions)
+    results = list(fill_orders(orders, bars, book, auction, params.costs, unsettled))
     return _rows(results, session, opening, moment.calendar.close_at(session))
+
+
+def _add_unsettled(executed_trades: pl.DataFrame, moment: Moment, sessions: int) -> int | None:
+    """Cents that sales of the sessions before brought and that are not there yet; None where proceeds pay at once."""
+    if not sessions:
+        return None
+    since = moment.calendar.offset(moment.session, 1 - sessions)
+    late = executed_trades.filter(pl.col("side") == "sell", pl.col("session") >= since)
+    return int(late["gross"].to_physical().cast(pl.Int64).sum())
 
 
 def _doubt_opens(

@@ -70,24 +70,36 @@ class Auction:
 
 
 def fill_orders(
-    orders: list[Order], bars: dict[str, Bar], book: Book, auction: Auction, costs: Costs
+    orders: list[Order], bars: dict[str, Bar], book: Book, auction: Auction, costs: Costs, unsettled: int | None = None
 ) -> Iterator[OrderResult]:
     """Fill orders one after the other; each finds the cash, the shares and the volume that those before left.
 
     Those for the open come first, then those filled within the session, of which stops, then those for the close; in
     each phase the order given counts. Two sales may be of one ticker: one was decided under the name that the company
     had until then.
+
+    Args:
+        orders: in the order in which they are served.
+        bars: by ticker.
+        book: as it stands before the open.
+        auction: the open, and the close before it.
+        costs: the schedule.
+        unsettled: cents of earlier sales that pay for no buy yet, as this session's do not either; None where proceeds
+            pay at once.
     """
+    waiting = unsettled or 0
     cash, held = book.cash, {ticker: position.shares for ticker, position in book.positions.items()}
     used: Counter[str] = Counter()
     for order in sorted(orders, key=lambda one: (one.kind.phase, not isinstance(one.kind, Stop))):
         # At the open each order has the volume to itself, as two sales of one ticker are two companies' orders.
-        room = _Room(held.get(order.ticker, 0), cash, used[order.ticker] if order.kind.phase else 0)
+        spendable = cash - waiting if order.side == "buy" else cash
+        room = _Room(held.get(order.ticker, 0), spendable, used[order.ticker] if order.kind.phase else 0)
         result = _fill_order(order, bars.get(order.ticker), room, auction, costs)
         signed = -result.fill.gross if order.side == "buy" else result.fill.gross
         cash += signed - result.fill.commission
         if order.side == "sell":  # what the session bought is sold in a later one: the books have its sales first
             held[order.ticker] = held.get(order.ticker, 0) - result.fill.shares
+            waiting += result.fill.gross if unsettled is not None else 0
         used[order.ticker] += result.fill.shares
         yield result
 

@@ -147,6 +147,7 @@ def _state_problem(
         max_buy=np.full(count, np.inf),
         max_sell=np.full(count, np.inf),
         cash=state.weight(state.cash),
+        proceeds_pay=not facts.params.orders.settlement_sessions,
     )
 
 

@@ -63,9 +63,12 @@ def simulate(
         rows: whether fills and ledger rows are recorded.
 
     Raises:
-        ValueError: if orders are no whole numbers of that shape, or shares come of a name that the market lacks.
+        ValueError: if orders are no whole numbers of that shape, shares come of a name that the market lacks, or what
+            is sold is to pay for buys only once it is settled.
     """
     _check_orders(orders, market)
+    if params.orders.settlement_sessions:
+        raise ValueError("a simulation pays buys from sales at once; set trading.orders.settlement_sessions to 0")
     with np.errstate(divide="ignore", invalid="ignore"):
         return _Course(market, orders, params, edges, rows=rows).follow()
 

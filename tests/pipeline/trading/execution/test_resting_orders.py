@@ -17,7 +17,7 @@ from tests.frames.trading import CALENDAR, DAYS, SETTLE, World, assert_reconcile
 from tests.nextgen_tui.lakes import rows
 from tests.pipeline.trading.planning import test_book_plan as built
 
-FUND, DAY1, DAY2, DAY3 = DAYS[:4]
+FUND, DAY1, DAY2, DAY3, DAY4 = DAYS[:5]
 
 
 def held(*days: dict[str, Any]) -> World:
@@ -87,6 +87,30 @@ def test_a_planned_sale_at_the_open_leaves_the_stop_what_is_left() -> None:
     stopped = given.trade(f"{DAY2}:AAA:sell:stop")
     assert (stopped["ordered"], stopped["shares"], stopped["status"]) == (60, 60, "filled")
     assert_reconciled(given)
+
+
+@pytest.mark.parametrize(("sessions", "filled"), [(0, DAY2), (1, DAY3), (2, DAY4)])
+def test_proceeds_pay_for_buys_once_they_are_settled(sessions: int, filled: date) -> None:
+    bars = [bar(name, day) for name in ("AAA", "BBB") for day in DAYS[:5]]
+    params = free(capital=10_000.0, orders=Orders(settlement_sessions=sessions))
+    given = World(*bars, params=params, settling=SETTLE)
+    given.order(FUND, "AAA", "buy", 100)
+    given.order(DAY1, "AAA", "sell", 100)
+    for day in (DAY1, DAY2, DAY3):
+        given.order(day, "BBB", "buy", 60)
+    given.settle_to(DAY4)
+    first = given.rows("executed_trades").filter(ticker="BBB", status="filled")["session"].min()
+    assert first == filled
+    assert given.rows("portfolio_value")["cash"].min() >= 0
+    assert_reconciled(given)
+
+
+def test_a_book_of_a_cash_account_plans_no_buy_from_what_it_sells() -> None:
+    given = built.hold(built.world(orders=Orders(settlement_sessions=1)))
+    built.predict(given, {name: 2 * point for name, point in built.RISING.items()}, built.NEXT)
+    rows = built.planned(given, built.NEXT).values()
+    sides = {side: sum(row["shares"] * row["close"] for row in rows if row["side"] == side) for side in ("buy", "sell")}
+    assert sides["buy"] <= float(given.book.cash) / 100 < sides["sell"]
 
 
 def test_a8_a_session_that_reached_stop_and_target_is_taken_to_have_stopped_first() -> None:

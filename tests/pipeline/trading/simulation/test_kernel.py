@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.trading.books.money import half_even, to_cents, to_micros, value_of
 from pipeline.trading.execution.arithmetic import EXACT, MANY, BeyondExactError, Block
 from pipeline.trading.execution.costs import price_fill, price_fills, split_slippage
-from pipeline.trading.params import Costs, TradingParams
+from pipeline.trading.params import Costs, Orders, TradingParams
 from pipeline.trading.simulation import kernel
 from pipeline.trading.simulation.entries import LEGS, OF_FILL
 from pipeline.trading.simulation.kernel import simulate
@@ -223,6 +223,8 @@ def test_what_cannot_be_traded_is_refused_in_words() -> None:
     orders[1, 1] = 0.5
     with pytest.raises(ValueError, match=r"1 orders are no whole shares, the first of B on 2021-03-02: 0\.5; round"):
         simulate(market, orders, params)
+    with pytest.raises(ValueError, match="settlement_sessions to 0"):
+        simulate(market, np.zeros(shape), TradingParams(orders=Orders(settlement_sessions=1)))
     with pytest.raises(ValueError, match="shape"):
         simulate(market, orders[:2], params)
     with pytest.raises(ValueError, match="float64"):
