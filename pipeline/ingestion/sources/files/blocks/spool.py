@@ -64,10 +64,19 @@ class Spool:
                 start = -(-self._bytes // mmap.ALLOCATIONGRANULARITY) * mmap.ALLOCATIONGRANULARITY
                 self._file.seek(start)
                 numbered = kept.rename(dict(zip(kept.columns, map(str, range(kept.width)), strict=True)))
-                numbered.write_ipc(self._file, compat_level=pl.CompatLevel.newest())
+                _write_frame(self._file, numbered)
                 self._bytes = self._file.tell()
                 self._frames[place] = (start, self._bytes - start, kept.columns)
         self._rows = 0
+
+
+def _write_frame(file: IO[bytes], frame: pl.DataFrame) -> None:
+    """The frame as it lies in memory, where the file stands."""
+    import pyarrow as pa
+
+    table = frame.to_arrow(compat_level=pl.CompatLevel.newest())
+    with pa.ipc.new_file(pa.PythonFile(file, mode="w"), table.schema) as writer:
+        writer.write_table(table)
 
 
 def _map_frame(file: IO[bytes], start: int, length: int, names: Sequence[str]) -> pl.DataFrame:
