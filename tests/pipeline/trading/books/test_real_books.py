@@ -21,7 +21,7 @@ from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.market.sessions import exchange_sessions
 from pipeline.trading.params import TradingParams
-from tests.frames.trading import World
+from tests.frames.trading import World, assert_attributed, assert_lots_agree
 from tests.new_lake import new_lake
 from tests.pipeline.trading.books.accountant import assert_every_cent
 from tests.real_data import REAL_DATA
@@ -102,6 +102,8 @@ def test_a_book_through_splits_dividends_and_names_that_end_is_the_accountants_t
     world = trade(lake, start, {*ended["ticker"], *acted}, seed=1)
     assert kinds(world) >= {"buy", "sell", "dividend", "split", "write_off"}
     assert_every_cent(lambda name: rows(lake, name), told_by(world), CALENDAR, mark_down=MARK_DOWN)
+    assert_attributed(world, SESSIONS)
+    assert_lots_agree(world, "fifo")
 
 
 def read_factors(bars: pl.DataFrame) -> pl.DataFrame:
@@ -148,3 +150,5 @@ def test_a_book_through_renames_and_recycled_tickers_is_the_accountants_to_the_c
     world = trade(lake, start, {"WMI", "GOOG", "GOOCV", "AAPL", "IBM"}, seed=2)
     assert kinds(world) >= {"buy", "sell", "dividend", "rename"}
     assert_every_cent(lambda name: rows(lake, name), told_by(world), CALENDAR, mark_down=MARK_DOWN)
+    assert_attributed(world, SESSIONS)
+    assert_lots_agree(world, "fifo")
