@@ -22,7 +22,7 @@ Block = npt.NDArray[np.float64]
 
 
 class BeyondExactError(OverflowError):
-    """Numbers too large for arrays of doubles to hold exactly: to be computed one by one."""
+    """Numbers too large for arrays of doubles to hold exactly: they have to be computed one by one."""
 
 
 class Arithmetic(Protocol):
@@ -101,7 +101,7 @@ def hold_exact(numbers: Block) -> None:
         BeyondExactError: if one is not below `EXACT`; what is rounded would be no less than that.
     """
     if numbers.max(initial=0) >= EXACT:
-        raise BeyondExactError(f"{numbers.max():.0f} is no whole number below 2^52; compute it one by one")
+        raise BeyondExactError(f"{numbers.max():.0f} is not below 2^52, beyond which doubles skip whole numbers")
 
 
 ONE: Arithmetic = _One()

@@ -65,6 +65,7 @@ def simulate(
     Raises:
         ValueError: if orders are no whole numbers of that shape, shares come of a name that the market lacks, or what
             is sold is to pay for buys only once it is settled.
+        BeyondExactError: if the cents of one fill are not below 2^52, 45 million million in currency.
     """
     _check_orders(orders, market)
     if params.orders.settlement_sessions:

@@ -8,7 +8,7 @@ from datetime import datetime
 import numpy as np
 
 from pipeline.trading.books.book import Book, Position
-from pipeline.trading.execution.arithmetic import Block
+from pipeline.trading.execution.arithmetic import Block, hold_exact
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import MARKET_ON_OPEN, Bar, Order
 from pipeline.trading.params import Costs
@@ -73,5 +73,6 @@ def _gather(market: Market, results: Iterable[OrderResult], held: Block) -> Trad
         column = market.place[order.ticker]
         signed[0, column] = fill.shares if order.side == "buy" else -fill.shares
         price[0, column], gross[0, column], commission[0, column] = fill.price, fill.gross, fill.commission
+    hold_exact(gross)
     before = held[None, :].copy()
     return Trades(signed, price, gross, commission, before, before + signed)
