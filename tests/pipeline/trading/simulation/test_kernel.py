@@ -85,11 +85,10 @@ class Simple:
         market, costs = self.given.market, self.given.params.costs
         most = min(abs(order), int(costs.participation * int(market.volumes[row, name])))
         most = most if order > 0 else min(most, self.held[name])
-        # The whole order first: a small sale may cost more than it brings where a large one does not.
-        low, high = (most, most) if self.flow(row, name, order, most)[0] + self.cash >= 0 else (0, most)
-        while high - low > 1:
+        low, high = (most, most) if self.fits(row, name, order, most) else (0, most)
+        while high - low > 1:  # a sale that costs more than it brings may fit whole and not in part
             middle = (low + high) // 2
-            low, high = (middle, high) if self.flow(row, name, order, middle)[0] + self.cash >= 0 else (low, middle)
+            low, high = (middle, high) if self.fits(row, name, order, middle) else (low, middle)
         flow, gross, commission = self.flow(row, name, order, low)
         self.cash, self.commission = self.cash + flow, self.commission + commission
         if order > 0:
@@ -98,6 +97,10 @@ class Simple:
             leaves = half_even(self.cost[name] * low, self.held[name])
             self.held[name], self.cost[name] = self.held[name] - low, self.cost[name] - leaves
             self.realised += gross - leaves
+
+    def fits(self, row: int, name: int, order: int, shares: int) -> bool:
+        """Whether a fill leaves no debt."""
+        return self.cash + self.flow(row, name, order, shares)[0] >= 0
 
     def flow(self, row: int, name: int, order: int, shares: int) -> tuple[int, int, int]:
         """Cash that comes of a fill, its gross and its commission."""
