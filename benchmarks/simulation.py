@@ -20,8 +20,8 @@ import polars as pl
 
 from benchmarks import settling
 from benchmarks.peers.environment import Outcome, Peers, list_versions, make_environment, run
-from benchmarks.peers.exact_book import compute_value
-from benchmarks.peers.orders import write_orders
+from benchmarks.peers.simulations.exact_book import compute_value
+from benchmarks.peers.simulations.orders import write_orders
 from pipeline.engine.stages import SETTLE
 from pipeline.trading.simulation.conditions import measure_all
 from pipeline.trading.simulation.kernel import Simulated, simulate
@@ -83,8 +83,11 @@ def fill_orders(folder: Path, peers: Peers, asked: argparse.Namespace) -> dict[s
     """Fill the same orders by each simulation, and set their value beside the exact one."""
     orders = write_orders(folder / "orders", asked.sessions, asked.names, asked.seed)
     python = Path(sys.executable)
-    contenders = {"kernel": (python, "our_kernel", "plain"), "rows": (python, "our_kernel", "rows")}
-    contenders["vectorbt"] = (peers.python, "vectorbt", "")
+    contenders = {
+        "kernel": (python, "simulations.our_kernel", "plain"),
+        "rows": (python, "simulations.our_kernel", "rows"),
+    }
+    contenders["vectorbt"] = (peers.python, "simulations.vectorbt", "")
     refused = peers.refused.get("vectorbt", "")
     found = {
         name: run(place, module, [orders, str(asked.calls), how], folder / "compiled")

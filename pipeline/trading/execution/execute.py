@@ -27,7 +27,7 @@ from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, OWN, RATE
 from pipeline.trading.execution.closing_orders import close_positions
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import Bar, Order, Stop, make_order_type
-from pipeline.trading.execution.resting_stops import add_resting_stops, restate_price, size_stops
+from pipeline.trading.execution.resting_stops import add_resting_stops, leave_out_unreached, restate_price
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_before_open
 from pipeline.trading.params import Approval, TradingParams
 from pipeline.trading.planning.holds import find_doubts
@@ -97,7 +97,7 @@ def execute(
     if closing is not None:
         orders = close_positions(orders, book, closing, moment.calendar.previous(session))
     bars = _bars(recent_bars, recent_actions, orders, rates, moment, params)
-    orders = size_stops(orders, bars, book)
+    orders = leave_out_unreached(orders, bars)
     auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
     unsettled = _add_unsettled(executed_trades, moment, params.orders.settlement_sessions)
     results = list(fill_orders(orders, bars, book, auction, params.costs, unsettled))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from pipeline.text_format import percent
 from pipeline.trading.books.book import Book
 from pipeline.trading.books.money import format_cents
 from pipeline.trading.execution.costs import Fill, price_fill, take_of_volume
-from pipeline.trading.execution.orders import Bar, Order, Stop
+from pipeline.trading.execution.orders import Bar, Order, Phase
 from pipeline.trading.params import Costs
 
 
@@ -74,9 +74,9 @@ def fill_orders(
 ) -> Iterator[OrderResult]:
     """Fill orders one after the other; each finds the cash, the shares and the volume that those before left.
 
-    Those for the open come first, then those filled within the session, of which stops, then those for the close; in
-    each phase the order given counts. Two sales may be of one ticker: one was decided under the name that the company
-    had until then.
+    Those for the open come first, then stops, then limits, then those for the close; in each phase the order given
+    counts. A stop sells what is left of the position, and is left out where nothing is. Two sales may be of one ticker:
+    one was decided under the name that the company had until then.
 
     Args:
         orders: in the order in which they are served.
@@ -90,7 +90,12 @@ def fill_orders(
     waiting = unsettled or 0
     cash, held = book.cash, {ticker: position.shares for ticker, position in book.positions.items()}
     used: Counter[str] = Counter()
-    for order in sorted(orders, key=lambda one: (one.kind.phase, not isinstance(one.kind, Stop))):
+    for asked in sorted(orders, key=lambda one: one.kind.phase):
+        order = asked
+        if asked.kind.phase is Phase.STOP:  # it lies in the market for whatever the open left
+            order = replace(asked, shares=held.get(asked.ticker, 0))
+            if not order.shares:
+                continue
         # At the open each order has the volume to itself, as two sales of one ticker are two companies' orders.
         spendable = cash - waiting if order.side == "buy" else cash
         room = _Room(held.get(order.ticker, 0), spendable, used[order.ticker] if order.kind.phase else 0)

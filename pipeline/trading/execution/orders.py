@@ -44,8 +44,9 @@ class Phase(IntEnum):
     """When within a session an order is filled; orders of one phase see what those of an earlier one left."""
 
     OPEN = 0
-    WITHIN = 1
-    CLOSE = 2
+    STOP = 1
+    WITHIN = 2
+    CLOSE = 3
 
 
 class OrderType(Protocol):
@@ -133,7 +134,7 @@ class Stop:
     price: int
     """Millionths, on the session's basis."""
     name = "stop"
-    phase = Phase.WITHIN
+    phase = Phase.STOP
 
     def is_reached(self, bar: Bar) -> bool:
         """Whether the session trades at its price."""

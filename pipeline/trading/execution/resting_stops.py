@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
 from pipeline.trading.books.actions import Action
-from pipeline.trading.books.book import Book
-from pipeline.trading.execution.orders import Bar, Order, Phase, Stop
+from pipeline.trading.execution.orders import Bar, Order, Stop
 
 
 def add_resting_stops(trade_plans: pl.DataFrame) -> pl.DataFrame:
@@ -42,22 +39,12 @@ def restate_price(price: float | None, action: Action) -> float | None:
     return price * old / new
 
 
-def size_stops(orders: Sequence[Order], bars: Mapping[str, Bar], book: Book) -> list[Order]:
-    """Return the orders with the stops that the session reaches, each for what its open leaves of the position.
+def leave_out_unreached(orders: Iterable[Order], bars: Mapping[str, Bar]) -> list[Order]:
+    """Return the orders without the stops that the session does not reach: those are no event, and leave no row."""
+    return [
+        order for order in orders if not isinstance(order.kind, Stop) or _reaches(order.kind, bars.get(order.ticker))
+    ]
 
-    A stop that is not reached is no event: it leaves no row behind.
-    """
-    sold: Counter[str] = Counter()
-    for order in orders:
-        if order.side == "sell" and order.kind.phase is Phase.OPEN:
-            sold[order.ticker] += order.shares
-    sized = []
-    for order in orders:
-        if not isinstance(order.kind, Stop):
-            sized.append(order)
-            continue
-        position, bar = book.positions.get(order.ticker), bars.get(order.ticker)
-        left = max((position.shares if position else 0) - sold[order.ticker], 0)
-        if left and bar is not None and order.kind.is_reached(bar):
-            sized.append(replace(order, shares=left))
-    return sized
+
+def _reaches(stop: Stop, bar: Bar | None) -> bool:
+    return bar is not None and stop.is_reached(bar)

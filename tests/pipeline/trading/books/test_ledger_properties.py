@@ -26,7 +26,7 @@ from pipeline.trading.books.trades import FilledTrade, build_fill_events
 from pipeline.trading.execution import execute
 from pipeline.trading.execution.fills import Auction, fill_orders
 from pipeline.trading.execution.orders import Bar, Order, Stop, make_order_type
-from pipeline.trading.execution.resting_stops import size_stops
+from pipeline.trading.execution.resting_stops import leave_out_unreached
 from pipeline.trading.params import Costs, TradingParams
 from tests.frames import market
 from tests.frames.trading import CALENDAR, DAYS, World, bar, delisting, dividend, plans, split
@@ -290,7 +290,7 @@ def _opening(book: Book, history: History, session: date, simple: Simple) -> lis
     ]
     stops = [_order(o, "sell", 0, Stop.name, o["resting_stop"]) for o in planned if o.get("resting_stop")]
     first = sorted(taken, key=lambda order: (order.side == "buy", order.ticker))
-    orders = size_stops([*first, *stops], bars, book)
+    orders = leave_out_unreached([*first, *stops], bars)
     events = []
     # Execution sees the book as it is at the open; the ledger changes it afterwards.
     auction = Auction(CALENDAR.open_at(session), CALENDAR.close_at(CALENDAR.previous(session)))

@@ -165,11 +165,21 @@ def test_an_order_for_the_close_pays_the_close() -> None:
 def test_stops_count_before_other_orders_within_the_session_and_the_close_comes_last() -> None:
     target = replace(ORDER, side="sell", plan_id="target", kind=Limit(103_000_000))
     at_close = replace(ORDER, side="sell", plan_id="close", kind=MARKET_ON_CLOSE)
-    stop = replace(ORDER, side="sell", plan_id="stop", shares=60, kind=Stop(97_000_000))
+    stop = replace(ORDER, side="sell", plan_id="stop", kind=Stop(97_000_000))
     results = fill_all(at_close, target, stop, held=100)
     told = [(result.order.plan_id, result.fill.shares) for result in results]
-    assert told == [("stop", 60), ("target", 40), ("close", 0)]
+    assert told == [("stop", 100), ("target", 0), ("close", 0)]
     assert results[2].reason == "only 0 shares are held"
+    before = [result.order.plan_id for result in fill_all(at_close, target, held=100)]
+    assert before == ["target", "close"]
+
+
+@pytest.mark.parametrize(("withheld", "volume", "left"), [("vetoed", 1_000_000, 100), ("", 1_000, 75)])
+def test_a_stop_covers_what_a_sale_at_the_open_did_not_sell(withheld: str, volume: int, left: int) -> None:
+    sale = replace(ORDER, side="sell", withheld=withheld)
+    stop = replace(ORDER, side="sell", shares=0, kind=Stop(97_000_000))
+    results = fill_all(sale, stop, bar=replace(DAY, volume=volume), held=100)
+    assert results[1].order.shares == left
 
 
 def test_proceeds_of_the_close_do_not_pay_for_the_open() -> None:

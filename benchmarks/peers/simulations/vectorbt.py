@@ -8,8 +8,8 @@ from pathlib import Path
 import vectorbt
 
 from benchmarks.peers.measuring import spend
-from benchmarks.peers.orders import CAPITAL, read_orders
-from benchmarks.peers.simulating import tell
+from benchmarks.peers.simulations.orders import CAPITAL, read_orders
+from benchmarks.peers.simulations.simulating import tell
 
 
 def main() -> None:

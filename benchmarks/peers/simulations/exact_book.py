@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from pathlib import Path
 
-from benchmarks.peers.orders import CAPITAL, HALF_SPREAD, read_orders
+from benchmarks.peers.simulations.orders import CAPITAL, HALF_SPREAD, read_orders
 
 MICROS, CENTS = 1_000_000, 10_000
 """Millionths in one unit of currency, and in a cent."""

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.peers.measuring import Block, spend
-from benchmarks.peers.orders import CAPITAL, read_orders
-from benchmarks.peers.simulating import tell
+from benchmarks.peers.simulations.orders import CAPITAL, read_orders
+from benchmarks.peers.simulations.simulating import tell
 from pipeline.trading.params import TradingParams
 from pipeline.trading.simulation.kernel import simulate
 from pipeline.trading.simulation.market import Market
