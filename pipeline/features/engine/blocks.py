@@ -71,8 +71,7 @@ def compute(
     out = np.empty((len(expressions), shape[0] - first, shape[1]), dtype=precision)
 
     def run(span: BlockSpan) -> None:
-        part = out[:, span.start - first : span.end - first, span.left : span.right]
-        program.evaluate(_cut(facts, span, program), part)
+        program.evaluate(_cut(facts, span, program), out, span.end - span.start, span.start - first, span.left)
 
     spans = split(shape, first, **cut)
     if threads == 1:
@@ -164,14 +163,6 @@ def _check(facts: Mapping[str, Block], program: Program) -> tuple[int, int]:
 
 
 def _cut(facts: Mapping[str, Block], span: BlockSpan, program: Program) -> dict[str, Block]:
-    """The facts of a block with the rows that it looks back on; those before the history are unknown."""
-    before = span.start - program.warm_up
-    lacking = max(-before, 0)
-    found = {}
-    for name in program.facts:
-        part = facts[name][max(before, 0) : span.end, span.left : span.right]
-        block = np.full((lacking + len(part), part.shape[1]), np.nan)
-        block[lacking:] = part
-        block[np.isinf(block)] = np.nan
-        found[name] = block
-    return found
+    """The facts of a block with the rows that it looks back on, as far as the history has them."""
+    before = max(span.start - program.warm_up, 0)
+    return {name: facts[name][before : span.end, span.left : span.right] for name in program.facts}

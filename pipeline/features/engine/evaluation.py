@@ -1,212 +1,115 @@
-"""Expressions evaluated on a block: each part once, windows of one input together, arrays used again when free."""
+"""Expressions evaluated on a block: its planes filled with facts, then worked off as planned."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features.engine import sorted_windows, weighted_windows, window_kernels
-from pipeline.features.engine.elementwise import ARITHMETIC, keep_finite
-from pipeline.features.engine.expressions import Expression, walk
+from pipeline.features.engine import sorted_windows, weighted_windows
+from pipeline.features.engine.arrangement import FAMILY_OF, arrange_steps
+from pipeline.features.engine.elementwise import CELLS, Planes, keep_finite, lay, work_off
+from pipeline.features.engine.expressions import Expression
+from pipeline.features.engine.planes import Plan, Stretch, Windows
 from pipeline.features.engine.window_kernels import Block
 
 Results = npt.NDArray[np.floating]
-
-
-class Family(NamedTuple):
-    """Statistics that one pass over the windows of an input gives together."""
-
-    kernel: Callable[..., None]
-    outputs: tuple[str, ...]
-    """The operations, in the order in which the kernel takes their arrays."""
-    arguments: tuple[float, ...] = ()
-
-
-FAMILIES = (
-    Family(window_kernels.sum_windows, ("total",)),
-    Family(window_kernels.measure_moments, ("mean", "deviation")),
-    Family(window_kernels.fit_lines, ("slope", "r_squared", "residual")),
-    Family(window_kernels.find_extremes, ("highest", "highest_at"), (1.0,)),
-    Family(window_kernels.find_extremes, ("lowest", "lowest_at"), (-1.0,)),
-    Family(window_kernels.rank_newest, ("rank",)),
-    Family(window_kernels.correlate, ("correlation",)),
-    Family(sorted_windows.find_quantiles, ("quantile",)),
-    Family(weighted_windows.sum_where, ("total_where", "mean_where")),
-    Family(weighted_windows.fit_slopes, ("beta",)),
-)
-FAMILY_OF = {operation: family for family in FAMILIES for operation in family.outputs}
-
-
-@dataclass
-class Step:
-    """What is computed in one go: a single expression, or all windows of one family over the same inputs."""
-
-    members: list[Expression]
-    inputs: tuple[Expression, ...]
-    first: int = 0
-    """The row from which on its values are needed."""
-    releases: list[Expression] = field(default_factory=list)
-    """What nothing needs after it."""
-
-    @property
-    def reach(self) -> int:
-        """Rows before its own that it needs of its inputs."""
-        return max(one.reach for one in self.members)
-
-    @property
-    def windows(self) -> list[int]:
-        """The window lengths, in order."""
-        return sorted({one.window for one in self.members})
 
 
 class Program:
     """The steps that compute some expressions on blocks of facts."""
 
     def __init__(self, expressions: Sequence[Expression]) -> None:
-        self.numbers = {one: number for number, one in enumerate(expressions)}
-        """Expression -> its place among those asked for."""
-        self.steps = _arrange(expressions)
-        self.facts = tuple(one.text for step in self.steps for one in step.members if one.operation == "fact")
-        self.warm_up = _place(self.steps)
-        """Rows that a block needs before the first it computes; those before the first session are all unknown."""
-        _find_releases(self.steps)
-        self._idle: list[_Pool] = []
-        """Pools of blocks that are done, one for each that was computed at a time: fresh memory is dear."""
+        self.steps, self.warm_up = arrange_steps(expressions)
+        """`warm_up`: rows that a block needs before the first it computes; those before all history are unknown."""
+        self._plan = Plan(self.steps, {one: number for number, one in enumerate(expressions)})
+        self.facts = tuple(self._plan.facts)
+        self._actions = [_prepare(action) for action in self._plan.actions]
+        self._idle: list[Block] = []
+        """Memory of blocks that are done, one for each that was computed at a time: fresh memory is dear."""
 
-    def evaluate(self, facts: Mapping[str, Block], out: Results) -> None:
+    def evaluate(
+        self, facts: Mapping[str, Block], out: Results, sessions: int | None = None, row: int = 0, left: int = 0
+    ) -> None:
         """Compute the expressions on a block.
 
         Args:
-            facts: [rows, tickers] float64 in row order for each of `self.facts`, unknown values NaN, with `warm_up`
-                rows before the first that is wanted.
-            out: [expressions, rows - warm_up, tickers] float32 or float64; takes the values, NaN where unknown.
+            facts: [rows, tickers] float64 for each of `self.facts`: the sessions that are wanted, and as many rows
+                before them as there are, up to `warm_up`; unknown values NaN or without bound.
+            out: [expressions, sessions, tickers] float32 or float64, in row order; takes the values, NaN where unknown.
+            sessions: how many are wanted; all that `out` has if None.
+            row: where in `out` the first of them stands.
+            left: where in `out` the first ticker stands.
         """
-        held: dict[Expression, Block] = {}
-        pool = self._take_pool(next(iter(facts.values())).shape)
-        for step in self.steps:
-            with np.errstate(all="ignore"):  # what has no number is unknown, which is how it is stored
-                held |= _compute(step, [held[one] for one in step.inputs], facts, pool)
-            for one in step.members:
-                if one in self.numbers:
-                    keep_finite(held[one][self.warm_up :], out[self.numbers[one]])
-            for one in step.releases:
-                del held[one]
-                pool.take_back(one)
-        self._idle.append(pool)
+        wanted = out.shape[1] if sessions is None else sessions
+        tickers = next(iter(facts.values())).shape[1]
+        planes = self._take_planes(self.warm_up + wanted, tickers)
+        for name, plane in self._plan.facts.items():
+            lay(facts[name], planes[plane])
+        numbers = np.repeat(np.array(self._plan.numbers, dtype=np.float64)[:, None], max(CELLS, tickers), axis=1)
+        work = _Work(planes, numbers, self.warm_up, out, row, left)
+        for action in self._actions:
+            action(work)
+        self._idle.append(planes.reshape(-1))
 
-    def _take_pool(self, shape: tuple[int, int]) -> _Pool:
-        """A pool of the last blocks if theirs had this shape; those of another are let go."""
+    def _take_planes(self, rows: int, tickers: int) -> Planes:
+        """Those of an earlier block, if they are large enough."""
+        size = self._plan.count * rows * tickers
         try:
-            pool = self._idle.pop()
+            memory = self._idle.pop()
         except IndexError:  # asking first would race with other threads
-            return _Pool(shape)
-        return pool if pool.shape == shape else _Pool(shape)
+            memory = np.empty(size)
+        if memory.size < size:
+            memory = np.empty(size)
+        return memory[:size].reshape(self._plan.count, rows, tickers)
 
 
-class _Pool:
-    """Arrays of a block that are free again: what was just used is still near the processor."""
+class _Work(NamedTuple):
+    """A block that is being computed."""
 
-    def __init__(self, shape: tuple[int, int]) -> None:
-        self.shape = shape
-        self._free: dict[tuple[int, ...], list[Block]] = defaultdict(list)
-        self._owners: dict[Expression, _Owner] = {}
-
-    def give(self, owners: Sequence[Expression], *leading: int) -> Block:
-        """An array [*leading, rows, tickers] of any content; free again once all owners gave it back."""
-        shape = (*leading, *self.shape)
-        free = self._free[shape]
-        array = free.pop() if free else np.empty(shape)
-        owner = _Owner(array, len(owners))
-        self._owners |= dict.fromkeys(owners, owner)
-        return array
-
-    def take_back(self, owner: Expression) -> None:
-        """Let an expression's part of an array go; facts and constants have none."""
-        owned = self._owners.pop(owner, None)
-        if owned is None:
-            return
-        owned.users -= 1
-        if owned.users == 0:
-            self._free[owned.array.shape].append(owned.array)
+    planes: Planes
+    numbers: Block
+    warm_up: int
+    out: Results
+    row: int
+    left: int
 
 
-@dataclass
-class _Owner:
-    array: Block
-    users: int
+Action = Callable[[_Work], None]
 
 
-def _compute(step: Step, inputs: list[Block], facts: Mapping[str, Block], pool: _Pool) -> dict[Expression, Block]:
-    one = step.members[0]
-    if one.operation == "fact":
-        return {one: facts[one.text]}
-    if one.operation == "constant":
-        return {one: np.full(pool.shape, one.number)}
-    if one.operation in FAMILY_OF:
-        return _compute_windows(step, FAMILY_OF[one.operation], inputs, pool)
-    out = pool.give([one])
-    rows = slice(step.first, None)
-    if one.operation == "lag":
-        out[rows] = inputs[0][step.first - one.window : len(out) - one.window]
-    elif one.operation == "weighted_total":
-        weighted_windows.weigh_window(inputs[0], np.array(one.weights), step.first, out)
-    else:
-        ARITHMETIC[one.operation](*[array[rows] for array in inputs], out=out[rows])
-    return {one: out}
+def _prepare(action: Stretch | Windows) -> Action:
+    return _prepare_stretch(action) if isinstance(action, Stretch) else _prepare_windows(action)
 
 
-def _compute_windows(step: Step, family: Family, inputs: list[Block], pool: _Pool) -> dict[Expression, Block]:
-    """Every output of the family for every window asked of any of them."""
-    windows = step.windows
-    lengths = np.array(windows, dtype=np.int64)
-    if family.kernel is sorted_windows.find_quantiles:
-        shares = sorted({one.number for one in step.members})
-        out = pool.give(step.members, len(shares), len(windows))
-        family.kernel(*inputs, lengths, step.first, np.array(shares), out)
-        return {one: out[shares.index(one.number), windows.index(one.window)] for one in step.members}
-    asked = {name: [one for one in step.members if one.operation == name] for name in family.outputs}
-    outputs = [pool.give(members, len(windows)) for members in asked.values()]
-    family.kernel(*inputs, lengths, step.first, *family.arguments, *outputs)
-    return {
-        one: array[windows.index(one.window)]
-        for array, members in zip(outputs, asked.values(), strict=True)
-        for one in members
-    }
+def _prepare_stretch(stretch: Stretch) -> Action:
+    orders, kept = stretch.orders, stretch.kept
+
+    def run(work: _Work) -> None:
+        if len(orders):
+            work_off(orders, work.numbers, work.planes)
+        if len(kept):
+            keep_finite(work.planes, kept, work.warm_up, work.out, work.row, work.left)
+
+    return run
 
 
-def _arrange(expressions: Sequence[Expression]) -> list[Step]:
-    """Each part once, inputs first; windows of one family over the same inputs in one step."""
-    steps: dict[object, Step] = {}
-    for one in walk(expressions):
-        family = FAMILY_OF.get(one.operation)
-        key = one if family is None else (family, one.inputs)
-        steps.setdefault(key, Step([], one.inputs)).members.append(one)
-    return list(steps.values())
+def _prepare_windows(windows: Windows) -> Action:
+    step = windows.step
+    family = FAMILY_OF[step.operation]
+    lengths, shares = np.array(step.windows, dtype=np.int64), np.array(step.shares)
 
+    def run(work: _Work) -> None:
+        inputs = [work.planes[plane] for plane in windows.inputs]
+        outputs = [work.planes[first : first + count] for first, count in windows.outputs]
+        if family.kernel is weighted_windows.weigh_window:
+            family.kernel(*inputs, np.array(step.members[0].weights), step.first, outputs[0][0])
+        elif family.kernel is sorted_windows.find_quantiles:
+            by_share = outputs[0].reshape(len(shares), len(lengths), *outputs[0].shape[1:])
+            family.kernel(*inputs, lengths, step.first, shares, by_share)
+        else:
+            family.kernel(*inputs, lengths, step.first, *family.arguments, *outputs)
 
-def _place(steps: list[Step]) -> int:
-    """Give each step the row it starts at; return the rows before the first that is wanted."""
-    ahead: dict[Expression, int] = defaultdict(int)
-    leads = []
-    for step in reversed(steps):
-        lead = max(ahead[one] for one in step.members)
-        leads.append(lead)
-        for one in step.inputs:
-            ahead[one] = max(ahead[one], lead + step.reach)
-    most = max(leads, default=0)
-    for step, lead in zip(reversed(steps), leads, strict=True):
-        step.first = most - lead
-    return most
-
-
-def _find_releases(steps: list[Step]) -> None:
-    """Tell each step what nothing needs after it."""
-    done: set[Expression] = set()
-    for step in reversed(steps):
-        step.releases = [one for one in {*step.inputs, *step.members} if one not in done]
-        done.update(step.releases)
+    return run

@@ -130,35 +130,6 @@ def correlate(x: Block, y: Block, windows: Lengths, first: int, correlation: Blo
 
 
 @compiled
-def find_extremes(
-    x: Block, windows: Lengths, first: int, sign: float, extreme: Block, place: Block
-) -> None:  # pragma: no cover - compiled
-    """The greatest value (with sign -1 the smallest) and where it stands: 1 the oldest session; the first of equals."""
-    rows, tickers = x.shape
-    held = np.empty((3, tickers))
-    best, back, unknown = held[0], held[1], held[2]
-    for t in range(first, rows):
-        for j in range(tickers):
-            best[j] = sign * x[t, j]
-            back[j] = 0.0
-            unknown[j] = x[t, j] - x[t, j]
-        k = 1
-        for w in range(len(windows)):
-            while k < windows[w]:
-                distance = float(k)
-                for j in range(tickers):
-                    value = sign * x[t - k, j]
-                    better = value >= best[j]
-                    best[j] = value if better else best[j]
-                    back[j] = distance if better else back[j]
-                    unknown[j] += value - value
-                k += 1
-            for j in range(tickers):
-                extreme[w, t, j] = sign * best[j] + unknown[j]
-                place[w, t, j] = windows[w] - back[j] + unknown[j]
-
-
-@compiled
 def rank_newest(x: Block, windows: Lengths, first: int, rank: Block) -> None:  # pragma: no cover - compiled
     """The newest value's rank as a share of the window; equals share their mean rank."""
     rows, tickers = x.shape
