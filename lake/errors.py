@@ -9,6 +9,7 @@ LakeError
 ├── StorageError        the disk refuses: free some space, or check its permissions and its health
 ├── SealedError         a test window was asked for by what chooses models: leave it alone, or give the window up
 ├── NoSuchError         the lake does not have what was named: name another
+├── BranchError         a branch cannot be made or taken away as asked: name it otherwise
 └── NotALakeError       the folder is not a lake this program can use: initialise or upgrade
 """
 
@@ -47,6 +48,10 @@ class SealedError(LakeError):
 
 class NoSuchError(LakeError):
     """There is no row, run, request or imported system of that name."""
+
+
+class BranchError(LakeError):
+    """A branch cannot be made, or is not what was asked for; nothing was changed."""
 
 
 class NotALakeError(LakeError):

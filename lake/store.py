@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from lake.branches.links import link_table
 from lake.contract import Table
 from lake.errors import LakeError
 from lake.migrations import FORMATS, Formats
@@ -344,6 +345,21 @@ class Lake:
         """
         self._require_lock(table, "reshaped")
         return self._writer.reshape(table, rows, run_id, recipe, before)
+
+    def adopt(self, table: Table, source: Lake, upto: int) -> None:
+        """Take over further versions of a table from a lake that it shares the versions before with.
+
+        Nothing is copied, and a version that is there already is left alone. Needs the writer lock.
+
+        Raises:
+            LakeError: if the writer lock is not held.
+            DamageError: if a file is missing there.
+            StorageError: if the disk refuses.
+        """
+        self._require_lock(table, "taken over")
+        if (first := self.newest(table) + 1) <= upto:
+            link_table(Path(source.uri(table)), Path(self.uri(table)), first, upto)
+            self._tables.close(table)
 
     def checkpoint(self, table: Table) -> None:
         """Write a checkpoint of the table's log, which keeps opening it fast."""

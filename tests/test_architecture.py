@@ -18,6 +18,7 @@ LAYERS = (
     ("pipeline",),
     ("pipeline.control",),
     ("pipeline.reading", "pipeline.control.daemon.main"),
+    ("pipeline.research",),
     ("nextgen_tui",),
 )
 """From the bottom up: a module imports from its own layer and those before it. The daemon's program, which nothing

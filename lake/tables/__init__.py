@@ -18,6 +18,7 @@ from lake.tables import (
     models,
     news,
     predictions,
+    research,
     trading,
 )
 
@@ -35,6 +36,7 @@ MODULES: tuple[ModuleType, ...] = (
     attribution,
     control,
     alerts,
+    research,
 )
 """In the order data flows. Every `Table` in one of these modules is a table of the lake; a new module is added here."""
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from time import time
 from urllib.parse import unquote
 
+from lake.branches.branch import remove_leftovers
 from lake.contract import Table
 from lake.storage import delta_log
 from lake.storage.atomic import DRAFT
@@ -99,6 +100,7 @@ def vacuum(lake: Lake) -> list[UnneededFile]:
         for one in found:
             (lake.path / one.file).unlink(missing_ok=True)
         _empty_quarantine(lake.path / QUARANTINE)
+        remove_leftovers(lake.path, LEFTOVER_SECONDS)
     return found
 
 

@@ -14,6 +14,7 @@ from nextgen_tui.cli.completion import complete_setting
 
 if TYPE_CHECKING:
     from lake.contract import Table
+    from pipeline.config.check_values import Given
     from pipeline.engine.stage import Stage
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -54,6 +55,19 @@ def setting_option(help_text: str) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--set", "chosen", multiple=True, metavar="KEY=VALUE", shell_complete=complete_setting, help=help_text
     )
+
+
+def parse_settings(texts: tuple[str, ...]) -> dict[str, Given]:
+    """Settings from texts such as `source.simulated.names=32`, by dotted key."""
+    from pipeline.config.loading import choice, current_key
+
+    found: dict[str, Given] = {}
+    for text in texts:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise click.UsageError(f"{text!r} is not a setting; write it as section.field=value")
+        found[current_key(key.strip())] = choice(key.strip(), value)
+    return found
 
 
 DAY = Day()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from lake.errors import BusyError, DamageError, LakeError, NoSuchError, NotALakeError, StorageError
+from lake.errors import BranchError, BusyError, DamageError, LakeError, NoSuchError, NotALakeError, StorageError
 from nextgen_tui.cli.session_choice import NotYetError
 from pipeline.config import ConfigError
 
@@ -41,7 +41,8 @@ def exit_code(error: BaseException) -> int:
     usage = _defined_in(error, "pipeline.ingestion.sources", "SourceError") or _defined_in(
         error, "pipeline.engine.failures", "CycleOrderError"
     )
-    if usage or isinstance(error, (ConfigError, NotALakeError, NoSuchError)):
+    usage = usage or _defined_in(error, "pipeline.research", "ResearchError")
+    if usage or isinstance(error, (BranchError, ConfigError, NotALakeError, NoSuchError)):
         return USAGE
     if isinstance(error, (BusyError, NotYetError)):
         return RETRY

@@ -26,6 +26,7 @@ class Invocation:
     """One call of `nextgen`. What is slow to import is imported when a command first asks for it."""
 
     lake_option: Path | None = None
+    branch_option: str | None = None
     as_json: bool = False
     quiet: bool = False
     debug: bool = False
@@ -38,13 +39,28 @@ class Invocation:
 
     @cached_property
     def lake_path(self) -> Path:
-        """The lake's folder: --lake, NEXTGEN_LAKE, or the user's data folder. What is written is as open as it is."""
+        """The lake's folder: --lake, NEXTGEN_LAKE, or the user's data folder, and in it the branch that --branch names.
+
+        What is written is as open as it is.
+
+        Raises:
+            NoSuchError: if there is no such branch.
+        """
         from lake.access import follow_access
         from pipeline.config.home import lake_home
 
         path = (self.lake_option or lake_home(self.environ)).absolute()
+        if self.branch_option is not None and self.branch_option != "main":
+            from lake.branches.branch import find_branch
+
+            path = find_branch(path, self.branch_option).path
         follow_access(path)
         return path
+
+    @property
+    def shown_lake(self) -> Path | None:
+        """What commands that are suggested name as the lake: what was named here, or the branch's folder."""
+        return self.lake_path if self.branch_option else self.lake_option
 
     @cached_property
     def lake(self) -> Lake:
@@ -99,6 +115,13 @@ def common_options() -> list[click.Parameter]:
             help="Folder of the lake (default: NEXTGEN_LAKE, or the user's data folder).",
             expose_value=False,
             callback=_store("lake_option"),
+        ),
+        click.Option(
+            ["--branch"],
+            metavar="NAME",
+            help="Work on this branch of the lake (see nextgen branch).",
+            expose_value=False,
+            callback=_store("branch_option"),
         ),
         click.Option(
             ["--quiet", "-q"],

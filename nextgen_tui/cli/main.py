@@ -59,6 +59,13 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "promote": CommandEntry("promote", "Promote a trained model to champion."),
         "rollback": CommandEntry("rollback", "Restore the previous champion."),
     },
+    "Research": {
+        "branch": CommandEntry("branch", "Make, list, compare, merge or discard branches of the lake."),
+        "what-if": CommandEntry("what_if", "Run past sessions again under other settings, and compare."),
+        "experiment": CommandEntry("experiment", "Register and run experiments, and judge what came of them."),
+        "compare-runs": CommandEntry("compare_runs", "Say whether one branch did better than another, or by chance."),
+        "holdout": CommandEntry("holdout", "Show or open the sessions that nobody may look at."),
+    },
     "Inspect": {
         "status": CommandEntry("status", "Show whether the operation is healthy, and what ran last."),
         "alerts": CommandEntry("alerts", "List the alerts that were sent, or send a test by each channel."),

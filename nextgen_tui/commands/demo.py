@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli import exit_codes
-from nextgen_tui.cli.arguments import setting_option
+from nextgen_tui.cli.arguments import parse_settings, setting_option
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -43,7 +43,6 @@ def command(
     continue where it stopped. It never touches a lake that is not a demo. With --live, a daemon runs the market at
     high speed: in a terminal the console opens, elsewhere each session prints a line.
     """
-    from nextgen_tui.commands.init import parse_settings
     from nextgen_tui.setup.demo_lake import prepare, replay
 
     prepare(invocation, fresh)
@@ -83,7 +82,7 @@ def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) ->
 
 
 def _next_things(invocation: Invocation) -> str:
-    lake = f" --lake {invocation.lake_path}" if invocation.lake_option else ""
+    lake = f" --lake {invocation.lake_path}" if invocation.shown_lake else ""
     return "\n".join(
         (
             "The same market on the screens; every run computed again; one session more",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli import exit_codes
-from nextgen_tui.cli.arguments import DAY, setting_option
+from nextgen_tui.cli.arguments import DAY, parse_settings, setting_option
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from pipeline.ingestion.sources.registry import SOURCES
 
@@ -120,19 +120,6 @@ def _is_wanted(invocation: Invocation, chosen: Mapping[str, Given]) -> bool:
     if found.problems:
         raise SourceError("nothing can be made of these files: " + "; and ".join(found.problems))
     return sys.stdin.isatty() and click.confirm(f"Make the lake at {invocation.lake_path}?", err=True)
-
-
-def parse_settings(texts: tuple[str, ...]) -> dict[str, Given]:
-    """Settings from texts such as `source.simulated.names=32`, by dotted key."""
-    from pipeline.config.loading import choice, current_key
-
-    found: dict[str, Given] = {}
-    for text in texts:
-        key, sign, value = text.partition("=")
-        if not sign:
-            raise click.UsageError(f"{text!r} is not a setting; write it as section.field=value")
-        found[current_key(key.strip())] = choice(key.strip(), value)
-    return found
 
 
 def _select_given(values: Mapping[str, object]) -> dict[str, object]:

@@ -51,7 +51,7 @@ def command(
     if page is not None:
         _write(invocation, report, page)
     else:
-        invocation.output.show(show_report(report, describe_version(), invocation.lake_option))
+        invocation.output.show(show_report(report, describe_version(), invocation.shown_lake))
     invocation.output.record(report.as_dict())
 
 

@@ -18,7 +18,7 @@ def show_span(invocation: Invocation, first: date, last: date) -> dict[str, Any]
     from pipeline.reading.report.span_summary import summarize_span
 
     summary = summarize_span(invocation.lake, invocation.settings, invocation.runner.calendar, first, last)
-    invocation.output.show(show_summary(summary, invocation.lake_option))
+    invocation.output.show(show_summary(summary, invocation.shown_lake))
     return summary.as_dict()
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from pipeline.alerts.params import AlertParams
-from pipeline.config.setting_types import DISTINCT, CalendarChangeList, CurrencyOrNone, Exchange, Seed
+from pipeline.config.setting_types import DISTINCT, CalendarChangeList, CurrencyOrNone, DayOrNone, Exchange, Seed
 from pipeline.features.params import FeatureParams
 from pipeline.feedback.params import FeedbackParams
 from pipeline.health.params import HealthParams
@@ -104,6 +104,16 @@ class PluginParams:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResearchParams:
+    """What the research bench may look at."""
+
+    holdout: DayOrNone = ""
+    """First session of what is put aside: no experiment and no training reads anything from that day on, and
+    comparisons end before it until somebody opens it (nextgen holdout open), which is counted. Empty puts nothing
+    aside."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The whole configuration, resolved: what a stage receives is one of these sections."""
 
@@ -120,6 +130,7 @@ class Settings:
     health: HealthParams = field(default_factory=HealthParams)
     plugins: PluginParams = field(default_factory=PluginParams)
     alerts: AlertParams = field(default_factory=AlertParams)
+    research: ResearchParams = field(default_factory=ResearchParams)
 
     @property
     def currency(self) -> str:
@@ -165,4 +176,6 @@ class Settings:
         """
         if name not in {one.name for one in fields(self)}:
             raise KeyError(f"there is no configuration section {name!r}")
+        if name == "models" and (days := sorted(filter(None, (self.models.test_from, self.research.holdout)))):
+            return replace(self.models, test_from=days[0])  # what is put aside is a test window as well
         return getattr(self, name)

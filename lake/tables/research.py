@@ -1,0 +1,115 @@
+"""What was asked of the past: experiments registered before they ran, what came of them, and looks at the holdout."""
+
+import polars as pl
+
+from lake.contract import Column, Table
+from lake.tables.vocabulary import count, day, flag, instant, number, text
+
+EXPERIMENT_ID = text("the experiment's name", unit="id", max_length=60)
+VARIANT = text("the variant's name within it", unit="id", max_length=80)
+
+EXPERIMENTS = Table(
+    name="experiments",
+    domain="research",
+    doc="Each experiment as it was registered before any of it ran: its question, its variants, and what would end it.",
+    key=("experiment_id",),
+    mode="append",
+    owner="operator",
+    clock="registered_at",
+    root="the operator's question",
+    published_by_run=False,
+    columns={
+        "experiment_id": EXPERIMENT_ID,
+        "registered_at": instant("when, by the computer's clock"),
+        "registered_by": text("the user of the system who made it", max_length=80),
+        "question": text("what is to be found out", max_length=2_000),
+        "kill": text("what would have to come out for the idea to be given up", max_length=2_000),
+        "keep_above": number(
+            "unit of the metric", "a variant is kept if all of its difference's interval is above this"
+        ),
+        "base": text("the branch that variants fork from", unit="branch", max_length=60),
+        "first": day("first session of the variants"),
+        "last": day("last session of the variants"),
+        "metric": text("the figure that decides", unit="name", max_length=40),
+        "variants": count("variants", "how many it tries; all of them count as trials"),
+        "looks": count("times", "how often the holdout had been opened by then"),
+        "spec": text("the file it was registered from", unit="TOML", max_length=100_000),
+    },
+)
+
+EXPERIMENT_RESULTS = Table(
+    name="experiment_results",
+    domain="research",
+    doc="What came of each variant beside its base over the same sessions.",
+    key=("experiment_id", "variant"),
+    mode="append",
+    owner="operator",
+    clock="finished_at",
+    published_by_run=False,
+    columns={
+        "experiment_id": EXPERIMENT_ID.refer_to("experiments.experiment_id"),
+        "variant": VARIANT,
+        "finished_at": instant("when, by the computer's clock"),
+        "branch": text("the branch it ran on", unit="branch", max_length=60),
+        "settings": text("what it sets otherwise than its base", unit="JSON", max_length=20_000),
+        "sessions": count("sessions", "over which the two are compared"),
+        "base_value": number("unit of the metric", "the metric of the base", nullable=True),
+        "value": number("unit of the metric", "the metric of the variant", nullable=True),
+        "difference": number("unit of the metric", "the variant's less the base's", nullable=True),
+        "low": number("unit of the metric", "lower end of its interval of 95 %; null where too few", nullable=True),
+        "high": number("unit of the metric", "upper end", nullable=True),
+        "verdict": Column(pl.String(), "name", "what the interval says", pattern="helped|hurt|equal|cannot be told"),
+        "kept": flag("whether the interval lies above what was asked for at the registration"),
+        "trials": count("variants", "tried in this lake up to and with this experiment"),
+        "deflated": number(
+            "probability",
+            "that the difference in session returns is better than the best of as many worthless trials would look;"
+            " null where it does not vary",
+            nullable=True,
+        ),
+        "computed": count("runs", "stages that were computed"),
+        "taken": count("runs", "stages whose rows were the base's"),
+        "seconds": number("seconds", "wall time it took"),
+    },
+)
+
+HOLDOUT_OPENINGS = Table(
+    name="holdout_openings",
+    domain="research",
+    doc="Each time somebody looked at what had been put aside; every report after it says how often.",
+    key=("opening_id",),
+    mode="append",
+    owner="operator",
+    clock="opened_at",
+    root="the operator's decision",
+    published_by_run=False,
+    columns={
+        "opening_id": text("chosen by the program", unit="id", max_length=80),
+        "opened_at": instant("when, by the computer's clock"),
+        "opened_by": text("the user of the system who made it", max_length=80),
+        "holdout": day("the first session of what was put aside"),
+        "reason": text("why, in the operator's words", max_length=1_000),
+        "trials": count("variants", "tried in this lake up to then"),
+    },
+)
+
+BRANCH_MERGES = Table(
+    name="branch_merges",
+    domain="research",
+    doc="Each time that what was decided on a branch became the lake's own.",
+    key=("merge_id",),
+    mode="append",
+    owner="operator",
+    clock="merged_at",
+    root="the operator's decision",
+    published_by_run=False,
+    columns={
+        "merge_id": text("chosen by the program", unit="id", max_length=80),
+        "merged_at": instant("when, by the computer's clock"),
+        "merged_by": text("the user of the system who made it", max_length=80),
+        "branch": text("the branch", unit="branch", max_length=60),
+        "reason": text("why, in the operator's words", max_length=1_000),
+        "settings": text("dotted key -> value before and after", unit="JSON", max_length=20_000),
+        "mandate_id": text("the mandate that came along; null if none", unit="id", nullable=True, max_length=80),
+    },
+)

@@ -1,0 +1,1 @@
+"""How the research bench is shown in a terminal."""

@@ -1,0 +1,218 @@
+"""Experiments: registered before they run, run on branches, judged beside their base, every variant counted."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import polars as pl
+
+from lake.branches.branch import BRANCHES, MAIN, discard_branch, find_branch
+from lake.contract import RUN_ID
+from lake.errors import NoSuchError
+from lake.store import Lake
+from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS
+from pipeline.config.check_values import Given, nearest
+from pipeline.config.loading import load
+from pipeline.control.operator.trading_switches import who_decides
+from pipeline.engine.runner import Runner
+from pipeline.market.sessions import Sessions
+from pipeline.research import ResearchError
+from pipeline.research.compare_runs import RunComparison, Side, compare_runs
+from pipeline.research.holdout import count_openings, count_trials, refuse_holdout
+from pipeline.research.merging import Merge, merge_branch
+from pipeline.research.spec import Spec, Variant, read_spec
+from pipeline.research.variant_branch import find_eve, make_variant
+from pipeline.research.variant_processes import Finished, Told, run_variants
+from pipeline.trading.review.performance import deflated_sharpe
+
+
+def register(lake: Lake, spec: Spec) -> dict[str, Any]:
+    """Record an experiment before any of it runs; one that is recorded already is taken up again.
+
+    Raises:
+        ResearchError: if another experiment has its name, its sessions are put aside, or the lake has not run them.
+        NoSuchError: if there is no such base.
+    """
+    refuse_holdout(load(lake.path, os.environ).settings, spec.last, f"the experiment {spec.name}")
+    find_eve(open_base(lake, spec.base), spec.first, spec.last)
+    if known := _find(lake, spec.name):
+        if known["spec"] != spec.text:
+            raise ResearchError(
+                f"an experiment {spec.name} was registered on {known['registered_at']:%Y-%m-%d} with another file; what"
+                " is registered does not change, so give this one another name"
+            )
+        return known
+    row = {
+        "experiment_id": spec.name,
+        "registered_at": datetime.now(UTC),
+        "registered_by": who_decides(),
+        **{name: getattr(spec, name) for name in ("question", "kill", "keep_above", "base", "first", "last", "metric")},
+        "variants": len(spec.variants),
+        "looks": count_openings(lake),
+        "spec": spec.text,
+    }
+    lake.commit(EXPERIMENTS, EXPERIMENTS.check(pl.DataFrame([row], schema=EXPERIMENTS.schema)), spec.name, {})
+    return row
+
+
+def run_experiment(
+    lake: Lake,
+    spec: Spec,
+    calendar: Sessions,
+    workers: int | None = None,
+    told: Told = lambda *_: None,
+    *,
+    keeps_all: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Register an experiment, run the variants that have no result yet, and yield the result of each as it ends.
+
+    Cut off anywhere, the same call goes on: what is recorded stays, and branches go on from their last session.
+
+    Args:
+        lake: the one that the experiment is recorded in.
+        spec: what is asked.
+        calendar: the sessions, by whose number a year is counted.
+        workers: variants that run at a time; as many as there are processors where None.
+        told: of progress.
+        keeps_all: whether the branches of variants that are not kept stay as well; they can be made again to the bit.
+
+    Raises:
+        ResearchError: if it cannot be registered, or a variant failed, after all others have ended.
+    """
+    register(lake, spec)
+    base = open_base(lake, spec.base)
+    done = set(list_results(lake, spec.name)["variant"])
+    left = {name_branch(spec, one): one for one in spec.variants if one.name not in done}
+    paths = [
+        make_variant(base, name, spec.first, spec.last, one.settings, spec.question, resumes=True).path
+        for name, one in left.items()
+    ]
+    failed = []
+    for finished in run_variants(base.path, paths, spec.last, workers, told):
+        if finished.error:
+            failed.append(f"{finished.branch} failed: {finished.error}")
+        else:
+            result = _record(lake, base, spec, left[finished.branch], finished, calendar)
+            if not (result["kept"] or keeps_all):
+                discard_branch(base.path, finished.branch)
+            yield result
+    if failed:
+        raise ResearchError("; ".join(sorted(failed)) + "; mend what it names and run the experiment again")
+
+
+def name_branch(spec: Spec, variant: Variant) -> str:
+    """The branch that a variant runs on."""
+    return f"{spec.name}.{variant.name}"
+
+
+def open_base(lake: Lake, name: str) -> Lake:
+    """The lake itself, or one of its branches.
+
+    Raises:
+        NoSuchError: if there is no such branch.
+    """
+    return lake if name == MAIN else Lake.open(find_branch(lake.path, name).path)
+
+
+def list_experiments(lake: Lake) -> pl.DataFrame:
+    """Every experiment, the last one first, with how many of its variants have ended, and how many were kept."""
+    results = list_results(lake).group_by("experiment_id").agg(ended=pl.len(), kept=pl.col("kept").sum())
+    rows = lake.read(EXPERIMENTS).drop(RUN_ID).join(results, on="experiment_id", how="left")
+    return rows.with_columns(pl.col("ended", "kept").fill_null(0)).sort("registered_at", descending=True)
+
+
+def list_results(lake: Lake, name: str | None = None) -> pl.DataFrame:
+    """The results of an experiment, or of all of them, by variant."""
+    where = None if name is None else pl.col("experiment_id") == name
+    return lake.read(EXPERIMENT_RESULTS, where=where).drop(RUN_ID).sort("experiment_id", "variant")
+
+
+def find_experiment(lake: Lake, name: str) -> Spec:
+    """What was registered under a name.
+
+    Raises:
+        NoSuchError: if nothing was, naming the nearest.
+    """
+    if known := _find(lake, name):
+        return read_spec(known["spec"])
+    names = lake.read(EXPERIMENTS)["experiment_id"].to_list()
+    raise NoSuchError(f"there is no experiment {name}{nearest(name, names)}; `nextgen experiment list` has them")
+
+
+def promote_variant(runner: Runner, name: str, variant: str, reason: str) -> Merge:
+    """Make the settings of a variant the lake's own, as a decision with its reason.
+
+    Raises:
+        NoSuchError: if the experiment has no such variant, or its branch was discarded.
+        ResearchError: if the variant has no result yet, or cannot be merged.
+    """
+    spec = find_experiment(runner.lake, name)
+    if not reason.strip():
+        raise ResearchError("say why it is promoted; it is recorded with what it changes")
+    names = [one.name for one in spec.variants]
+    if variant not in names:
+        raise NoSuchError(f"the experiment {name} has no variant {variant}{nearest(variant, names)}")
+    if variant not in list_results(runner.lake, name)["variant"].to_list():
+        raise ResearchError(f"the variant {variant} of {name} has no result yet; run the experiment to its end first")
+    if spec.base != MAIN:
+        raise ResearchError(f"{name} was run beside the branch {spec.base}; merge there, then merge that branch")
+    return merge_branch(runner, f"{name}.{variant}", f"experiment {name}, variant {variant}: {reason}")
+
+
+# ---- inner workings
+
+
+def _find(lake: Lake, name: str) -> dict[str, Any]:
+    rows = lake.read(EXPERIMENTS, where=pl.col("experiment_id") == name).drop(RUN_ID)
+    return rows.row(0, named=True) if rows.height else {}
+
+
+def _record(
+    lake: Lake, base: Lake, spec: Spec, variant: Variant, finished: Finished, calendar: Sessions
+) -> dict[str, Any]:
+    """Compare a variant that has ended with its base, and record what came of it."""
+    path = base.path / BRANCHES / finished.branch
+    sides = (
+        Side(spec.base, base, load(base.path, os.environ).settings),
+        Side(variant.name, Lake.open(path), load(path, {}).settings),
+    )
+    compared = compare_runs(*sides, calendar, spec.first, spec.last, spec.metric)
+    figure, trials = compared.figure(spec.metric), count_trials(lake)
+    gain = figure.certain_gain
+    row = {
+        "experiment_id": spec.name,
+        "variant": variant.name,
+        "finished_at": datetime.now(UTC),
+        "branch": finished.branch,
+        "settings": json.dumps(_plain(variant.settings), sort_keys=True, default=str),
+        "sessions": compared.sessions,
+        "base_value": figure.one,
+        "value": figure.other,
+        "difference": figure.difference,
+        "low": figure.low,
+        "high": figure.high,
+        "verdict": compared.verdict,
+        "kept": gain is not None and gain > spec.keep_above,
+        "trials": trials,
+        "deflated": _deflate(compared, trials),
+        "computed": finished.computed,
+        "taken": finished.taken,
+        "seconds": finished.seconds,
+    }
+    rows = EXPERIMENT_RESULTS.check(pl.DataFrame([row], schema=EXPERIMENT_RESULTS.schema))
+    lake.commit(EXPERIMENT_RESULTS, rows, f"{spec.name}/{variant.name}", {})
+    return row
+
+
+def _plain(settings: Mapping[str, Given]) -> dict[str, Any]:
+    return {key: given.value for key, given in settings.items()}
+
+
+def _deflate(compared: RunComparison, trials: int) -> float | None:
+    """The deflated Sharpe ratio of the difference in session returns, for as many trials as the lake has seen."""
+    differences = (compared.equity["return_other"] - compared.equity["return_one"]).to_list()
+    return deflated_sharpe(differences, max(trials, 1)) if len(set(differences)) > 1 else None

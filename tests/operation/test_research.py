@@ -1,0 +1,241 @@
+"""What research finds on a real operation: nothing where nothing is changed, and what was changed where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from lake.branches.branch import create_branch, list_branches
+from lake.contract import RUN_ID
+from lake.fingerprint import fingerprint
+from lake.store import Lake
+from lake.tables import TABLES
+from lake.tables.books import PORTFOLIO_VALUE
+from lake.tables.control import RUNS
+from lake.tables.models import MODEL_REGISTRY
+from lake.tables.research import EXPERIMENTS
+from pipeline.config.check_values import Given
+from pipeline.config.loading import choice, load
+from pipeline.config.resolving import values_of
+from pipeline.config.settings import ResearchParams, Settings
+from pipeline.config.toml_document import toml_document, write_document
+from pipeline.engine.runner import Runner
+from pipeline.research import ResearchError
+from pipeline.research.compare_runs import Side, compare_runs
+from pipeline.research.experiments import (
+    find_experiment,
+    list_experiments,
+    list_results,
+    promote_variant,
+    register,
+    run_experiment,
+)
+from pipeline.research.holdout import count_openings, last_to_compare, open_holdout
+from pipeline.research.merging import merge_branch, plan_merge
+from pipeline.research.spec import read_spec
+from pipeline.research.variant_branch import make_variant
+from pipeline.research.variant_replay import VariantReplay
+from pipeline.research.what_if import ask_what_if
+from tests.copies import copy_lake
+from tests.operation.conftest import Operation
+
+COSTS = {"trading.costs.half_spread": choice("trading.costs.half_spread", "0.002")}
+
+
+@pytest.fixture
+def lake(operation: Operation, tmp_path: Path) -> Iterator[Lake]:
+    """A copy of the operation, its settings in its own file."""
+    copy_lake(operation.lake.path, tmp_path / "lake")
+    written = [(key, value) for key, value in values_of(operation.settings) if value is not None]
+    write_document(tmp_path / "lake", toml_document(written))
+    return Lake.open(tmp_path / "lake")
+
+
+def settings_of(lake: Lake) -> Settings:
+    return load(lake.path, {}).settings
+
+
+def everything(lake: Lake) -> dict[str, str]:
+    """A hash of the rows of each table, whichever run wrote them."""
+    published = {name: one for name, one in TABLES.items() if one.published_by_run and name != RUNS.name}
+    return {name: fingerprint(lake.read(one).drop(RUN_ID), one.key) for name, one in published.items()}
+
+
+def test_without_a_change_nothing_is_computed_and_not_one_row_differs(lake: Lake, operation: Operation) -> None:
+    first, last = operation.sessions[1], operation.sessions[-1]
+    branch = make_variant(lake, "same", first, last, {}, "")
+    done = list(VariantReplay(Lake.open(branch.path), lake, settings_of(lake)).run(last))
+    assert [one.computed for one in done] == [0] * len(done)
+    there = Lake.open(branch.path)
+    assert everything(there) == everything(lake)
+    found = compare_runs(
+        Side("main", lake, settings_of(lake)), Side("same", there, settings_of(lake)), operation.runner.calendar
+    )
+    assert (found.verdict, found.difference, found.settings) == ("equal", None, [])
+
+
+def test_a_planted_change_is_found_at_its_session_stage_and_row(lake: Lake, operation: Operation) -> None:
+    before = everything(lake)
+    found = ask_what_if(lake, settings_of(lake), operation.runner.calendar, COSTS, operation.sessions[2])
+    assert found.settings == [("trading.costs.half_spread", 0.0003, 0.002)]
+    fills = lake.read(TABLES["executed_trades"]).filter(
+        pl.col("session") >= operation.sessions[2], pl.col("shares") > 0
+    )
+    assert found.difference is not None
+    assert (found.difference.session, found.difference.stage) == (fills["session"].min(), "execute")
+    assert found.difference.key == {"trade_id": fills.sort("session", "trade_id")["trade_id"][0]}
+    assert found.figure("costs").other > found.figure("costs").one
+    assert everything(lake) == before
+    assert list_branches(lake.path) == []
+
+
+def test_a_variant_that_was_cut_off_goes_on_to_the_same_result(lake: Lake, operation: Operation) -> None:
+    first, last = operation.sessions[1], operation.sessions[-1]
+    whole, cut = (make_variant(lake, name, first, last, COSTS, "") for name in ("whole", "cut"))
+    settings = load(whole.path, {}).settings
+    list(VariantReplay(Lake.open(whole.path), lake, settings).run(last))
+    for reached in operation.sessions[1:4]:  # each time another process goes on
+        running = VariantReplay(Lake.open(cut.path), lake, settings).run(last)
+        assert next(one.session for one in running if one.session == reached) == reached
+        running.close()
+    list(VariantReplay(Lake.open(cut.path), lake, settings).run(last))
+    results = [everything(Lake.open(one.path)) for one in (whole, cut)]
+    assert results[0] == results[1]
+    values = Lake.open(whole.path).read(PORTFOLIO_VALUE)
+    assert values["nav"].to_list() != lake.read(PORTFOLIO_VALUE)["nav"].to_list()
+
+
+RETRAINED = {
+    key: choice(key, text) for key, text in (("feedback.retrain.age", "1"), ("feedback.retrain.cool_down", "0"))
+}
+
+
+@pytest.mark.parametrize("chosen", [COSTS, RETRAINED], ids=["costs", "training"])
+def test_a_variant_is_what_the_sessions_give_where_they_are_really_run(
+    lake: Lake, operation: Operation, chosen: dict[str, Given]
+) -> None:
+    first, last = operation.sessions[1], operation.sessions[3]
+    quick, real = (make_variant(lake, name, first, last, chosen, "") for name in ("quick", "real"))
+    settings = load(real.path, {}).settings
+    list(Runner(Lake.open(real.path), settings).replay(first, last))
+    done = list(VariantReplay(Lake.open(quick.path), lake, settings).run(last))
+    assert all(one.taken > one.computed > 0 for one in done)
+    run, told = (everything(Lake.open(one.path)) for one in (real, quick))
+    assert told == run
+    trained = Lake.open(quick.path).read(MODEL_REGISTRY)["session"].n_unique()
+    assert (trained > 1) == (chosen is RETRAINED), "only one of them has reason to train"
+
+
+def test_a_variant_needs_a_session_to_leave_after_and_one_to_go_to(lake: Lake, operation: Operation) -> None:
+    for first, last in ((operation.sessions[0], operation.sessions[2]), (operation.sessions[1], date(2099, 1, 5))):
+        with pytest.raises(ResearchError, match="needs the cycle of a session before it"):
+            make_variant(lake, "early", first, last, COSTS, "")
+    assert list_branches(lake.path) == []
+
+
+SPEC = """
+name = "costs"
+question = "Does a wider spread cost more?"
+kill = "it does not"
+keep_above = -1000.0
+from = {first}
+to = {last}
+metric = "costs"
+[vary]
+"trading.costs.half_spread" = [0.001, 0.002]
+"""
+
+
+def spec_text(operation: Operation) -> str:
+    return SPEC.format(first=operation.sessions[-3], last=operation.sessions[-1])
+
+
+def test_an_experiment_is_registered_first_run_once_and_its_variants_are_judged(
+    lake: Lake, operation: Operation
+) -> None:
+    spec, calendar = read_spec(spec_text(operation)), operation.runner.calendar
+    run = run_experiment(lake, spec, calendar, workers=1)
+    first = next(run)
+    run.close()  # cut off after the first of the two
+    assert lake.read(EXPERIMENTS)["variants"].to_list() == [2]
+    rest = list(run_experiment(lake, spec, calendar, workers=1))
+    assert {first["variant"], rest[0]["variant"]} == {"001-half-spread-0.001", "002-half-spread-0.002"}
+    assert list(run_experiment(lake, spec, calendar)) == []
+    results = list_results(lake, "costs")
+    assert results["trials"].to_list() == [2, 2]
+    assert (results["difference"] > 0).all()
+    assert results["verdict"].to_list() == ["cannot be told"] * 2, "three sessions give no interval"
+    assert not results["kept"].any()
+    assert (results["taken"] > results["computed"]).all(), "most of a variant is the base's"
+    assert list_branches(lake.path) == [], "what is not kept leaves its figures alone"
+    assert find_experiment(lake, "costs") == spec
+    assert list_experiments(lake).select("experiment_id", "ended", "kept").rows() == [("costs", 2, 0)]
+
+
+def test_what_is_registered_does_not_change(lake: Lake, operation: Operation) -> None:
+    register(lake, read_spec(spec_text(operation)))
+    other = spec_text(operation).replace("0.002", "0.003")
+    with pytest.raises(ResearchError, match="with another file"):
+        register(lake, read_spec(other))
+    assert lake.read(EXPERIMENTS)["spec"].to_list() == [spec_text(operation)]
+
+
+def test_a_variant_that_was_kept_can_become_what_the_lake_works_with(lake: Lake, operation: Operation) -> None:
+    spec = read_spec(spec_text(operation).replace("[0.001, 0.002]", "[0.002]"))
+    list(run_experiment(lake, spec, operation.runner.calendar, keeps_all=True))
+    runner = Runner(lake, settings_of(lake))
+    with pytest.raises(ResearchError, match="say why"):
+        promote_variant(runner, "costs", "001-half-spread-0.002", " ")
+    promote_variant(runner, "costs", "001-half-spread-0.002", "it is dearer than we thought")
+    assert settings_of(lake).trading.costs.half_spread == 0.002
+    assert plan_merge(lake, "costs.001-half-spread-0.002").is_empty
+
+
+def test_a_branch_whose_lake_was_configured_otherwise_since_is_not_merged(lake: Lake, operation: Operation) -> None:
+    make_variant(lake, "late", operation.sessions[1], operation.sessions[-1], COSTS, "")
+    values = [(key, 0.5 if key == "trading.costs.impact" else value) for key, value in values_of(settings_of(lake))]
+    write_document(lake.path, toml_document((key, value) for key, value in values if value is not None))
+    with pytest.raises(ResearchError, match="have changed since late left it"):
+        merge_branch(Runner(lake, settings_of(lake)), "late", "it was better")
+    assert settings_of(lake).trading.costs.half_spread == 0.0003
+
+
+def test_nothing_is_tried_on_what_was_put_aside(lake: Lake, operation: Operation) -> None:
+    aside = operation.sessions[-2]
+    settings = replace(settings_of(lake), research=ResearchParams(holdout=aside.isoformat()))
+    values = [(key, value) for key, value in values_of(settings) if value is not None]
+    write_document(lake.path, toml_document(values))
+    calendar = operation.runner.calendar
+    ways = [
+        lambda: register(lake, read_spec(spec_text(operation))),
+        lambda: list(run_experiment(lake, read_spec(spec_text(operation)), calendar)),
+        lambda: ask_what_if(lake, settings, calendar, {}),
+        lambda: ask_what_if(lake, settings, calendar, COSTS, operation.sessions[1], aside),
+        lambda: ask_what_if(lake, settings, calendar, COSTS, keep="kept"),
+        lambda: open_holdout(lake, settings, "  "),
+        lambda: read_spec(spec_text(operation).replace("0.002]", '0.002]\n"research.holdout" = ["2099-01-01"]')),
+        lambda: read_spec(spec_text(operation).replace("0.002]", '0.002]\n"market.exchange" = ["XETR"]')),
+    ]
+    for number, way in enumerate(ways):
+        with pytest.raises(ResearchError):
+            way()  # type: ignore[no-untyped-call]
+        assert lake.rows(EXPERIMENTS) == 0, f"way {number}"
+    assert list_branches(lake.path) == []
+    assert settings.section("models").test_from == aside.isoformat()
+    assert last_to_compare(lake, settings, None) == date.fromordinal(aside.toordinal() - 1)
+
+
+def test_each_look_at_what_was_put_aside_is_counted(lake: Lake, operation: Operation) -> None:
+    aside = operation.sessions[-2]
+    settings = replace(settings_of(lake), research=ResearchParams(holdout=aside.isoformat()))
+    assert open_holdout(lake, settings, "the year is over") == 1
+    assert open_holdout(lake, settings, "once more") == count_openings(lake) == 2
+    assert last_to_compare(lake, settings, None) is None
+    branch = create_branch(lake, "one")
+    sides = Side("main", lake, settings), Side("one", Lake.open(branch.path), settings)
+    assert compare_runs(*sides, operation.runner.calendar).looks == 2
