@@ -113,3 +113,57 @@ BRANCH_MERGES = Table(
         "mandate_id": text("the mandate that came along; null if none", unit="id", nullable=True, max_length=80),
     },
 )
+
+PROPOSAL = text("the sentence of the grammar", unit="sentence", max_length=300)
+
+FACTOR_PROPOSALS = Table(
+    name="factor_proposals",
+    domain="research",
+    doc="Each factor that was proposed, recorded before it was tried; all of them count as tests.",
+    key=("search_id", "proposal"),
+    mode="append",
+    owner="operator",
+    clock="proposed_at",
+    root="the search's own idea",
+    published_by_run=False,
+    columns={
+        "search_id": text("the search: a hash of its history, budget, seed and horizon", unit="id", max_length=80),
+        "proposal": PROPOSAL,
+        "proposed_at": instant("when, by the computer's clock"),
+        "number": count("proposals", "which of the search it is, from 1"),
+        "parents": Column(pl.List(pl.String()), "sentences", "what it was made from; none for a word"),
+        "formula": text("what it computes", max_length=4_000),
+        "horizon": count("sessions", "over which outcomes are counted"),
+        "last": day("the last session whose prices were used"),
+        "kill": text("what makes it be dropped", max_length=500),
+    },
+)
+
+FACTOR_RESULTS = Table(
+    name="factor_results",
+    domain="research",
+    doc="What came of each proposed factor in the search and in the court, and whether it is kept.",
+    key=("search_id", "proposal"),
+    mode="append",
+    owner="operator",
+    clock="judged_at",
+    published_by_run=False,
+    columns={
+        "search_id": text("the search", unit="id", max_length=80),
+        "proposal": PROPOSAL.refer_to("factor_proposals.proposal"),
+        "judged_at": instant("when, by the computer's clock"),
+        "ic_search": number("correlation", "mean rank correlation in the search, by purged folds", nullable=True),
+        "t_search": number("standard errors", "the same over its error", nullable=True),
+        "ic": number("correlation", "mean rank correlation in the court, in the search's direction", nullable=True),
+        "t": number("standard errors", "the same over its error, which knows of overlap", nullable=True),
+        "p": number("probability", "that a worthless factor scores as high", nullable=True),
+        "sessions": count("sessions", "in the court"),
+        "max_p": number("probability", "what `p` may be at most: the rate over all proposals ever made"),
+        "verdict": Column(
+            pl.String(),
+            "name",
+            "kept; repeats, where it says no more than kept ones; no better than chance; or unknown",
+            pattern="kept|repeats|no better than chance|unknown",
+        ),
+    },
+)

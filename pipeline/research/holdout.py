@@ -81,3 +81,9 @@ def last_to_compare(lake: Lake, settings: Settings, last: date | None) -> date |
         return last
     eve = holdout - timedelta(days=1)
     return eve if last is None else min(last, eve)
+
+
+def last_for_search(settings: Settings) -> date | None:
+    """The last day whose prices a search may use; None where nothing is put aside."""
+    holdout = holdout_of(settings)
+    return None if holdout is None else holdout - timedelta(days=1)

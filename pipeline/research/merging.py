@@ -93,17 +93,7 @@ def merge_branch(runner: Runner, name: str, reason: str, now: datetime | None = 
         loaded = load(find_branch(lake.path, name).path, {})
         values = [(key, value) for key, value in values_of(loaded.settings) if loaded.origins[key] != DEFAULT]
         write_document(lake.path, toml_document(values))
-    row = {
-        "merge_id": f"merge-{uuid4().hex[:12]}",
-        "merged_at": now or datetime.now(UTC),
-        "merged_by": who_decides(),
-        "branch": name,
-        "reason": reason,
-        "settings": json.dumps({key: [was, new] for key, was, new in merge.settings}, default=str),
-        "mandate_id": mandate_id,
-    }
-    rows = BRANCH_MERGES.check(pl.DataFrame([row], schema=BRANCH_MERGES.schema))
-    lake.commit(BRANCH_MERGES, rows, str(row["merge_id"]), {})
+    _record(lake, merge, reason, mandate_id, now or datetime.now(UTC))
     return merge
 
 
@@ -111,6 +101,20 @@ def read_config(lake: Lake) -> str:
     """The lake's configuration file; empty where there is none."""
     path = lake.path / "nextgen.toml"
     return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _record(lake: Lake, merge: Merge, reason: str, mandate_id: str | None, now: datetime) -> None:
+    row = {
+        "merge_id": f"merge-{uuid4().hex[:12]}",
+        "merged_at": now,
+        "merged_by": who_decides(),
+        "branch": merge.branch,
+        "reason": reason,
+        "settings": json.dumps({key: [was, new] for key, was, new in merge.settings}, default=str),
+        "mandate_id": mandate_id,
+    }
+    rows = BRANCH_MERGES.check(pl.DataFrame([row], schema=BRANCH_MERGES.schema))
+    lake.commit(BRANCH_MERGES, rows, str(row["merge_id"]), {})
 
 
 def _changed_mandate(lake: Lake, there: Lake, branch: Branch) -> dict[str, str]:

@@ -1,0 +1,80 @@
+"""`nextgen propose`: a bounded search for factors, each tried on sessions that did not choose it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from pipeline.research.proposing.search import TriedFactor
+
+
+@click.command("propose", cls=ReadingCommand)
+@click.option("--budget", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Factors to propose.")
+@click.option("--horizon", type=click.IntRange(1, 60), default=5, show_default=True, help="Sessions of the outcome.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the search.")
+@click.option("--write", type=click.Path(path_type=Path), help="Write a plugin with the factors that are kept.")
+@pass_invocation
+def command(invocation: Invocation, budget: int, horizon: int, seed: int, write: Path | None) -> None:
+    """Propose factors, try each, and keep what chance hardly gives.
+
+    Words (momentum, volume surprise, news, ...) come first, then offspring of what ranks outcomes well in the first
+    part of history. Each proposal is recorded before it is tried in the rest, by its rank correlation with the
+    outcomes. All that were ever proposed in this lake count as tests: the chance that any worthless one is kept is 5 %.
+    """
+    from lake.access import write_output
+    from nextgen_tui.text.safe_text import safe_text
+    from pipeline.research.proposing.propose import propose, write_plugin
+
+    judged: list[TriedFactor] = []
+    with invocation.output.progress("propose") as progress:
+        for one in propose(invocation.lake, invocation.settings, budget, horizon, seed):
+            judged.append(one)
+            progress(one.proposal.text, len(judged), budget)
+    kept = [one for one in judged if one.verdict == "kept"]
+    _show(invocation, judged, kept)
+    if write is not None and kept:
+        write_output(write, write_plugin(kept, horizon))
+        invocation.output.show(f"Wrote {safe_text(write, 200)}: read it, then name it in plugins.files.")
+
+
+def _show(invocation: Invocation, judged: list[TriedFactor], kept: list[TriedFactor]) -> None:
+    from pipeline.text_format import counted
+
+    repeats = sum(one.verdict == "repeats" for one in judged)
+    told = f"{counted(len(judged), 'factor')} proposed: {len(kept)} kept, {repeats} say no more than those"
+    invocation.output.show(f"{told}, {len(judged) - len(kept) - repeats} are no better than chance.")
+    if kept:
+        invocation.output.show(_list_kept(kept))
+    invocation.output.record([_record(one) for one in judged])
+
+
+def _list_kept(kept: list[TriedFactor]) -> Table:
+    from nextgen_tui.text import formats
+    from nextgen_tui.text.table_view import grid
+
+    view = grid("Kept")
+    for heading in ("factor", "IC in the search", "in the court", "standard errors", "sessions", "computes"):
+        view.add_column(heading, justify="left" if heading in ("factor", "computes") else "right")
+    for one in kept:
+        scores = (formats.number(one.searched.ic, 3, signed=True), formats.number(one.tried.ic, 3, signed=True))
+        errors = formats.number(one.tried.t, 1, signed=True), formats.whole(one.tried.sessions)
+        view.add_row(one.proposal.text, *scores, *errors, one.proposal.express().text[:80])
+    return view
+
+
+def _record(one: TriedFactor) -> dict[str, Any]:
+    return {
+        "factor": one.proposal.text,
+        "formula": one.proposal.express().text,
+        "parents": list(one.parents),
+        "verdict": one.verdict,
+        "search": vars(one.searched),
+        "court": {**vars(one.tried), "p": one.tried.p},
+    }

@@ -1,1 +1,0 @@
-"""Statistics of trailing windows: loops over blocks of sessions by tickers that are compiled to machine code."""

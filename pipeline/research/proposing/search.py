@@ -1,0 +1,144 @@
+"""The search: words first, then offspring of what scored well, until the budget is spent; each is tried once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from random import Random
+
+import numpy as np
+
+from pipeline.features.engine.expressions import Expression
+from pipeline.research.proposing.court import (
+    Floats,
+    ForwardReturns,
+    RankScore,
+    correlate_beyond,
+    correlate_ranks,
+    largest_p,
+    order_by_score,
+    score_court,
+    score_search,
+)
+from pipeline.research.proposing.grammar import MAX_SIZE, Sentence, change, combine, list_words, prune
+
+Compute = Callable[[Sequence[Expression]], Floats]
+"""Expressions -> [E, S, N] values, NaN where unknown."""
+BATCH = 25
+"""Proposals that are computed together, and registered before."""
+PARENTS = 12
+"""The best so far, which have offspring."""
+FRESH = 0.5
+"""Share of the budget that goes to words before anything has offspring."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriedFactor:
+    """A proposal and what came of it."""
+
+    proposal: Sentence
+    parents: tuple[str, ...]
+    searched: RankScore
+    tried: RankScore
+    verdict: str
+    """kept; repeats, where it says no more than kept ones; no better than chance; or unknown."""
+
+
+@dataclass
+class _Population:
+    """What was proposed so far."""
+
+    judged: list[TriedFactor] = field(default_factory=list)
+    seen: set[str] = field(default_factory=set)
+    kept: list[tuple[Sentence, Floats]] = field(default_factory=list)
+
+
+Announce = Callable[[Sequence[tuple[Sentence, tuple[str, ...]]]], None]
+"""Told of proposals, with their parents, before they are tried."""
+
+
+def search(
+    compute: Compute,
+    outcomes: ForwardReturns,
+    budget: int,
+    seed: int,
+    rate: float,
+    before: int = 0,
+    announce: Announce = lambda _: None,
+) -> Iterator[TriedFactor]:
+    """Propose and judge factors, always the same ones for the same history and seed.
+
+    Args:
+        compute: gives the values of expressions.
+        outcomes: what came of holding names.
+        budget: proposals in all.
+        seed: of the search.
+        rate: chance of keeping any worthless factor at all, over all proposals ever made in the lake.
+        before: proposals that were made in earlier searches; they count as tests.
+        announce: told of proposals before they are tried.
+    """
+    chance, all_of_them = Random(seed), _Population()
+    most = largest_p(rate, before + budget)
+    while len(all_of_them.seen) < budget:
+        batch = list(islice(_breed(all_of_them, budget, chance), min(BATCH, budget - len(all_of_them.seen))))
+        if not batch:
+            return
+        announce(batch)
+        values = compute([proposal.express() for proposal, _ in batch])
+        for (proposal, parents), found in zip(batch, values, strict=True):
+            judged = _judge(proposal, parents, found.astype(np.float64), outcomes, most, all_of_them)
+            all_of_them.judged.append(judged)
+            yield judged
+
+
+def _breed(population: _Population, budget: int, chance: Random) -> Iterator[tuple[Sentence, tuple[str, ...]]]:
+    """Proposals that were not made yet, with their parents."""
+    for word in list_words():
+        if len(population.seen) >= FRESH * budget:
+            break
+        if word.text not in population.seen:
+            population.seen.add(word.text)
+            yield word, ()
+    order = order_by_score([one.searched for one in population.judged])[:PARENTS]
+    best = [population.judged[at].proposal for at in order]
+    for _ in range(100 * budget):
+        if not best:
+            return
+        child, parents = _offspring(best, chance)
+        if child.size <= MAX_SIZE and child.text not in population.seen:
+            population.seen.add(child.text)
+            yield child, parents
+
+
+def _offspring(best: Sequence[Sentence], chance: Random) -> tuple[Sentence, tuple[str, ...]]:
+    one = chance.choice(best)
+    kind = chance.random()
+    if kind < 0.25 and len(best) > 1:
+        other = chance.choice([each for each in best if each is not one])
+        return combine(one, other, chance), (one.text, other.text)
+    if kind < 0.35:
+        return prune(one, chance), (one.text,)
+    return change(one, chance), (one.text,)
+
+
+def _judge(
+    proposal: Sentence,
+    parents: tuple[str, ...],
+    values: Floats,
+    outcomes: ForwardReturns,
+    most: float,
+    population: _Population,
+) -> TriedFactor:
+    ics = correlate_ranks(values, outcomes)
+    searched, tried = score_search(ics, outcomes), score_court(ics, outcomes)
+    verdict = "no better than chance"
+    if not np.isfinite(tried.t):
+        verdict = "unknown"
+    elif tried.p <= most:
+        beyond = correlate_beyond(values, [there for _, there in population.kept], outcomes)
+        adds = not population.kept or score_court(beyond, outcomes).p <= most
+        verdict = "kept" if adds else "repeats"
+    if verdict == "kept":
+        population.kept.append((proposal, values))
+    return TriedFactor(proposal=proposal, parents=parents, searched=searched, tried=tried, verdict=verdict)

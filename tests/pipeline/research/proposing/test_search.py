@@ -1,0 +1,100 @@
+"""The search finds what is planted, keeps nothing where nothing is, and proposes the same again."""
+
+from __future__ import annotations
+
+from random import Random
+
+import numpy as np
+import pytest
+
+from pipeline.features.facts.made_up import try_expression
+from pipeline.research.proposing.court import ForwardReturns, correlate_beyond, correlate_ranks, largest_p, score_court
+from pipeline.research.proposing.grammar import MAX_SIZE, Sentence, change, combine, list_words, prune
+from pipeline.research.proposing.search import TriedFactor, search
+from tests.frames.factor_market import PLANTED, make_market
+
+SESSIONS, NAMES = 500, 30
+
+
+def run(seed: int, budget: int, strength: float, rate: float = 0.05) -> list[TriedFactor]:
+    history = make_market(SESSIONS, NAMES, seed, strength)
+    return list(search(history.compute, history.outcomes, budget, seed, rate))
+
+
+def test_each_planted_factor_is_kept_or_said_by_what_is_kept() -> None:
+    judged = {one.proposal.text: one.verdict for one in run(3, 150, 0.2)}
+    assert [judged[one.text] in ("kept", "repeats") for one in PLANTED] == [True] * 3
+    assert sum(verdict == "kept" for verdict in judged.values()) >= 3
+
+
+def test_where_nothing_is_planted_nothing_is_kept() -> None:
+    verdicts = [one.verdict for seed in (1, 2) for one in run(seed, 40, 0.0)]
+    assert set(verdicts) == {"no better than chance", "unknown"}
+
+
+def test_the_same_search_proposes_and_judges_the_same() -> None:
+    first, again = run(5, 30, 0.1), run(5, 30, 0.1)
+    assert repr(first) == repr(again)
+    assert len({one.proposal.text for one in first}) == 30, "each is proposed once"
+    assert [one.proposal for one in run(6, 30, 0.1)][15:] != [one.proposal for one in first][15:]
+
+
+def test_proposals_are_announced_before_any_of_them_is_computed() -> None:
+    history, told, computed = make_market(300, 12, 1), [], []
+
+    def compute(expressions: list[object]) -> object:
+        computed.append(len(expressions))
+        assert sum(told) == sum(computed)
+        return history.compute(expressions)  # type: ignore[arg-type]
+
+    list(search(compute, history.outcomes, 30, 1, 0.05, announce=lambda batch: told.append(len(batch))))  # type: ignore[arg-type]
+    assert sum(told) == 30
+
+
+def test_what_decides_offspring_is_not_what_judges_them() -> None:
+    """Whatever the court's sessions bring, the same is proposed."""
+    history = make_market(SESSIONS, NAMES, 4, 0.1)
+    returns = history.outcomes.returns.copy()
+    returns[history.outcomes.court] = np.random.default_rng(0).standard_normal(returns[history.outcomes.court].shape)
+    other = ForwardReturns(horizon=5, returns=returns, member=history.outcomes.member)
+    proposed = [[one.proposal for one in search(history.compute, o, 40, 1, 0.05)] for o in (history.outcomes, other)]
+    assert proposed[0] == proposed[1]
+    assert history.outcomes.search.stop + 5 <= history.outcomes.court.start, "outcomes of the search end before it"
+
+
+def test_every_proposal_ever_made_counts() -> None:
+    assert largest_p(0.05, 200) == 0.05 / 200
+    history = make_market(SESSIONS, NAMES, 3, 0.2)
+    few, many = ([one.verdict for one in search(history.compute, history.outcomes, 40, 1, 0.05, n)] for n in (0, 10**9))
+    assert few.count("kept") > many.count("kept")
+
+
+def test_a_factor_that_says_what_another_says_leaves_nothing_beyond_it() -> None:
+    history = make_market(SESSIONS, NAMES, 3, 0.2)
+    planted, noise = history.compute([PLANTED[0].express(), Sentence("range", 3).express()]).astype(np.float64)
+    same = planted + 1e-3 * np.random.default_rng(1).standard_normal(planted.shape)
+    alone = score_court(correlate_ranks(same, history.outcomes), history.outcomes)
+    beyond = score_court(correlate_beyond(same, [planted], history.outcomes), history.outcomes)
+    assert alone.t > 5
+    assert beyond.sessions > 150
+    assert abs(beyond.t) < 3
+    beside = score_court(correlate_beyond(planted, [noise], history.outcomes), history.outcomes)
+    assert beside.t > 5
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_offspring_are_sentences_that_have_values(seed: int) -> None:
+    chance, words = Random(seed), list(list_words())
+    assert len({one.text for one in words}) == len(words)
+    for _ in range(20):
+        one = change(chance.choice(words), chance)
+        both = combine(one, chance.choice(words), chance)
+        assert prune(both, chance) in both.parts
+        if both.size <= MAX_SIZE:
+            assert np.isfinite(try_expression(both.express())).any(), both.text
+        assert eval_free(both) == both
+
+
+def eval_free(one: Sentence) -> Sentence:
+    """The sentence made again from what its parts say, as a plugin does."""
+    return Sentence(word=one.word, window=one.window, parts=tuple(eval_free(part) for part in one.parts))
