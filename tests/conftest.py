@@ -7,14 +7,18 @@ import gc
 import os
 import shutil
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest import runner
 from _pytest.unraisableexception import gc_collect_iterations_key
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many processes as cores run the tests already
+import polars as pl
+
 from tests import warm
 
 TOGETHER = ("tests/operation/", "tests/torture/")
@@ -143,13 +147,37 @@ def stay_on_one_core(number: int) -> None:
         os.sched_setaffinity(0, {cores[number % len(cores)]})
 
 
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> bool:
+    """Run a test and its fixtures within a query of polars.
+
+    A query is handed to a thread of polars and its answer handed back, which is a quarter of what the tests cost; one
+    that is asked within another is answered by the thread that asks.
+    """
+    ended: list[BaseException] = []
+
+    def run(rows: pl.DataFrame) -> pl.DataFrame:
+        try:
+            with children_of(item):
+                runner.pytest_runtest_protocol(item, nextitem)
+        except BaseException as error:  # an interrupt, or the end of the session: polars would tell it otherwise
+            ended.append(error)
+        return rows
+
+    pl.LazyFrame().map_batches(run).collect(engine="streaming")
+    if ended:
+        raise ended[0]
+    return True
+
+
+@contextmanager
+def children_of(item: pytest.Item) -> Iterator[None]:
     """The children of a test that is marked `cold`, and of the fixtures built for it, are fresh processes."""
     if item.get_closest_marker("cold") is None or not warm.is_installed():
-        return (yield)
+        yield
+        return
     warm.uninstall()
     try:
-        return (yield)
+        yield
     finally:
         warm.install()

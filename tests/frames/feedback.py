@@ -23,6 +23,7 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import extend
 from pipeline.market.sessions import Sessions
 from tests.frames.market import CALENDAR, DAY, moment
+from tests.frames.visible_rows import visible_rows
 
 Tables = dict[str, pl.DataFrame]
 """Table name -> rows: a lake in memory."""
@@ -31,21 +32,15 @@ Tables = dict[str, pl.DataFrame]
 def seen(read: Read, tables: Tables, at: Moment) -> pl.DataFrame:
     """What a stage sees of a table: the promise that `Read` makes, kept on a frame."""
     table = read.table
-    clock = pl.col(table.clock)
-    empty = table.for_columns(read.columns or ()).empty()
-    frame = tables.get(table.name, empty)
-    seen_to = at.session if read.upto == "session" else at.calendar.previous(at.since)
-    visible = [clock <= seen_to]
-    if read.lookback is not None:
-        visible.append(clock >= at.calendar.offset(at.since, -read.lookback))
-    if table.available:
-        visible.append(pl.col(table.available) <= at.as_of)
+    frame = tables.get(table.name)
+    if frame is None or frame.is_empty():
+        return table.for_columns(read.columns or ()).empty()[list(read.columns or table.columns)]
+    since = None if read.lookback is None else at.calendar.offset(at.since, -read.lookback)
+    until = at.session if read.upto == "session" else at.calendar.previous(at.since)
+    shown = visible_rows(table, frame).see([(since, until)], at.as_of)
     if read.where is not None:
-        visible.append(read.where)
-    shown = frame.lazy().filter(visible).sort(table.key)
-    if table.entity:
-        shown = shown.unique(table.entity, keep="last", maintain_order=True)
-    return shown.select(read.columns or list(table.for_columns(frame.columns).columns)).collect(engine="in-memory")
+        shown = shown.filter(read.where)
+    return shown[list(read.columns or table.for_columns(frame.columns).columns)]
 
 
 def run(stage: Stage, tables: Tables, at: Moment, params: object = None) -> pl.DataFrame:

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
 from lake.contract import Table
-from lake.storage.visibility import select_last_revisions
 from lake.tables import TABLES
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
@@ -39,6 +38,7 @@ from pipeline.trading.planning.rules import FIRST_RULES, RULES
 from pipeline.trading.review import decision_scores, reflect
 from tests.frames import market
 from tests.frames.sessions import weekday_sessions
+from tests.frames.visible_rows import visible_rows
 
 CALENDAR = weekday_sessions(date(2021, 3, 1), date(2022, 6, 30))
 DAYS = CALENDAR.days
@@ -194,30 +194,6 @@ def _select_none(table: str, columns: tuple[str, ...]) -> pl.DataFrame:
     return NO_ROWS[table].select(columns)
 
 
-class _Ordered(NamedTuple):
-    """A table's rows by its key, and what they reach over: a read that covers it need not look at each."""
-
-    rows: pl.DataFrame
-    revised: bool
-    """Whether any is a revision or withdrawn."""
-    first: date
-    last: date
-    known: datetime
-    """When the last of them became known."""
-
-    @classmethod
-    def of(cls, table: Table, rows: pl.DataFrame) -> _Ordered:
-        gone = table.withdrawal is not None and bool(rows[table.withdrawal].any())
-        revised = gone or (bool(table.entity) and rows["revision"].max() != 0)
-        known = datetime.min.replace(tzinfo=UTC) if table.available is None else rows[table.available].max()
-        clock = rows[table.clock]
-        return cls(rows.sort(table.key), revised, clock.min(), clock.max(), known)  # type: ignore[arg-type]
-
-    def lies_within(self, spans: Sequence[tuple[date | None, date]]) -> bool:
-        """Whether one span holds every row."""
-        return any((start is None or start <= self.first) and self.last <= end for start, end in spans)
-
-
 class World:
     """Tables in memory, and the trading stages run over them through their own declarations of what they read."""
 
@@ -233,13 +209,12 @@ class World:
         # One trade after the other, as most tests plan; those of whole books ask for theirs.
         self.params = params or TradingParams(planning=1)
         self.tables = dict(NO_ROWS)
-        self._sorted: dict[str, tuple[pl.DataFrame, _Ordered]] = {}
         self.add(MARKET_PRICES, market.prices(*bars, calendar=calendar))
 
     def copy(self) -> World:
         """The same world to go on from. Its frames are shared: none is ever changed."""
         other = copy(self)
-        other.tables, other._sorted = dict(self.tables), dict(self._sorted)
+        other.tables = dict(self.tables)
         return other
 
     def add(self, table: Table, rows: pl.DataFrame) -> None:
@@ -275,28 +250,11 @@ class World:
         until = moment.session if read.upto == "session" else moment.calendar.previous(moment.since)
         since = None if read.lookback is None else moment.calendar.offset(moment.since, -read.lookback)
         spans = join_spans(read.further(frames or {}, moment) if read.further else (), (since, until))
-        ordered = self._in_order(table)
-        met: list[pl.Expr] = []
-        if not ordered.lies_within(spans):
-            clock = pl.col(table.clock)
-            met.append(pl.any_horizontal(*[clock.is_between(a or date.min, b) for a, b in spans]))
-        if table.available is not None and not read.known_later and moment.as_of < ordered.known:
-            met.append(pl.col(table.available) <= moment.as_of)
-        shown = ordered.rows
-        if ordered.revised and not read.every_revision:
-            shown, met = select_last_revisions(shown.filter(met) if met else shown, table), []
-        met += [] if read.where is None else [read.where]
-        if not met:
-            return shown.select(read.columns) if read.columns else shown
-        return shown.lazy().filter(met).select(read.columns or shown.columns).collect(engine="in-memory")
-
-    def _in_order(self, table: Table) -> _Ordered:
-        """A table's rows by its key, and what they reach over: found out once as long as none is added."""
-        rows = self.tables[table.name]
-        kept = self._sorted.get(table.name)
-        if kept is None or kept[0] is not rows:
-            kept = self._sorted[table.name] = rows, _Ordered.of(table, rows)
-        return kept[1]
+        as_of = None if read.known_later else moment.as_of
+        shown = visible_rows(table, self.tables[table.name]).see(spans, as_of, every_revision=read.every_revision)
+        if read.where is not None:
+            shown = shown.filter(read.where)
+        return shown[list(read.columns)] if read.columns else shown
 
     def frames(self, stage: Stage, moment: Moment) -> dict[str, pl.DataFrame]:
         """What the runner would hand to a stage of all its tables, in order."""

@@ -181,6 +181,10 @@ def carry_out(order: dict[str, Any]) -> dict[str, Any]:
 
 def warm_up() -> None:
     """Import and work out all that every cycle needs, without starting a thread: a fork would not have it."""
+    import clarabel  # noqa: F401
+    import safetensors.torch  # noqa: F401
+    import scipy.sparse  # noqa: F401
+
     import pipeline.models.inference
     import pipeline.models.members.lstm_network  # noqa: F401
 

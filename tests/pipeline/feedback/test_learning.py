@@ -65,7 +65,7 @@ def test_a_planted_bias_is_flagged_corrected_measured_and_let_go_of_when_it_is_g
     assert life["readers"][-1].startswith(f"predict: {used.height:,} forecasts of 24 tickers")
 
 
-@pytest.mark.parametrize(("horizon", "scored"), [(5, 40), (20, 80)])
+@pytest.mark.parametrize(("horizon", "scored"), [(5, 40), pytest.param(20, 80, marks=pytest.mark.slow)])
 def test_a_planted_percent_is_flagged_at_every_horizon(horizon: int, scored: int) -> None:
     world = World(tickers=24, horizons=(horizon,), seed=2, stages=BIAS_ALONE)
     took = until(world, horizon + scored, lambda: bool(active(world)), bias=0.01)
@@ -88,12 +88,19 @@ def test_a_bias_of_forecasts_in_the_news_is_found_by_its_trait() -> None:
     assert used and all(":".join(trait) in traits for trait, traits in used)
 
 
-def test_no_score_tests_a_hypothesis_that_it_suggested() -> None:
+@pytest.fixture(scope="module")
+def one_ticker_biased() -> World:
+    """Forty sessions in which the forecasts of one ticker alone are biased. Tests only read it."""
     world = World(tickers=24, horizons=(1,), own=0.01, stages=BIAS_ALONE)
     planted = np.zeros(24)
     planted[5] = 0.015
     for _ in range(40):
         world.step(bias=planted)
+    return world
+
+
+def test_no_score_tests_a_hypothesis_that_it_suggested(one_ticker_biased: World) -> None:
+    world = one_ticker_biased
     steps = world.tables["hypotheses"].filter(pl.col("slice") == "T005").sort("session").to_dicts()
     registered, decided = steps[0], next(row for row in steps if row["status"] == "confirmed")
     scored = world.tables["prediction_accuracy"].filter(
@@ -133,14 +140,9 @@ def test_a_sectors_bias_is_laid_on_the_sector_and_not_on_its_neighbours() -> Non
     assert active(world, "ticker") == []
 
 
-def test_one_tickers_bias_is_found_among_the_others() -> None:
-    world = World(tickers=24, horizons=(1,), own=0.01, stages=BIAS_ALONE)
-    planted = np.zeros(24)
-    planted[5] = 0.015
-    for _ in range(40):
-        world.step(bias=planted)
-    assert active(world, "ticker") == ["T005"]
-    assert active(world) == []
+def test_one_tickers_bias_is_found_among_the_others(one_ticker_biased: World) -> None:
+    assert active(one_ticker_biased, "ticker") == ["T005"]
+    assert active(one_ticker_biased) == []
 
 
 def test_coverage_comes_back_within_sixty_sessions_of_a_change_of_volatility() -> None:

@@ -152,7 +152,9 @@ def assert_right_on_average(joined: pl.DataFrame, horizon: int) -> None:
 NONLINEAR = {"interaction": 0.3, "threshold": 0.4, "switching": 0.4}
 
 
-@pytest.mark.parametrize("part", NONLINEAR)
+@pytest.mark.parametrize(
+    "part", ["switching", *(pytest.param(one, marks=pytest.mark.slow) for one in ("interaction", "threshold"))]
+)
 def test_what_no_line_sees_can_be_forecast_and_is_right_on_average(part: str) -> None:
     alone = {name: NONLINEAR[name] if name == part else 0.0 for name in vars(Strengths())}
     source = market(names=64, history_sessions=600, strengths=Strengths(**alone))
