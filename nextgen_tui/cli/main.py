@@ -86,6 +86,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "impact": CommandEntry("impact", "List everything derived from a row, in every table."),
         "compare": CommandEntry("compare", "Compare an imported system's figures with the lake's."),
         "reproduce": CommandEntry("reproduce", "Recompute runs and compare every bit."),
+        "capsule": CommandEntry("capsule", "List what failed runs left, or do one again elsewhere."),
         "check": CommandEntry("check", "Look for what knows the future, or add the books up again."),
     },
     "Maintain": {

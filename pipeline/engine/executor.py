@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, partial
 from hashlib import sha256
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -23,6 +25,7 @@ from lake.tables.features import FEATURE_ROWS
 from pipeline.config.recorded import from_record
 from pipeline.config.settings import Settings
 from pipeline.engine.backfill import commit_fold
+from pipeline.engine.capsules.write_capsule import write_capsule
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.failures import StageFailedError, describe_error
 from pipeline.engine.stage import Condition, Moment, Read, Stage, join_spans
@@ -109,7 +112,7 @@ class Executor:
         except Exception as error:  # whatever a stage raises ends this piece of work and is recorded in words
             failed = replace(run, status="failed", error=describe_error(error), seconds=perf_counter() - clock)
             record_failure(self.lake, failed)
-            raise StageFailedError(failed) from error
+            raise StageFailedError(failed, self._leave_capsule(stage, failed, error)) from error
         run = replace(run, output_version=written.version, written=written.rows, seconds=perf_counter() - clock)
         about = {"run_id": run.run_id, "stage": stage.name, "cycle_id": work.cycle_id, "session": recipe.session}
         log.info("%s of %s: %d rows in %.2f s", stage.name, recipe.session, run.rows, run.seconds, extra=about)
@@ -154,6 +157,17 @@ class Executor:
         """Whether a condition holds at a session, where the stage would run."""
         moment = self._moment(stage, (session, session))
         return condition.holds(self._read(Read(condition.table), self.lake.newest(condition.table), moment, {}))
+
+    def _leave_capsule(self, stage: Stage, failed: Run, error: Exception) -> Path | None:
+        """Put a failed run with all it saw in a file; a failure of that must not hide the run's own."""
+        frames: dict[str, pl.DataFrame] = {}
+        with suppress(Exception):  # what failed may be the reading
+            frames, _ = self.read_inputs(stage, failed.recipe)
+        try:
+            return write_capsule(self.lake.path, failed, error, frames, self.settings)
+        except Exception:  # a full disk, a frame that cannot be written: the run's failure counts
+            log.warning("no capsule of %s could be written", failed.run_id, exc_info=True)
+            return None
 
     def _write(self, work: Work, stage: Stage, rows: pl.DataFrame, run: Run) -> CommitResult:
         recipe = {"run": run.row()}

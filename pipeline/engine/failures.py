@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from lake.errors import BusyError, LakeError, StorageError
 from lake.publication import record_failure
@@ -22,9 +23,11 @@ MAX_ERROR = 3_900
 class StageFailedError(Exception):
     """A stage raised; the lake is as it was published before. The cause is the exception it raised."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, capsule: Path | None = None) -> None:
         super().__init__(f"stage {run.recipe.stage} failed for session {run.recipe.session}: {run.error}")
         self.run = run
+        self.capsule = capsule
+        """The file that holds all it saw; None where none could be written."""
 
 
 class CycleOrderError(LakeError):

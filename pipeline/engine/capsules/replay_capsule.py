@@ -1,0 +1,181 @@
+"""Does again what a capsule holds: the same stage, on the same frames, under the same settings, anywhere."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lake.errors import LakeError
+from lake.migrations import FORMAT
+from lake.runs import Recipe, Run
+from pipeline.config import ConfigError
+from pipeline.config.resolving import resolve
+from pipeline.config.settings import Settings
+from pipeline.engine.capsules.write_capsule import CONTENT, FRAMES, SETTINGS, TRACE, VERSION
+from pipeline.engine.code_fingerprint import code_fingerprint
+from pipeline.engine.executor import CURRENCY, EXTENSIONS, find_test_window, parse_params
+from pipeline.engine.stage import Moment, Stage
+from pipeline.engine.stages import find_stage
+from pipeline.market.sessions import exchange_sessions
+from pipeline.plugins.plugins import Plugins
+
+MAX_UNPACKED = 1 << 30
+"""Bytes that a capsule may unpack to."""
+
+
+class CapsuleError(LakeError):
+    """A capsule cannot be read or replayed."""
+
+
+@dataclass(frozen=True)
+class Capsule:
+    """A failed run with what it saw."""
+
+    run: Run
+    error: str
+    trace: str
+    settings: Settings
+    missing: tuple[str, ...]
+    """Tables whose rows did not fit into it."""
+    frames: Mapping[str, pl.DataFrame]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CapsuleReplay:
+    """What came of doing it again."""
+
+    stage: str
+    session: date
+    error: str
+    """Then."""
+    again: str
+    """Now; empty where it did not fail."""
+    rows: int | None
+    """What it gave where it did not fail."""
+    code_changed: bool
+    """Whether the stage's code is another one than then."""
+
+    @property
+    def is_same(self) -> bool:
+        """Whether it failed as it did."""
+        return self.again == self.error
+
+
+def read_capsule(path: Path) -> Capsule:
+    """Read a capsule; what is in it counts as hostile until it is checked.
+
+    Raises:
+        CapsuleError: if it is none, damaged, or made by another version.
+    """
+    try:
+        with zipfile.ZipFile(path) as file:
+            if sum(one.file_size for one in file.infolist()) > MAX_UNPACKED:
+                raise CapsuleError(f"{path} would unpack to more than {MAX_UNPACKED:,} bytes; it is no capsule of ours")
+            content = json.loads(file.read(CONTENT))
+            _require_version(path, content)
+            run = _read_run(content["run"])
+            frames = _read_frames(path, file, find_stage(run.recipe.stage))
+            settings = _read_settings(file.read(SETTINGS))
+            trace = file.read(TRACE).decode("utf-8", errors="replace")
+            return Capsule(run, str(content["error"]), trace, settings, tuple(map(str, content["missing"])), frames)
+    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, OSError, ConfigError) as error:
+        raise CapsuleError(f"{path} is no capsule that can be read ({error}); copy it anew") from error
+
+
+def replay_capsule(capsule: Capsule) -> CapsuleReplay:
+    """Run the stage again on what the capsule has.
+
+    Raises:
+        CapsuleError: if it needs what is not in it: an answer from outside, rows that did not fit, plugins.
+    """
+    recipe = capsule.run.recipe
+    stage = find_stage(recipe.stage)
+    _require_all(capsule, stage)
+    moment = _moment(capsule.settings, stage, recipe)
+    again, rows = "", None
+    try:
+        given = [capsule.frames[read.table.name] for read in stage.reads]
+        rows = stage.writes.check(stage.function(*given, moment, parse_params(stage, recipe.params))).height
+    except Exception as error:  # whatever it raised then, it may raise now
+        again = f"{type(error).__name__}: {error}"
+    changed = code_fingerprint(stage) != recipe.code
+    return CapsuleReplay(
+        stage=stage.name, session=recipe.session, error=capsule.error, again=again, rows=rows, code_changed=changed
+    )
+
+
+# ---- inner workings
+
+
+def _require_version(path: Path, content: Mapping[str, Any]) -> None:
+    if content["version"] != VERSION or content["format"] != FORMAT:
+        raise CapsuleError(
+            f"{path} was made by another version (capsule {content['version']}, lake format {content['format']}; this"
+            f" program has {VERSION} and {FORMAT}); replay it with the program that its run names"
+        )
+
+
+def _read_run(row: dict[str, Any]) -> Run:
+    days = {name: date.fromisoformat(row[name]) for name in ("session", "since")}
+    times = {name: datetime.fromisoformat(row[name]) for name in ("as_of", "started_at")}
+    return Run.from_row(row | days | times)
+
+
+def _read_settings(text: bytes) -> Settings:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / SETTINGS
+        path.write_bytes(text)
+        return resolve(Settings, path, {}).settings
+
+
+def _read_frames(path: Path, file: zipfile.ZipFile, stage: Stage) -> dict[str, pl.DataFrame]:
+    """The frames of tables that the stage reads, each with the columns that it asks for."""
+    there = set(file.namelist())
+    frames = {}
+    for read in stage.reads:
+        name = f"{FRAMES}{read.table.name}.parquet"
+        if name in there:
+            frame = pl.read_parquet(io.BytesIO(file.read(name)))
+            wanted = set(read.columns or read.table.columns)
+            if not wanted <= set(frame.columns) and read.table.further is None:
+                lacking = sorted(wanted - set(frame.columns))
+                raise CapsuleError(f"{path}: its {read.table.name} lacks the column {lacking[0]}; copy it anew")
+            frames[read.table.name] = frame
+    return frames
+
+
+def _require_all(capsule: Capsule, stage: Stage) -> None:
+    if stage.kind == "landing":
+        raise CapsuleError(f"{stage.name} asks the world, and its answer is not in a capsule; read its traceback")
+    if lacking := [read.table.name for read in stage.reads if read.table.name not in capsule.frames]:
+        why = "did not fit into it" if set(lacking) <= set(capsule.missing) else "could not be read then"
+        raise CapsuleError(f"{', '.join(lacking)} {why}; replay the run where the lake is (`nextgen reproduce`)")
+    if capsule.run.recipe.plugins:
+        files = ", ".join(capsule.run.recipe.plugins)
+        raise CapsuleError(f"the run used plugins ({files}), whose code is not in a capsule; replay it where they are")
+
+
+def _moment(settings: Settings, stage: Stage, recipe: Recipe) -> Moment:
+    market = settings.market
+    calendar = market.changes.apply(exchange_sessions(market.exchange), recipe.as_of.date())
+    plugins = Plugins.load((), calendar, settings.plugins.feature_sets)
+    return Moment(
+        session=recipe.session,
+        since=recipe.since,
+        as_of=recipe.as_of,
+        seed=recipe.seed,
+        versions=recipe.inputs,
+        calendar=calendar,
+        currency=recipe.params.get(CURRENCY, ""),
+        extensions=plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
+        test_from=find_test_window(stage, recipe.params),
+    )
