@@ -96,6 +96,32 @@ def promote_command(invocation: Invocation, name: str, variant: str, reason: str
     invocation.output.record({"experiment": name, "variant": variant, "settings": settings})
 
 
+@command.command("card", cls=ReadingCommand)
+@click.argument("name")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page that needs nothing else.")
+@click.option("--markdown", type=click.Path(dir_okay=False, path_type=Path), help="Write it as Markdown.")
+@pass_invocation
+def card_command(invocation: Invocation, name: str, html: Path | None, markdown: Path | None) -> None:
+    """Tell the whole of an experiment: question, data, results, references, and how much may be concluded.
+
+    What is missing (sessions put aside, costs, a benchmark, results) caps the conclusion.
+    """
+    from lake.access import write_output
+    from nextgen_tui.cli.version import describe_version
+    from nextgen_tui.research.card_page import write_html, write_markdown
+    from pipeline.research.card import write_card
+    from pipeline.research.experiments import find_experiment
+
+    card = write_card(invocation.lake, invocation.settings, find_experiment(invocation.lake, name))
+    text = write_markdown(card, describe_version())
+    for path, content in ((html, write_html), (markdown, write_markdown)):
+        if path is not None:
+            write_output(path, content(card, describe_version()))
+    invocation.output.show(text)
+    told = {"name": name, "conclusion": card.conclusion, "missing": list(card.caps), "markdown": text}
+    invocation.output.record(told)
+
+
 def _show(invocation: Invocation, spec: Spec) -> None:
     from dataclasses import asdict
 

@@ -24,9 +24,10 @@ from pipeline.research import ResearchError
 from pipeline.research.compare_runs import RunComparison, Side, compare_runs
 from pipeline.research.holdout import count_openings, count_trials, refuse_holdout
 from pipeline.research.merging import Merge, merge_branch
+from pipeline.research.recording import record
 from pipeline.research.spec import Spec, Variant, read_spec
-from pipeline.research.variant_branch import find_eve, make_variant
-from pipeline.research.variant_processes import Finished, Told, run_variants
+from pipeline.research.variants.variant_branch import find_eve, make_variant
+from pipeline.research.variants.variant_processes import Finished, Told, run_variants
 from pipeline.trading.review.performance import deflated_sharpe
 
 
@@ -55,7 +56,7 @@ def register(lake: Lake, spec: Spec) -> dict[str, Any]:
         "looks": count_openings(lake),
         "spec": spec.text,
     }
-    lake.commit(EXPERIMENTS, EXPERIMENTS.check(pl.DataFrame([row], schema=EXPERIMENTS.schema)), spec.name, {})
+    record(lake, EXPERIMENTS, spec.name, [row])
     return row
 
 
@@ -203,8 +204,7 @@ def _record(
         "taken": finished.taken,
         "seconds": finished.seconds,
     }
-    rows = EXPERIMENT_RESULTS.check(pl.DataFrame([row], schema=EXPERIMENT_RESULTS.schema))
-    lake.commit(EXPERIMENT_RESULTS, rows, f"{spec.name}/{variant.name}", {})
+    record(lake, EXPERIMENT_RESULTS, f"{spec.name}/{variant.name}", [row])
     return row
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
-import polars as pl
-
 from lake.store import Lake
 from lake.tables.research import EXPERIMENTS, HOLDOUT_OPENINGS
 from pipeline.config.settings import Settings
 from pipeline.control.operator.trading_switches import who_decides
 from pipeline.research import ResearchError
+from pipeline.research.recording import record
 
 
 def holdout_of(settings: Settings) -> date | None:
@@ -57,8 +56,7 @@ def open_holdout(lake: Lake, settings: Settings, reason: str, now: datetime | No
         "reason": reason,
         "trials": count_trials(lake),
     }
-    rows = HOLDOUT_OPENINGS.check(pl.DataFrame([row], schema=HOLDOUT_OPENINGS.schema))
-    lake.commit(HOLDOUT_OPENINGS, rows, str(row["opening_id"]), {})
+    record(lake, HOLDOUT_OPENINGS, str(row["opening_id"]), [row])
     return count_openings(lake)
 
 

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-import polars as pl
-
 from lake.branches.branch import MAIN, Branch, find_branch
 from lake.publication import find_unpublished
 from lake.store import Lake
@@ -24,6 +22,7 @@ from pipeline.control.operator.trading_switches import who_decides
 from pipeline.engine.runner import Runner
 from pipeline.reading.mandate_fields import write_value
 from pipeline.research import ResearchError
+from pipeline.research.recording import record
 from pipeline.trading.mandates.mandate import Mandate
 
 
@@ -113,8 +112,7 @@ def _record(lake: Lake, merge: Merge, reason: str, mandate_id: str | None, now: 
         "settings": json.dumps({key: [was, new] for key, was, new in merge.settings}, default=str),
         "mandate_id": mandate_id,
     }
-    rows = BRANCH_MERGES.check(pl.DataFrame([row], schema=BRANCH_MERGES.schema))
-    lake.commit(BRANCH_MERGES, rows, str(row["merge_id"]), {})
+    record(lake, BRANCH_MERGES, str(row["merge_id"]), [row])
 
 
 def _changed_mandate(lake: Lake, there: Lake, branch: Branch) -> dict[str, str]:

@@ -18,7 +18,7 @@ from pipeline.market.sessions import Sessions
 from pipeline.research import ResearchError
 from pipeline.research.compare_runs import RunComparison, Side, compare_runs
 from pipeline.research.holdout import refuse_holdout
-from pipeline.research.variant_branch import make_variant, run_variant
+from pipeline.research.variants.variant_branch import make_variant, run_variant
 
 
 def ask_what_if(

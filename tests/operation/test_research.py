@@ -29,6 +29,7 @@ from pipeline.config.toml_document import toml_document, write_document
 from pipeline.engine.runner import Runner
 from pipeline.plugins.plugins import Plugins
 from pipeline.research import ResearchError
+from pipeline.research.card import write_card
 from pipeline.research.compare_runs import Side, compare_runs
 from pipeline.research.experiments import (
     find_experiment,
@@ -43,8 +44,8 @@ from pipeline.research.merging import merge_branch, plan_merge
 from pipeline.research.proposing.factor_history import read_history
 from pipeline.research.proposing.propose import name_feature, propose, write_plugin
 from pipeline.research.spec import read_spec
-from pipeline.research.variant_branch import make_variant
-from pipeline.research.variant_replay import VariantReplay
+from pipeline.research.variants.variant_branch import make_variant
+from pipeline.research.variants.variant_replay import VariantReplay
 from pipeline.research.what_if import ask_what_if
 from tests.copies import copy_lake
 from tests.operation.conftest import Operation
@@ -292,3 +293,19 @@ def test_outcomes_are_what_the_bars_after_a_session_say(lake: Lake, operation: O
     raw = history.outcomes.returns[at] - history.outcomes.returns[at, 3] + own
     level = float(np.nanmean(np.where(history.outcomes.member[at], raw, np.nan)))
     assert history.outcomes.returns[at, 3] == pytest.approx(own - level)
+
+
+def test_a_card_tells_what_the_data_is_and_what_is_missing(lake: Lake, operation: Operation) -> None:
+    spec = read_spec(spec_text(operation))
+    register(lake, spec)
+    card = write_card(lake, settings_of(lake), spec)
+    universe = lake.read(TABLES["ticker_universe"]).filter(
+        pl.col("session") == operation.sessions[-1], pl.col("member")
+    )
+    assert (card.sessions, card.names, card.source, card.trials) == (3, universe.height, "simulated", 2)
+    assert card.caps[0].startswith("no session was put aside")
+    assert {"the market is simulated", "3 sessions are few", "2 variants have no result"} <= set(card.caps)
+    assert {one.name for one in card.references} >= {"book", "equal weight", "cash"}
+    value = lake.read(PORTFOLIO_VALUE).sort("session")["nav"].cast(float)
+    assert card.references[0].total_return == pytest.approx(value[-1] / value[-4] - 1)
+    assert card.conclusion == "Nothing may be concluded: no variant has a result yet."

@@ -20,6 +20,7 @@ from pipeline.research.proposing.court import largest_p
 from pipeline.research.proposing.factor_history import FactorHistory, read_history
 from pipeline.research.proposing.grammar import Sentence
 from pipeline.research.proposing.search import TriedFactor, search
+from pipeline.research.recording import record
 
 RATE = 0.05
 """Chance of keeping any worthless factor, over all proposals ever made in a lake."""
@@ -74,55 +75,45 @@ class _Recorder:
     def announce(self, batch: Sequence[tuple[Sentence, tuple[str, ...]]]) -> None:
         """Record proposals before they are tried."""
         self.finish()
-        rows = []
-        for proposal, parents in batch:
-            self._count += 1
-            if proposal.text not in self._told:
-                rows.append(
-                    {
-                        "search_id": self.name,
-                        "proposal": proposal.text,
-                        "proposed_at": datetime.now(UTC),
-                        "number": self._count,
-                        "parents": list(parents),
-                        "formula": proposal.express().text,
-                        "horizon": self.horizon,
-                        "last": self.last,
-                        "kill": f"p above {self.most:.2g} in the court, or nothing beyond what is kept",
-                    }
-                )
-        if rows:
-            frame = FACTOR_PROPOSALS.check(pl.DataFrame(rows, schema=FACTOR_PROPOSALS.schema))
-            self.lake.commit(FACTOR_PROPOSALS, frame, f"{self.name}/proposed/{self._count}", {})
+        numbered = list(enumerate(batch, self._count + 1))
+        self._count += len(batch)
+        rows = [self._row(number, *one) for number, one in numbered if one[0].text not in self._told]
+        record(self.lake, FACTOR_PROPOSALS, f"{self.name}/proposed/{self._count}", rows)
+
+    def _row(self, number: int, proposal: Sentence, parents: tuple[str, ...]) -> dict[str, object]:
+        return {
+            "search_id": self.name,
+            "proposal": proposal.text,
+            "proposed_at": datetime.now(UTC),
+            "number": number,
+            "parents": list(parents),
+            "formula": proposal.express().text,
+            "horizon": self.horizon,
+            "last": self.last,
+            "kill": f"p above {self.most:.2g} in the court, or nothing beyond what is kept",
+        }
 
     def keep(self, judged: TriedFactor) -> None:
         """Take note of a result; it is written with the others of its batch."""
-        if judged.proposal.text not in self._judged:
-            scores = {
-                "ic_search": judged.searched.ic,
-                "t_search": judged.searched.t,
-                "ic": judged.tried.ic,
-                "t": judged.tried.t,
-                "p": judged.tried.p,
-            }
-            self._waiting.append(
-                {
-                    "search_id": self.name,
-                    "proposal": judged.proposal.text,
-                    "judged_at": datetime.now(UTC),
-                    **{key: value if isfinite(value) else None for key, value in scores.items()},
-                    "sessions": judged.tried.sessions,
-                    "max_p": self.most,
-                    "verdict": judged.verdict,
-                }
-            )
+        if judged.proposal.text in self._judged:
+            return
+        searched, tried = judged.searched, judged.tried
+        scores = {"ic_search": searched.ic, "t_search": searched.t, "ic": tried.ic, "t": tried.t, "p": tried.p}
+        result: dict[str, object] = {
+            "search_id": self.name,
+            "proposal": judged.proposal.text,
+            "judged_at": datetime.now(UTC),
+            **{key: value if isfinite(value) else None for key, value in scores.items()},
+            "sessions": tried.sessions,
+            "max_p": self.most,
+            "verdict": judged.verdict,
+        }
+        self._waiting.append(result)
 
     def finish(self) -> None:
         """Write what waits."""
-        if self._waiting:
-            frame = FACTOR_RESULTS.check(pl.DataFrame(self._waiting, schema=FACTOR_RESULTS.schema))
-            self.lake.commit(FACTOR_RESULTS, frame, f"{self.name}/judged/{self._count}", {})
-            self._waiting = []
+        record(self.lake, FACTOR_RESULTS, f"{self.name}/judged/{self._count}", self._waiting)
+        self._waiting = []
 
 
 def list_kept(lake: Lake) -> pl.DataFrame:

@@ -20,7 +20,7 @@ from pipeline.engine.runner import Progress, silent
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import CHAMPION_CHOSEN, REPORT, STAGES, TRAINING, TRAINING_DUE
 from pipeline.engine.work import Work
-from pipeline.research.variant_executor import VariantExecutor
+from pipeline.research.variants.variant_executor import VariantExecutor
 
 BY_NAME = {stage.name: stage for stage in STAGES}
 

@@ -17,7 +17,7 @@ from pipeline.config.resolving import DEFAULT, values_of
 from pipeline.config.toml_document import toml_document, write_document
 from pipeline.engine.runner import Progress, silent
 from pipeline.research import ResearchError
-from pipeline.research.variant_replay import Replayed, VariantReplay
+from pipeline.research.variants.variant_replay import Replayed, VariantReplay
 
 
 def find_eve(lake: Lake, first: date, last: date) -> date:

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import perf_counter
 
 from pipeline.engine.child_command import python_command
-from pipeline.research.variant_branch import run_variant
+from pipeline.research.variants.variant_branch import run_variant
 
 Told = Callable[[str, int, int], None]
 """Told which variant is at which session, of how many."""
@@ -53,7 +53,7 @@ def run_variants(
 def _run(parent: Path, branch: Path, last: date, told: Told) -> Finished:
     begun, answer = perf_counter(), {"computed": 0, "taken": 0}
     with subprocess.Popen(
-        python_command("pipeline.research.variant_processes", parent, branch, last.isoformat()),
+        python_command("pipeline.research.variants.variant_processes", parent, branch, last.isoformat()),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
