@@ -15,8 +15,11 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.option("--from", "first", type=DAY, help="First session (default: the second that the lake has run).")
 @click.option("--to", "last", type=DAY, help="Last session (default: the last that the lake has run).")
 @click.option("--keep", metavar="NAME", default="", help="Keep the branch that it was tried on, under this name.")
+@click.option("--code", is_flag=True, help="Compute stages too whose code alone has changed since they ran.")
 @pass_invocation
-def command(invocation: Invocation, chosen: tuple[str, ...], first: date | None, last: date | None, keep: str) -> None:
+def command(
+    invocation: Invocation, chosen: tuple[str, ...], first: date | None, last: date | None, keep: str, code: bool
+) -> None:
     """Run past sessions again under other settings, and compare.
 
     The lake itself is not touched: the sessions run on a branch that is taken away afterwards. Only stages whose
@@ -39,6 +42,7 @@ def command(invocation: Invocation, chosen: tuple[str, ...], first: date | None,
             last,
             keep,
             progress,
+            tries_code=code,
         )
     invocation.output.show(show_comparison(compared))
     if keep:

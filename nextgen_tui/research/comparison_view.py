@@ -28,6 +28,9 @@ def _parts(compared: RunComparison) -> Iterator[RenderableType]:
     yield Text(safe_text(compared.sentence, 600), STYLES[compared.verdict])
     if compared.difference is not None:
         yield Text(f"They first differ at {safe_text(compared.difference.describe(compared.names), 600)}.")
+    if compared.code and compared.settings:
+        stages = ", ".join(compared.code[:8])
+        yield Text(f"The code of {stages} has changed as well; what-if without --set tells what that does.", "yellow")
     if compared.looks:
         yield Text(f"The holdout has been opened {formats.whole(compared.looks)} times.", "yellow")
     if compared.settings:
@@ -114,6 +117,7 @@ def record_comparison(compared: RunComparison) -> dict[str, Any]:
         "first_difference": None
         if found is None
         else {**vars(found), "key": dict(found.key), "sentence": found.describe(compared.names)},
+        "other_code": list(compared.code),
         "holdout_openings": compared.looks,
         "equity": compared.equity.to_dicts(),
     }

@@ -16,7 +16,7 @@ from pipeline.config.resolving import values_of
 from pipeline.config.settings import Settings
 from pipeline.market.annual_sessions import sessions_per_year
 from pipeline.market.sessions import Sessions
-from pipeline.research.first_difference import FirstDifference, find_first_difference
+from pipeline.research.first_difference import FirstDifference, find_first_difference, find_other_code
 from pipeline.research.holdout import count_openings
 from pipeline.research.paired import PairedDifference, compare_pairs
 from pipeline.text_format import counted
@@ -55,6 +55,8 @@ class RunComparison:
     difference: FirstDifference | None
     metric: str
     """By which the verdict is given."""
+    code: tuple[str, ...] = ()
+    """Stages that ran with other code in the other: some of the difference may be theirs."""
     looks: int = 0
     """Times that the holdout was opened in the first one's lake."""
 
@@ -140,6 +142,7 @@ def compare_runs(
         equity=_grow(books[0], books[1]),
         difference=find_first_difference(one.lake, other.lake, days[0], days[-1]),
         metric=metric,
+        code=find_other_code(one.lake, other.lake, days[0], days[-1]),
         looks=count_openings(one.lake),
     )
     found.figure(metric)

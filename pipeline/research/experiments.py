@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -88,10 +89,10 @@ def run_experiment(
     base = open_base(lake, spec.base)
     done = set(list_results(lake, spec.name)["variant"])
     left = {name_branch(spec, one): one for one in spec.variants if one.name not in done}
-    paths = [
-        make_variant(base, name, spec.first, spec.last, one.settings, spec.question, resumes=True).path
-        for name, one in left.items()
-    ]
+    paths: dict[Path, bool] = {}
+    for name, one in left.items():
+        made = make_variant(base, name, spec.first, spec.last, one.settings, spec.question, resumes=True)
+        paths[made.path] = not one.settings  # a variant without settings tries the code of today
     failed = []
     for finished in run_variants(base.path, paths, spec.last, workers, told):
         if finished.error:

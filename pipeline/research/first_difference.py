@@ -26,6 +26,7 @@ ASKED = (
     "started_at",
     "output_table",
     "output_version",
+    "code",
 )
 
 
@@ -76,6 +77,13 @@ def find_first_difference(one: Lake, other: Lake, first: date, last: date) -> Fi
         if found := _compare_rows(one, other, table, versions, row["when"], row["stage"]):
             return found
     return None
+
+
+def find_other_code(one: Lake, other: Lake, first: date, last: date) -> tuple[str, ...]:
+    """Return the stages that ran with other code in the other lake, for sessions of a span, by their names."""
+    done = [_read_runs(lake, first, last) for lake in (one, other)]
+    both = done[0].join(done[1], on=["cycle_id", "stage"], suffix="_other")
+    return tuple(both.filter(pl.col("code") != pl.col("code_other"))["stage"].unique().sort())
 
 
 def _read_runs(lake: Lake, first: date, last: date) -> pl.DataFrame:

@@ -84,15 +84,15 @@ def merge_branch(runner: Runner, name: str, reason: str, now: datetime | None = 
         )
     if not reason.strip():
         raise ResearchError("say why it is merged; it is recorded with what it changes")
-    words = f"merged from the branch {name}: {reason}"
-    mandate_id = None
-    if merge.mandate:
-        mandate_id = set_mandate(runner, merge.mandate, words, "cli").mandate_id
+    merge_id = f"merge-{uuid4().hex[:12]}"
+    # What is recorded first is told even if a crash comes after it; the same call then brings what is still lacking.
+    _record(lake, merge, reason, merge_id, now or datetime.now(UTC))
     if merge.settings:
         loaded = load(find_branch(lake.path, name).path, {})
         values = [(key, value) for key, value in values_of(loaded.settings) if loaded.origins[key] != DEFAULT]
         write_document(lake.path, toml_document(values))
-    _record(lake, merge, reason, mandate_id, now or datetime.now(UTC))
+    if merge.mandate:
+        set_mandate(runner, merge.mandate, f"merged from the branch {name}: {reason}", "cli", mandate_id=merge_id)
     return merge
 
 
@@ -102,30 +102,32 @@ def read_config(lake: Lake) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def _record(lake: Lake, merge: Merge, reason: str, mandate_id: str | None, now: datetime) -> None:
+def _record(lake: Lake, merge: Merge, reason: str, merge_id: str, now: datetime) -> None:
     row = {
-        "merge_id": f"merge-{uuid4().hex[:12]}",
+        "merge_id": merge_id,
         "merged_at": now,
         "merged_by": who_decides(),
         "branch": merge.branch,
         "reason": reason,
         "settings": json.dumps({key: [was, new] for key, was, new in merge.settings}, default=str),
-        "mandate_id": mandate_id,
+        "mandate_id": merge_id if merge.mandate else None,
     }
-    record(lake, BRANCH_MERGES, str(row["merge_id"]), [row])
+    record(lake, BRANCH_MERGES, merge_id, [row])
 
 
 def _changed_mandate(lake: Lake, there: Lake, branch: Branch) -> dict[str, str]:
     """The fields of the mandate that were set on the branch."""
     if there.newest(MANDATES) == branch.versions.get(MANDATES.name, 0):
         return {}
+    default = load(lake.path, os.environ).settings.trading.mandate
+    before, wanted = (standing_mandate(one, default).mandate for one in (lake, there))
+    if before == wanted:
+        return {}
     if lake.newest(MANDATES) != branch.versions.get(MANDATES.name, 0):
         raise ResearchError(
             f"a mandate was set on {MAIN} and another one on {branch.name} since it left; they cannot both stand: set"
             " the one you want with `nextgen mandate set`"
         )
-    default = load(lake.path, os.environ).settings.trading.mandate
-    before, wanted = (standing_mandate(one, default).mandate for one in (lake, there))
     return {
         field.name: write_value(getattr(wanted, field.name))
         for field in fields(Mandate)

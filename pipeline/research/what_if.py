@@ -30,6 +30,8 @@ def ask_what_if(
     last: date | None = None,
     keep: str = "",
     progress: Progress = silent,
+    *,
+    tries_code: bool = False,
 ) -> RunComparison:
     """Run sessions that the lake has run again under other settings, and compare; what cannot differ is not computed.
 
@@ -42,6 +44,7 @@ def ask_what_if(
         last: the last one; the lake's last where None.
         keep: name of the branch that is left; it is taken away where empty.
         progress: told of each session.
+        tries_code: whether stages are computed whose code alone has changed since they ran; so without `chosen`.
 
     Raises:
         ResearchError: if the lake has not run those sessions, or they are put aside.
@@ -55,7 +58,7 @@ def ask_what_if(
     name = keep or f"what-if-{uuid4().hex[:8]}"
     branch = make_variant(lake, name, first, last, chosen, "what if")
     try:
-        run_variant(lake.path, branch.path, last, progress)
+        run_variant(lake.path, branch.path, last, progress, tries_code=tries_code or not chosen)
         there = Side("what-if", Lake.open(branch.path), load(branch.path, {}).settings)
         return compare_runs(Side(MAIN, lake, settings), there, calendar, first, last)
     finally:

@@ -20,15 +20,17 @@ from lake.tables import TABLES
 from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import RUNS
 from lake.tables.models import MODEL_REGISTRY
-from lake.tables.research import EXPERIMENTS, FACTOR_PROPOSALS, FACTOR_RESULTS
+from lake.tables.research import BRANCH_MERGES, EXPERIMENTS, FACTOR_PROPOSALS, FACTOR_RESULTS
+from lake.tables.trading import MANDATES
 from pipeline.config.check_values import Given
 from pipeline.config.loading import choice, load
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import ResearchParams, Settings
 from pipeline.config.toml_document import toml_document, write_document
+from pipeline.control.operator.mandates import set_mandate
 from pipeline.engine.runner import Runner
 from pipeline.plugins.plugins import Plugins
-from pipeline.research import ResearchError
+from pipeline.research import ResearchError, merging
 from pipeline.research.card import write_card
 from pipeline.research.compare_runs import Side, compare_runs
 from pipeline.research.experiments import (
@@ -309,3 +311,52 @@ def test_a_card_tells_what_the_data_is_and_what_is_missing(lake: Lake, operation
     value = lake.read(PORTFOLIO_VALUE).sort("session")["nav"].cast(float)
     assert card.references[0].total_return == pytest.approx(value[-1] / value[-4] - 1)
     assert card.conclusion == "Nothing may be concluded: no variant has a result yet."
+
+
+@pytest.mark.parametrize("at", ["settings", "mandate"])
+def test_a_merge_that_was_cut_off_is_told_and_ended_by_the_same_call(
+    lake: Lake, operation: Operation, monkeypatch: pytest.MonkeyPatch, at: str
+) -> None:
+    branch = make_variant(lake, "both", operation.sessions[1], operation.sessions[-1], COSTS, "")
+    there = Runner(Lake.open(branch.path), load(branch.path, {}).settings)
+    set_mandate(there, {"active_risk": "0.03"}, "less risk", "cli")
+    before, runner = everything(lake), Runner(lake, settings_of(lake))
+    with monkeypatch.context() as patch:
+        patch.setattr(merging, "write_document" if at == "settings" else "set_mandate", crash)
+        with pytest.raises(KeyboardInterrupt):
+            merge_branch(runner, "both", "it was better")
+    assert lake.read(BRANCH_MERGES).height == 1
+    merge_branch(Runner(lake, settings_of(lake)), "both", "it was better")
+    assert settings_of(lake).trading.costs.half_spread == 0.002
+    assert lake.read(MANDATES)["active_risk"].to_list() == [0.03]
+    assert plan_merge(lake, "both").is_empty
+    assert everything(lake) == before, "what was done does not change"
+
+
+def crash(*_: object, **__: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_two_mandates_since_the_fork_do_not_both_stand(lake: Lake, operation: Operation) -> None:
+    branch = make_variant(lake, "both", operation.sessions[1], operation.sessions[-1], {}, "")
+    there = Runner(Lake.open(branch.path), load(branch.path, {}).settings)
+    set_mandate(there, {"active_risk": "0.03"}, "less risk", "cli")
+    set_mandate(Runner(lake, settings_of(lake)), {"active_risk": "0.05"}, "some risk", "cli")
+    with pytest.raises(ResearchError, match="cannot both stand"):
+        plan_merge(lake, "both")
+
+
+def test_code_alone_is_tried_where_it_is_asked_for(lake: Lake, operation: Operation) -> None:
+    """Runs of another version of the program: their stages are computed only where code is what is tried."""
+    first, last = operation.sessions[1], operation.sessions[2]
+    changed = lake.read(RUNS).with_columns(code=pl.lit("0" * 64))
+    with lake.lock("another version"):
+        lake.rewrite(RUNS, changed, date.min, "rewritten", {})
+    computed = {}
+    for tries_code in (False, True):
+        branch = make_variant(lake, f"code-{tries_code}".lower(), first, last, {}, "")
+        replay = VariantReplay(Lake.open(branch.path), lake, settings_of(lake), tries_code=tries_code)
+        computed[tries_code] = sum(one.computed for one in replay.run(last))
+    assert computed[False] == 0
+    assert computed[True] > 50
+    assert everything(Lake.open(branch.path)) == everything(Lake.open(branch.path.with_name("code-false")))

@@ -56,12 +56,22 @@ def make_variant(
     return branch
 
 
-def run_variant(parent: Path, branch: Path, last: date, progress: Progress = silent) -> list[Replayed]:
+def run_variant(
+    parent: Path, branch: Path, last: date, progress: Progress = silent, *, tries_code: bool = False
+) -> list[Replayed]:
     """Bring a variant to its last session under its own settings, from wherever it stopped.
+
+    Args:
+        parent: the lake that it forked from.
+        branch: its folder.
+        last: the session.
+        progress: told of each session.
+        tries_code: whether stages are computed whose code alone has changed since they ran.
 
     Raises:
         BusyError: if somebody else writes to it.
         StageFailedError: if a stage raises.
     """
-    replay = VariantReplay(Lake.open(branch), Lake.open(parent), load(branch, {}).settings)
+    settings = load(branch, {}).settings
+    replay = VariantReplay(Lake.open(branch), Lake.open(parent), settings, tries_code=tries_code)
     return list(replay.run(last, progress))

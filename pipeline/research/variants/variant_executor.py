@@ -18,13 +18,16 @@ class VariantExecutor(Executor):
     """An executor on a branch that knows the runs of its parent, and which tables are the parent's so far.
 
     A stage is a function of what it reads, its parameters and its code. Where none of them differ from those of the
-    parent's run, neither does what it writes: that is then taken over, not computed. Where some differ and the same
-    rows come out all the same, the parent's are taken as well, so that nothing after it counts as changed.
+    parent's run (or none but code, where that is not what is tried), neither does what it writes: that is then taken
+    over, not computed. Where some differ and the same rows come out all the same, the parent's are taken as well, so
+    that nothing after it counts as changed.
     """
 
-    def __init__(self, lake: Lake, parent: Lake, settings: Settings) -> None:
+    def __init__(self, lake: Lake, parent: Lake, settings: Settings, *, tries_code: bool = False) -> None:
         super().__init__(lake, settings)
         self.parent = parent
+        self.tries_code = tries_code
+        """Whether a stage is computed for its code alone: every new version of the program would compute everything."""
         self.changed: set[str] = set()
         """Tables whose rows are no longer the parent's."""
         self.before: Run | None = None
@@ -42,7 +45,7 @@ class VariantExecutor(Executor):
         recipe = before.recipe
         return (
             parse_params(stage, self._params(stage.section)) != parse_params(stage, recipe.params)
-            or code_fingerprint(stage) != recipe.code
+            or (self.tries_code and code_fingerprint(stage) != recipe.code)
             or self.plugins.hashes(stage.uses) != recipe.plugins
         )
 

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import date
@@ -34,26 +34,35 @@ class Finished:
 
 
 def run_variants(
-    parent: Path, branches: Sequence[Path], last: date, workers: int | None = None, told: Told = lambda *_: None
+    parent: Path,
+    branches: Mapping[Path, bool],
+    last: date,
+    workers: int | None = None,
+    told: Told = lambda *_: None,
 ) -> Iterator[Finished]:
     """Run variants in processes side by side, and yield each as it ends.
 
     Args:
         parent: the lake that they fork from.
-        branches: their folders.
+        branches: their folders -> whether today's code is tried as well.
         last: the session that they are run to.
         workers: processes at a time; as many as there are processors where None.
         told: of progress.
     """
     at_once = max(1, min(workers or os.cpu_count() or 1, len(branches)))
     with ThreadPoolExecutor(at_once) as pool:
-        yield from (one.result() for one in as_completed([pool.submit(_run, parent, b, last, told) for b in branches]))
+        yield from (
+            one.result()
+            for one in as_completed([pool.submit(_run, parent, *one, last, told) for one in branches.items()])
+        )
 
 
-def _run(parent: Path, branch: Path, last: date, told: Told) -> Finished:
+def _run(parent: Path, branch: Path, tries_code: bool, last: date, told: Told) -> Finished:
     begun, answer = perf_counter(), {"computed": 0, "taken": 0}
     with subprocess.Popen(
-        python_command("pipeline.research.variants.variant_processes", parent, branch, last.isoformat()),
+        python_command(
+            "pipeline.research.variants.variant_processes", parent, branch, last.isoformat(), int(tries_code)
+        ),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -81,7 +90,7 @@ def main() -> None:
         sys.stdout.write(json.dumps({"done": done, "total": total}) + "\n")
         sys.stdout.flush()
 
-    done = run_variant(parent, branch, last, say)
+    done = run_variant(parent, branch, last, say, tries_code=sys.argv[4] == "1")
     counted = {name: sum(getattr(one, name) for one in done) for name in ("computed", "taken")}
     sys.stdout.write(json.dumps(counted) + "\n")
 

@@ -31,9 +31,9 @@ class Replayed:
 
     session: date
     computed: int
-    """Stages that were run."""
+    """Stages that were run, whatever came out."""
     taken: int
-    """Stages whose rows are the parent's."""
+    """Stages whose rows were taken over without."""
 
 
 class VariantReplay:
@@ -43,10 +43,12 @@ class VariantReplay:
     to the same result.
     """
 
-    def __init__(self, lake: Lake, parent: Lake, settings: Settings) -> None:
+    def __init__(self, lake: Lake, parent: Lake, settings: Settings, *, tries_code: bool = False) -> None:
         self.lake, self.parent = lake, parent
         lake.durable = False  # what research computed can be computed again
-        self.executor = VariantExecutor(lake, parent, settings)
+        self.executor = VariantExecutor(lake, parent, settings, tries_code=tries_code)
+        self._computed = 0
+        """Stages that the piece of work at hand has computed."""
 
     def run(self, last: date, progress: Progress = silent) -> Iterator[Replayed]:
         """Go on to the parent's session `last`, and yield what was done for each session on the way.
@@ -90,14 +92,13 @@ class VariantReplay:
         known = {run.recipe.stage: run for run in before}
         wanted = self._work_of(before)
         runs: list[Run] = []
-        computed = 0
+        self._computed = 0
         for stage in wanted.stages:
             if (run := self._do(wanted, stage, known, runs)) is not None:
-                computed += run is not known.get(stage.name)
                 runs.append(run)
         runs += [self._take(run) for run in before if run.recipe.work is WorkKind.UPKEEP and self._is_parents(run)]
         publish(self.lake, runs, f"{recipe.cycle_id}/variant", durable=False)
-        return Replayed(recipe.session, computed, len(runs) - computed)
+        return Replayed(recipe.session, self._computed, len(runs) - self._computed)
 
     def _work_of(self, before: Sequence[Run]) -> Work:
         """The piece of work that the parent's runs were part of; work on files alone has no stages."""
@@ -127,6 +128,7 @@ class VariantReplay:
         self.executor.before = before
         span = (before.recipe.since, before.recipe.session) if before else (wanted.session, wanted.session)
         run = self.executor.execute(wanted, stage, span, 0)
+        self._computed += 1
         return before if before is not None and self.executor.gave_the_same(run) else run
 
     def _write_checkpoints(self) -> None:
