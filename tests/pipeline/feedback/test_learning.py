@@ -199,7 +199,7 @@ from lake.fingerprint import fingerprint
 from lake.tables import TABLES
 from tests.pipeline.feedback.world import World
 world = World(tickers=8, horizons=(1, 3))
-for _ in range(23):
+for _ in range(14):
     world.step(bias=0.01)
 for name in ("prediction_accuracy", "session_scores", "feedback_metrics", "bias_flags", "learning_insights"):
     table = TABLES[name]

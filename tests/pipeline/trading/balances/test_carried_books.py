@@ -47,7 +47,7 @@ def carried_book(world: World, session: Any) -> Any:
     return read_book(world.rows("balances"), session)
 
 
-@settings(max_examples=4, **QUICK)
+@settings(max_examples=3, **QUICK)
 @given(histories())
 def test_carried_books_are_those_added_up_in_any_history(history: History) -> None:
     check(history)

@@ -128,7 +128,7 @@ def check(given: Drawn) -> None:
 
 
 @given(drawn())
-@settings(max_examples=300)
+@settings(max_examples=100)
 def test_an_exact_recomputation_of_one_order_after_the_other_agrees_to_the_cent(given: Drawn) -> None:
     check(given)
 

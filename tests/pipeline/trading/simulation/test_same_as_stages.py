@@ -18,7 +18,13 @@ from tests.frames.trading import DAYS
 from tests.pipeline.trading.simulation.small_market import SESSIONS, Traded, trade
 
 
-@pytest.fixture(scope="module", params=[(3, 60_000.0), (4, 5_000_000.0)], ids=["short of cash", "rich"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param((3, 60_000.0), id="short of cash"),
+        pytest.param((4, 5_000_000.0), id="rich", marks=pytest.mark.slow),
+    ],
+)
 def traded(request: pytest.FixtureRequest) -> Traded:
     return trade(*request.param)
 
