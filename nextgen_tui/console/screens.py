@@ -14,6 +14,7 @@ from nextgen_tui.console.pages.health import HealthPage
 from nextgen_tui.console.pages.learning import LearningPage
 from nextgen_tui.console.pages.plan import PlanPage
 from nextgen_tui.console.pages.predictions import PredictionsPage
+from nextgen_tui.console.pages.research import ResearchPage
 from nextgen_tui.console.pages.runs import RunsPage
 from nextgen_tui.console.pages.schedule import SchedulePage
 
@@ -28,6 +29,7 @@ PAGES: tuple[Page[Any], ...] = (
     SchedulePage(),
     RunsPage(),
     ActionsPage(),
+    ResearchPage(),
 )
 
 

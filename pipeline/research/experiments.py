@@ -122,8 +122,13 @@ def open_base(lake: Lake, name: str) -> Lake:
 
 def list_experiments(lake: Lake) -> pl.DataFrame:
     """Every experiment, the last one first, with how many of its variants have ended, and how many were kept."""
-    results = list_results(lake).group_by("experiment_id").agg(ended=pl.len(), kept=pl.col("kept").sum())
-    rows = lake.read(EXPERIMENTS).drop(RUN_ID).join(results, on="experiment_id", how="left")
+    return count_ended(lake.read(EXPERIMENTS).drop(RUN_ID), list_results(lake))
+
+
+def count_ended(experiments: pl.DataFrame, results: pl.DataFrame) -> pl.DataFrame:
+    """Return experiments, the last one first, with how many of their variants have ended, and how many were kept."""
+    counted = results.group_by("experiment_id").agg(ended=pl.len(), kept=pl.col("kept").sum())
+    rows = experiments.join(counted, on="experiment_id", how="left")
     return rows.with_columns(pl.col("ended", "kept").fill_null(0)).sort("registered_at", descending=True)
 
 

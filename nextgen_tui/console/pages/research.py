@@ -1,0 +1,269 @@
+"""Screen A: what was tried, whether it helped, and how often anybody looked."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import polars as pl
+
+from lake.branches.branch import list_branches
+from lake.contract import RUN_ID, Table
+from lake.errors import LakeError
+from lake.tables.research import (
+    BRANCH_MERGES,
+    EXPERIMENT_RESULTS,
+    EXPERIMENTS,
+    FACTOR_PROPOSALS,
+    FACTOR_RESULTS,
+    HOLDOUT_OPENINGS,
+)
+from nextgen_tui.console.charts.charts import Band, Chart, Curve, Mark
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.notes import Line, fact, heading, note
+from nextgen_tui.console.page import Link, Page, Row, SheetSpec
+from nextgen_tui.console.sheet.sheet import Cell, Col, Style
+from nextgen_tui.text import formats
+from pipeline.research.experiments import count_ended
+
+BRANCHES = pl.Schema(
+    {"branch": pl.String(), "session": pl.Date(), "created_at": pl.Datetime("us", "UTC"), "reason": pl.String()}
+)
+VERDICTS: dict[str, Style] = {"helped": "good", "kept": "good", "hurt": "bad", "cannot be told": "warn"}
+
+
+@dataclass(frozen=True)
+class ResearchData:
+    """What research left by a moment."""
+
+    results: pl.DataFrame
+    """A row per variant that ended, with its experiment's question; the last one first."""
+    experiments: pl.DataFrame
+    factors: pl.DataFrame
+    branches: pl.DataFrame
+    openings: pl.DataFrame
+    trials: int
+    """Variants that were registered."""
+
+
+class ResearchPage(Page[ResearchData]):
+    """Experiments, their variants, factors that were proposed, and branches."""
+
+    number, name = "A", "Research"
+    question = "What was tried, did it help, and how often did anybody look?"
+    tables = (EXPERIMENTS, EXPERIMENT_RESULTS, FACTOR_PROPOSALS, FACTOR_RESULTS, HOLDOUT_OPENINGS, BRANCH_MERGES)
+
+    def load(self, view: LakeView) -> ResearchData:
+        """What was recorded by the moment; branches are as they are now."""
+        experiments = _known(view, EXPERIMENTS, "registered_at")
+        asked = experiments.select("experiment_id", "question", "kill", "keep_above", "metric")
+        results = _known(view, EXPERIMENT_RESULTS, "finished_at").join(asked, on="experiment_id", how="left")
+        formulas = _known(view, FACTOR_PROPOSALS, "proposed_at").select("search_id", "proposal", "formula", "horizon")
+        factors = _known(view, FACTOR_RESULTS, "judged_at").join(formulas, on=["search_id", "proposal"], how="left")
+        return ResearchData(
+            results=results.sort("finished_at", descending=True),
+            experiments=count_ended(experiments, results),
+            factors=factors.sort("verdict", "t", descending=[False, True], nulls_last=True),
+            branches=_read_branches(view),
+            openings=_known(view, HOLDOUT_OPENINGS, "opened_at"),
+            trials=int(experiments["variants"].sum()),
+        )
+
+    def sentence(self, data: ResearchData) -> str:
+        """How much was tried, and what of it was kept."""
+        if data.experiments.is_empty() and data.factors.is_empty():
+            return "Nothing was tried yet; `nextgen what-if`, `nextgen experiment run FILE` and `nextgen propose` do."
+        kept = int(data.results["kept"].sum()) if data.results.height else 0
+        found = data.factors.filter(pl.col("verdict") == "kept").height
+        told = [
+            f"{formats.counted(data.trials, 'variant')} registered, {kept} kept",
+            f"{formats.counted(data.factors.height, 'factor')} proposed, {found} kept",
+            f"the holdout was opened {formats.counted(data.openings.height, 'time')}",
+        ]
+        return "; ".join(told) + "."
+
+    def specs(self, data: ResearchData) -> tuple[SheetSpec[ResearchData], ...]:
+        """Variants, experiments, factors, branches."""
+        del data
+        return SHEETS
+
+    def summary(self, data: ResearchData) -> tuple[Line, ...]:
+        """Each look at the holdout, and where to begin."""
+        looks = [fact(formats.instant(at), why) for at, why in data.openings.select("opened_at", "reason").iter_rows()]
+        return (
+            heading("looks at the holdout"),
+            *(looks or (note("none", "dim"),)),
+            heading("try something"),
+            note("nextgen what-if --set KEY=VALUE", "dim"),
+            note("nextgen experiment run FILE", "dim"),
+            note("nextgen propose --budget 200", "dim"),
+        )
+
+
+def _known(view: LakeView, table: Table, clock: str) -> pl.DataFrame:
+    """Rows of a table by the standpoint; none where the lake does not have it yet."""
+    if not view.lake.has_table(table):
+        return table.empty()
+    rows = view.read(table)
+    rows = rows.drop(RUN_ID) if RUN_ID in rows.columns else rows
+    return rows if view.at is None else rows.filter(pl.col(clock) <= view.at.moment)
+
+
+def _read_branches(view: LakeView) -> pl.DataFrame:
+    try:
+        found = list_branches(view.path)
+    except LakeError as error:  # one that is damaged must not hide the rest of the screen
+        return pl.DataFrame([{"branch": "damaged", "reason": str(error)}], schema=BRANCHES)
+    rows = [{"branch": b.name, "session": b.session, "created_at": b.created_at, "reason": b.reason} for b in found]
+    return pl.DataFrame(rows, schema=BRANCHES)
+
+
+def _verdict(value: object) -> Cell:
+    return Cell(str(value), VERDICTS.get(str(value), "dim"))
+
+
+def _figure(value: float | None) -> str:
+    return formats.number(value, signed=True)
+
+
+def _yes(value: object) -> Cell:
+    return Cell("yes", "good") if value else Cell("no", "dim")
+
+
+def _describe_variant(row: Row) -> tuple[Line, ...]:
+    interval = "too few sessions"
+    if row["low"] is not None and row["high"] is not None:
+        interval = f"{_figure(row['low'])} to {_figure(row['high'])}"
+    settings = json.loads(row["settings"])
+    return (
+        heading(f"{row['experiment_id']}, {row['variant']}"),
+        note(row["question"]),
+        *(fact(key.rsplit(".", 1)[-1], value) for key, value in settings.items()),
+        fact("metric", row["metric"]),
+        fact("base", formats.number(row["base_value"])),
+        fact("variant", formats.number(row["value"])),
+        fact("difference", _figure(row["difference"])),
+        fact("95 %", interval),
+        fact("deflated", f"{formats.number(row['deflated'], 2)} after {formats.counted(row['trials'], 'trial')}"),
+        fact("given up if", row["kill"]),
+        fact("computed", f"{formats.whole(row['computed'])} stages, {formats.whole(row['taken'])} taken over"),
+    )
+
+
+def compare_variants(data: ResearchData, row: Row) -> tuple[Chart, ...]:
+    """The differences of an experiment's variants from the lowest to the highest, each within its interval."""
+    mine = data.results.filter(pl.col("experiment_id") == row["experiment_id"]).sort("difference", "variant")
+    known = mine.filter(pl.col("low").is_not_null())
+    places = tuple(float(at) for at in range(known.height))
+    band = Band(places, tuple(known["low"].to_list()), tuple(known["high"].to_list()), 1)
+    chosen = [
+        Mark(float(at), value, "●", "own")
+        for at, (name, value) in enumerate(known.select("variant", "difference").iter_rows())
+        if name == row["variant"]
+    ]
+    lines = (
+        Curve(places, tuple(known["difference"].to_list()), "own"),
+        Curve(places, (0.0,) * known.height, "naive", dotted=True),
+    )
+    title = f"{row['metric']} of each variant less {row['experiment_id']}'s base, with 95 %"
+    return (Chart(title=title, lines=lines, bands=(band,), marks=tuple(chosen), label=_figure),)
+
+
+def _describe_experiment(row: Row) -> tuple[Line, ...]:
+    return (
+        heading(row["experiment_id"]),
+        note(row["question"]),
+        fact("given up if", row["kill"]),
+        fact("kept above", formats.number(row["keep_above"])),
+        fact("sessions", f"{row['first']} to {row['last']}"),
+        fact("beside", row["base"]),
+        fact("by", row["registered_by"]),
+        note(f"nextgen experiment card {row['experiment_id']}", "dim"),
+    )
+
+
+def _describe_factor(row: Row) -> tuple[Line, ...]:
+    return (
+        heading(row["proposal"]),
+        note(row["formula"]),
+        fact("search", f"IC {_figure(row['ic_search'])}, {formats.number(row['t_search'], 1)} errors"),
+        fact("court", f"IC {_figure(row['ic'])}, {formats.number(row['t'], 1)} errors"),
+        fact("p", f"{formats.number(row['p'], 6)}, at most {row['max_p']:.2g}"),
+        fact("horizon", formats.counted(row["horizon"], "session")),
+    )
+
+
+SHEETS: tuple[SheetSpec[ResearchData], ...] = (
+    SheetSpec(
+        "variants",
+        lambda data: data.results,
+        (
+            Col("experiment", "experiment_id"),
+            Col("variant", "variant"),
+            Col("verdict", "verdict", _verdict),
+            Col("difference", "difference", _figure, right=True),
+            Col("low", "low", _figure, right=True, rank=2),
+            Col("high", "high", _figure, right=True, rank=2),
+            Col("kept", "kept", _yes),
+            Col("deflated", "deflated", lambda value: formats.number(value, 2), right=True, rank=1),
+            Col("metric", "metric", rank=3),
+            Col("ended", "finished_at", formats.instant, rank=4),
+        ),
+        ("experiment_id", "variant"),
+        "variant",
+        "No variant has ended yet; nextgen experiment run FILE runs some.",
+        notes=lambda _, row: _describe_variant(row),
+        charts=compare_variants,
+        origin=lambda row: Link(
+            row["variant"],
+            EXPERIMENT_RESULTS.name,
+            {"experiment_id": row["experiment_id"], "variant": row["variant"]},
+        ),
+    ),
+    SheetSpec(
+        "experiments",
+        lambda data: data.experiments,
+        (
+            Col("experiment", "experiment_id"),
+            Col("variants", "variants", formats.whole, right=True),
+            Col("ended", "ended", formats.whole, right=True),
+            Col("kept", "kept", formats.whole, right=True),
+            Col("metric", "metric", rank=1),
+            Col("registered", "registered_at", formats.instant, rank=2),
+            Col("question", "question", rank=3),
+        ),
+        ("experiment_id",),
+        "experiment",
+        "Nothing was registered yet.",
+        notes=lambda _, row: _describe_experiment(row),
+    ),
+    SheetSpec(
+        "factors",
+        lambda data: data.factors,
+        (
+            Col("factor", "proposal"),
+            Col("verdict", "verdict", _verdict),
+            Col("IC", "ic", _figure, right=True),
+            Col("errors", "t", lambda value: formats.number(value, 1), right=True),
+            Col("IC in search", "ic_search", _figure, right=True, rank=1),
+            Col("formula", "formula", rank=2),
+        ),
+        ("search_id", "proposal"),
+        "factor",
+        "No factor was proposed yet; nextgen propose searches for some.",
+        notes=lambda _, row: _describe_factor(row),
+    ),
+    SheetSpec(
+        "branches",
+        lambda data: data.branches,
+        (
+            Col("branch", "branch"),
+            Col("left after", "session", formats.day),
+            Col("made", "created_at", formats.instant, rank=1),
+            Col("why", "reason", rank=2),
+        ),
+        ("branch",),
+        "branch",
+        "This lake has no branches; nextgen branch create NAME makes one.",
+    ),
+)

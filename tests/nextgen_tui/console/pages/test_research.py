@@ -1,0 +1,94 @@
+"""The Research screen says what was tried by a moment, and what of it was kept."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from lake.branches.branch import BRANCHES, create_branch
+from lake.contract import Table
+from lake.store import Lake
+from lake.tables.control import RUNS
+from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS, FACTOR_PROPOSALS, FACTOR_RESULTS, HOLDOUT_OPENINGS
+from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.pages.research import ResearchPage, compare_variants
+from nextgen_tui.console.time_travel import AsOf
+from pipeline.research.recording import record
+
+WHEN = datetime(2026, 5, 1, 12, tzinfo=UTC)
+
+
+def add(lake: Lake, table: Table, **values: object) -> None:
+    """A row with what a test does not care about."""
+    plain = {pl.String: "x", pl.Float64: 0.0, pl.Int64: 1, pl.Boolean: False, pl.Date: date(2026, 1, 5)}
+    row = {
+        name: values.get(name, WHEN if isinstance(kind, pl.Datetime) else plain.get(type(kind), []))
+        for name, kind in table.schema.items()
+    }
+    record(lake, table, "-".join(str(row[name]) for name in table.key), [row])
+
+
+def view(lake: Lake, at: AsOf | None = None) -> LakeView:
+    return LakeView(Lake.open(lake.path), lake.read(RUNS), at)
+
+
+@pytest.fixture
+def tried(lake: Lake) -> Lake:
+    """Two variants of three, of which one is kept, a day apart; two factors; one look at the holdout."""
+    add(lake, EXPERIMENTS, experiment_id="one", question="Does it help?", variants=3, metric="return")
+    for day, (name, difference, verdict, kept) in enumerate((("a", 0.1, "helped", True), ("b", -0.2, "hurt", False))):
+        add(
+            lake, EXPERIMENT_RESULTS, experiment_id="one", variant=name, difference=difference, low=difference - 0.05,
+            high=difference + 0.05, verdict=verdict, kept=kept, settings='{"trading.costs.impact": 0.5}',
+            finished_at=WHEN + timedelta(days=day),
+        )  # fmt: skip
+    for name, verdict in (("momentum(5)", "no better than chance"), ("news(3)", "kept")):
+        add(lake, FACTOR_PROPOSALS, search_id="s", proposal=name, formula=name, parents=[])
+        add(lake, FACTOR_RESULTS, search_id="s", proposal=name, verdict=verdict)
+    add(lake, HOLDOUT_OPENINGS, opening_id="o", reason="the year is over")
+    return lake
+
+
+def test_what_was_tried_and_kept_is_one_sentence(tried: Lake) -> None:
+    page = ResearchPage()
+    data = page.load(view(tried))
+    assert page.sentence(data) == (
+        "3 variants registered, 1 kept; 2 factors proposed, 1 kept; the holdout was opened 1 time."
+    )
+    assert [spec.frame(data).height for spec in page.specs(data)] == [2, 1, 2, 0]
+    assert data.experiments.select("ended", "kept").rows() == [(2, 1)]
+    assert data.factors["proposal"].to_list() == ["news(3)", "momentum(5)"]
+    assert "the year is over" in str(page.summary(data))
+
+
+def test_a_past_moment_has_nothing_of_what_came_later(tried: Lake) -> None:
+    page = ResearchPage()
+    data = page.load(view(tried, AsOf(WHEN.date(), WHEN + timedelta(hours=1))))
+    assert data.results["variant"].to_list() == ["a"]
+    before = page.load(view(tried, AsOf(WHEN.date(), WHEN - timedelta(days=1))))
+    assert (before.experiments.height, before.factors.height, before.openings.height) == (0, 0, 0)
+    assert page.sentence(before).startswith("Nothing was tried yet")
+
+
+def test_variants_are_drawn_within_their_intervals_and_the_chosen_one_is_marked(tried: Lake) -> None:
+    page = ResearchPage()
+    data = page.load(view(tried))
+    row = data.results.filter(pl.col("variant") == "a").row(0, named=True)
+    (chart,) = compare_variants(data, row)
+    assert chart.lines[0].ys == (-0.2, 0.1)
+    assert chart.bands[0].lows == pytest.approx((-0.25, 0.05))
+    assert [(mark.x, mark.y) for mark in chart.marks] == [(1.0, 0.1)]
+    told = str(page.spec(data, "variants").notes(data, row))  # type: ignore[misc]
+    assert all(words in told for words in ("impact", "0.5", "Does it help?"))
+
+
+def test_a_damaged_branch_does_not_hide_the_screen(tried: Lake) -> None:
+    create_branch(tried, "one", reason="to try")
+    page = ResearchPage()
+    assert page.load(view(tried)).branches["branch"].to_list() == ["one"]
+    (tried.path / BRANCHES / "one" / "branch.json").write_text("{", encoding="utf-8")
+    data = page.load(view(tried))
+    assert data.branches["branch"].to_list() == ["damaged"]
+    assert data.results.height == 2
