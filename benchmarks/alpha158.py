@@ -63,6 +63,12 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=3_400)
     parser.add_argument("--seed", type=int, default=18)
     parser.add_argument("--peers", type=Path, help="an environment that has the peers, to be used instead of a new one")
+    parser.add_argument(
+        "--touched",
+        type=float,
+        default=6.0,
+        help="GB that are touched before each engine computes; 0 for memory as it is",
+    )
     parser.add_argument("--linear", action="store_true", help="14 factors, and ten times the rows, instead of all 158")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="alpha158-") as place:
@@ -80,9 +86,9 @@ def show_all(folder: Path, peers: Peers, asked: argparse.Namespace) -> str:
         "complete": write_few(folder / "complete", whole),
         "gaps": write_gaps(folder / "gaps", asked.sessions, asked.seed + 1),
     }
+    timed = ["--timed", whole, "--touched", str(asked.touched)]
     outcomes = {
-        one.name: run_contender(one, peers, folder, ["--timed", whole, "--compared", *compared.values()])
-        for one in CONTENDERS
+        one.name: run_contender(one, peers, folder, [*timed, "--compared", *compared.values()]) for one in CONTENDERS
     }
     show_figures(outcomes)
     for name, history in compared.items():
@@ -172,7 +178,7 @@ def show_linear(folder: Path, peers: Peers, asked: argparse.Namespace) -> str:
         write_history(folder / f"part-{number}", asked.sessions, asked.tickers, asked.seed + number)
         for number in range(PARTS)
     ]
-    arguments = ["--timed", parts[0], "--factors", *FOURTEEN]
+    arguments = ["--timed", parts[0], "--touched", str(asked.touched), "--factors", *FOURTEEN]
     outcomes = {
         one.name: run_contender(one, peers, folder, arguments) for one in CONTENDERS if one.name in ("ours", "qlib")
     }

@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
+import numpy as np
 import polars as pl
 from polars.datatypes import DataType, DataTypeClass
 
@@ -240,6 +241,8 @@ class Table:
         missing = zip(self.columns.values(), frame.null_count().row(0), strict=True)
         if any(count and not column.nullable for column, count in missing):
             return False
+        if not all(_is_finite(frame.get_column(name)) for name in self._floats):
+            return False
         *met, in_order = frame.select(*self._conditions, self._in_order).row(0)
         return all(met) and (in_order or self._has_unique_key(frame))
 
@@ -260,10 +263,14 @@ class Table:
 
     @cached_property
     def _conditions(self) -> tuple[pl.Expr, ...]:
-        """Whether every row meets each rule but presence: in one pass, because nearly always all hold."""
-        present = {_presence(name) for name in self.columns}
-        others = {name: rule for name, rule in self.all_rules.items() if name not in present}
+        """Whether every row meets each rule that is not looked up: in one pass, because nearly always all hold."""
+        seen = {*map(_presence, self.columns), *map(_finiteness, self._floats)}
+        others = {name: rule for name, rule in self.all_rules.items() if name not in seen}
         return tuple(rule.holds.fill_null(True).all().alias(name) for name, rule in others.items())
+
+    @cached_property
+    def _floats(self) -> tuple[str, ...]:
+        return tuple(name for name, column in self.columns.items() if column.dtype in (pl.Float32, pl.Float64))
 
     @cached_property
     def _in_order(self) -> pl.Expr:
@@ -312,7 +319,7 @@ class Table:
             if not column.nullable:
                 rules[_presence(name)] = Rule(at.is_not_null(), f"give every row its {name}")
             if column.dtype in (pl.Float32, pl.Float64):
-                rules[f"{name} is a finite number"] = Rule(
+                rules[_finiteness(name)] = Rule(
                     at.is_finite(), "leave out what is not a number; a missing value is null"
                 )
             if column.dtype == pl.String:
@@ -353,6 +360,16 @@ class Table:
 def _presence(column: str) -> str:
     """The name of the rule that a column has no nulls."""
     return f"{column} is present"
+
+
+def _finiteness(column: str) -> str:
+    """The name of the rule that a column of floats has numbers alone."""
+    return f"{column} is a finite number"
+
+
+def _is_finite(column: pl.Series) -> bool:
+    """Whether all values but nulls are numbers; what is null lies there as none."""
+    return bool(np.count_nonzero(~np.isfinite(column.to_numpy())) == column.null_count())
 
 
 def _shorten(value: object) -> object:

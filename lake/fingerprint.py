@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
+from itertools import chain
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from lake.engine import put_in_order
@@ -13,6 +16,8 @@ HELD = 2**25
 """Bytes of text, roughly, that are copied to be hashed at a time."""
 LARGE = 50_000
 """Rows beyond which they are sorted only if they do not come so, and one column is copied at a time."""
+ORDER = "place among the rows"
+"""The column that tells it; no table has one of this name."""
 
 
 def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] | None = None) -> str:
@@ -28,36 +33,61 @@ def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] 
     """
     types = frame.schema
     names = sorted(columns if columns is not None else types)
-    with_nulls = {name for name in names if frame.get_column(name).null_count()}
     digest = sha256(f"{frame.height}".encode())
     many = frame.height > LARGE
     ordered, order = (put_in_order(frame, key), ()) if many and key else (frame, key)
     for part in [[name] for name in names] if many else [names]:
-        rows = _canonicalise(ordered, order, part, with_nulls) if frame.height else {}
-        for number, name in enumerate(part):
+        content = _canonicalise(ordered, order, part) if frame.height else {}
+        for name in part:
             digest.update(f"|{name}:{types[name]}|".encode())
-            if not rows:
-                continue
-            digest.update(rows[f"{number} absent"].to_numpy().tobytes() if name in with_nulls else bytes(frame.height))
-            for content in _to_bytes(rows[f"{number}"], rows.get(f"{number} length")):
-                digest.update(content)
+            for piece in content.get(name, ()):
+                digest.update(piece)
     return digest.hexdigest()
 
 
-def _canonicalise(
-    frame: pl.DataFrame, key: Sequence[str], names: Sequence[str], with_nulls: Collection[str]
-) -> dict[str, pl.Series]:
-    """By each name's number the values as they are hashed, which are null, and the bytes of each text.
+def _canonicalise(frame: pl.DataFrame, key: Sequence[str], names: Sequence[str]) -> dict[str, Iterable[bytes]]:
+    """By each name what is hashed: which values are null, and the values.
 
-    All of few rows in one query, since queries cost more than what they compute.
+    Floats are taken as they lie in memory. All other columns of few rows take one query, since queries cost more than
+    what they compute; it tells the order of the rows, too.
     """
+    floats = {name: held for name in names if (held := _read_floats(frame.get_column(name))) is not None}
+    others = [name for name in names if name not in floats]
+    rows = _query(frame, key, others) if others or key else {}
+    order = rows[ORDER].to_numpy() if key else np.arange(0)
+    moved = bool((order[1:] < order[:-1]).any())
+    found: dict[str, Iterable[bytes]] = {}
+    for name in names:
+        parts = floats.get(name)
+        if parts is None:
+            absent, values = rows[f"{name} absent"].to_numpy(), _to_bytes(rows[name], rows.get(f"{name} length"))
+            found[name] = chain([absent.tobytes()], values)
+        else:
+            found[name] = [(part[order] if moved else part).tobytes() for part in parts]
+    return found
+
+
+def _read_floats(column: pl.Series) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.floating]] | None:
+    """Which floats are null, and all of them with 0 for a null; None where it takes a query to tell."""
+    if not column.dtype.is_float():
+        return None
+    values, missing = column.to_numpy(), column.null_count()
+    absent = np.isnan(values) if missing else np.zeros(len(values), dtype=np.bool_)
+    if np.count_nonzero(absent) != missing:  # nulls beside what is not a number
+        return None
+    return absent, np.where(absent, values.dtype.type(0), values) if missing else values
+
+
+def _query(frame: pl.DataFrame, key: Sequence[str], names: Sequence[str]) -> dict[str, pl.Series]:
+    """By name the values as they are hashed, which are null, and the bytes of each text; and the order of all rows."""
     types = frame.schema
-    values = {f"{number}": _canonical_expression(name, types[name]) for number, name in enumerate(names)}
-    absent = {f"{n} absent": pl.col(name).is_null() for n, name in enumerate(names) if name in with_nulls}
-    texts = [number for number, name in enumerate(names) if _is_text(types[name])]
-    lengths = {f"{number} length": pl.col(f"{number}").str.len_bytes().cast(pl.UInt32) for number in texts}
-    rows = frame.lazy().sort(list(key), nulls_last=False) if key else frame.lazy()
-    found = rows.select(**values, **absent).with_columns(**lengths).collect(engine="in-memory")
+    values = {name: _canonical_expression(name, types[name]) for name in names}
+    absent = {f"{name} absent": pl.col(name).is_null() for name in names}
+    texts = [name for name in names if _is_text(types[name])]
+    lengths = {f"{name} length": pl.col(name).str.len_bytes().cast(pl.UInt32) for name in texts}
+    chosen = frame.lazy().select(*dict.fromkeys((*key, *names))).with_row_index(ORDER)
+    rows = chosen.sort(list(key), nulls_last=False) if key else chosen
+    found = rows.select(ORDER, **values, **absent).with_columns(**lengths).collect(engine="in-memory")
     return {column.name: column for column in found.get_columns()}
 
 

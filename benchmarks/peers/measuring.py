@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import resource
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -47,17 +48,18 @@ def measure(make: Callable[[Sequence[str]], Engine]) -> None:
     parser.add_argument("--compared", type=Path, nargs="*", default=[], help="histories whose values are compared")
     parser.add_argument("--out", type=Path, required=True, help="the folder that takes their values")
     parser.add_argument("--factors", nargs="*", default=[], help="only these")
+    parser.add_argument("--touched", type=float, default=0.0, help="GB that another process touches just before")
     parser.add_argument("--exactly", action="store_true", help="hold what is timed as precisely as it is computed")
     asked = parser.parse_args()
     engine = make(asked.factors)
-    figures = _time(engine, asked.timed, exactly=asked.exactly)
+    figures = _time(engine, asked.timed, asked.touched, exactly=asked.exactly)
     for folder in asked.compared:
         loaded = engine.load(engine.place(folder))
         np.save(asked.out / f"{folder.name}.npy", engine.take(engine.compute(loaded, exactly=True)))
     sys.stdout.write(f"\n{json.dumps(figures)}\n")
 
 
-def _time(engine: Engine, folder: Path, *, exactly: bool) -> dict[str, float]:
+def _time(engine: Engine, folder: Path, touched: float, *, exactly: bool) -> dict[str, float]:
     """Processor seconds of each part, and the peak of memory in GB, with all values held."""
     imported = spend()
     engine.prepare()
@@ -65,15 +67,28 @@ def _time(engine: Engine, folder: Path, *, exactly: bool) -> dict[str, float]:
     placed = engine.place(folder)
     start = spend()
     loaded = engine.load(placed)
+    loading = spend() - start
+    _touch_memory(touched)
     ready = spend()
     in_kernel = -resource.getrusage(resource.RUSAGE_SELF).ru_stime
     held = engine.compute(loaded, exactly=exactly)
     done, peak = spend(), measure_peak()
     in_kernel += resource.getrusage(resource.RUSAGE_SELF).ru_stime
     del held
-    computed = done - ready - (ready - start if engine.reads_again else 0.0)
-    spent = {"import": imported, "compile": compiled, "load": ready - start, "cpu": computed, "kernel": in_kernel}
+    computed = done - ready - (loading if engine.reads_again else 0.0)
+    spent = {"import": imported, "compile": compiled, "load": loading, "cpu": computed, "kernel": in_kernel}
     return {**spent, "peak": peak}
+
+
+def _touch_memory(gigabytes: float) -> None:
+    """Have another process write to every page of as much memory, and end.
+
+    The host of a virtual machine takes free memory back within seconds, and whoever writes to it next pays for its
+    return, some two seconds a GB: as much as the computing, and as chance has it.
+    """
+    if gigabytes:
+        program = f"import numpy; numpy.empty({int(gigabytes * 1e9)}, dtype=numpy.uint8)[::4096] = 1"
+        subprocess.run([sys.executable, "-c", program], check=True)
 
 
 def read(folder: Path) -> History:

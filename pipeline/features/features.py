@@ -206,7 +206,10 @@ class _Block(NamedTuple):
 
 def _frame(blocks: list[_Block], chosen: FeatureSet) -> pl.DataFrame:
     values = np.concatenate([block.values for block in blocks])
-    columns = {name: np.ascontiguousarray(values[:, at]) for at, name in enumerate(chosen.names)}
+    columns = {
+        name: pl.Series(name, np.ascontiguousarray(values[:, at]), nan_to_null=True)
+        for at, name in enumerate(chosen.names)
+    }
     sessions = pl.Series([block.session for block in blocks], dtype=pl.Date)
     return pl.DataFrame(
         {
@@ -216,7 +219,7 @@ def _frame(blocks: list[_Block], chosen: FeatureSet) -> pl.DataFrame:
             "complete": pl.Series(~np.isnan(values[:, : chosen.own]).any(axis=1), dtype=pl.Boolean),
             **columns,
         }
-    ).with_columns(pl.col(*chosen.names).fill_nan(None))
+    )
 
 
 STAGE = Stage(

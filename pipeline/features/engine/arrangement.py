@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from pipeline.features.engine import extreme_windows, sorted_windows, weighted_windows, window_kernels
 from pipeline.features.engine.expressions import Expression, walk
+from pipeline.features.engine.windows import extreme_windows, sorted_windows, weighted_windows, window_kernels
 
 
 class Family(NamedTuple):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -10,10 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.features.engine.cross_sections import Members
+from pipeline.features.engine.elementwise import lay
 from pipeline.features.engine.evaluation import Program, Results
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.engine.layers import arrange, compute_layers, split_sessions, uses_comparisons
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows.window_kernels import Block
 
 ROWS = 256
 """Sessions in a block, besides those its windows look back on."""
@@ -71,7 +72,8 @@ def compute(
     out = np.empty((len(expressions), shape[0] - first, shape[1]), dtype=precision)
 
     def run(span: BlockSpan) -> None:
-        program.evaluate(_cut(facts, span, program), out, span.end - span.start, span.start - first, span.left)
+        fill, tickers = _lay_out(facts, span, program.warm_up), span.right - span.left
+        program.evaluate(fill, tickers, out, span.end - span.start, span.start - first, span.left)
 
     spans = split(shape, first, **cut)
     if threads == 1:
@@ -113,7 +115,7 @@ def compute_blocks(
     program = Program(expressions)
     for span in split(_check(facts, program), first, rows, tickers):
         out = np.empty((len(expressions), span.end - span.start, span.right - span.left), dtype=precision)
-        program.evaluate(_cut(facts, span, program), out)
+        program.evaluate(_lay_out(facts, span, program.warm_up), span.right - span.left, out)
         yield span, out
 
 
@@ -162,7 +164,7 @@ def _check(facts: Mapping[str, Block], program: Program) -> tuple[int, int]:
     return shapes.pop()
 
 
-def _cut(facts: Mapping[str, Block], span: BlockSpan, program: Program) -> dict[str, Block]:
-    """The facts of a block with the rows that it looks back on, as far as the history has them."""
-    before = max(span.start - program.warm_up, 0)
-    return {name: facts[name][before : span.end, span.left : span.right] for name in program.facts}
+def _lay_out(facts: Mapping[str, Block], span: BlockSpan, warm_up: int) -> Callable[[str, Block], None]:
+    """What fills a plane with a block's part of a fact, and what it looks back on as far as the history has it."""
+    before = max(span.start - warm_up, 0)
+    return lambda name, plane: lay(facts[name][before : span.end, span.left : span.right], plane)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from pipeline.features.engine.compiling import compiled
 from pipeline.features.engine.expressions import Expression
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows.window_kernels import Block
 
 NOTHING = 1e-20
 """A value whose variance is less than this part of its mean square explains nothing."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.features.engine.compiling import compiled
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows.window_kernels import Block
 
 Planes = npt.NDArray[np.float64]
 """[planes, rows, tickers]."""

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features.engine import sorted_windows, weighted_windows
 from pipeline.features.engine.arrangement import FAMILY_OF, arrange_steps
-from pipeline.features.engine.elementwise import CELLS, Planes, keep_finite, lay, work_off
+from pipeline.features.engine.elementwise import CELLS, Planes, keep_finite, work_off
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.engine.planes import Plan, Stretch, Windows
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows import sorted_windows, weighted_windows
+from pipeline.features.engine.windows.window_kernels import Block
 
 Results = npt.NDArray[np.floating]
 
@@ -31,23 +31,29 @@ class Program:
         """Memory of blocks that are done, one for each that was computed at a time: fresh memory is dear."""
 
     def evaluate(
-        self, facts: Mapping[str, Block], out: Results, sessions: int | None = None, row: int = 0, left: int = 0
+        self,
+        lay_out: Callable[[str, Block], None],
+        tickers: int,
+        out: Results,
+        sessions: int | None = None,
+        row: int = 0,
+        left: int = 0,
     ) -> None:
         """Compute the expressions on a block.
 
         Args:
-            facts: [rows, tickers] float64 for each of `self.facts`: the sessions that are wanted, and as many rows
-                before them as there are, up to `warm_up`; unknown values NaN or without bound.
+            lay_out: fills the plane [rows, tickers] of a fact: the sessions wanted, and `warm_up` rows before them;
+                unknown values, and what has no bound, NaN.
+            tickers: how many there are.
             out: [expressions, sessions, tickers] float32 or float64, in row order; takes the values, NaN where unknown.
             sessions: how many are wanted; all that `out` has if None.
             row: where in `out` the first of them stands.
             left: where in `out` the first ticker stands.
         """
         wanted = out.shape[1] if sessions is None else sessions
-        tickers = next(iter(facts.values())).shape[1]
         planes = self._take_planes(self.warm_up + wanted, tickers)
         for name, plane in self._plan.facts.items():
-            lay(facts[name], planes[plane])
+            lay_out(name, planes[plane])
         numbers = np.repeat(np.array(self._plan.numbers, dtype=np.float64)[:, None], max(CELLS, tickers), axis=1)
         work = _Work(planes, numbers, self.warm_up, out, row, left)
         for action in self._actions:

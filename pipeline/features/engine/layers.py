@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from pipeline.features.engine.cross_sections import Members, compare
 from pipeline.features.engine.expressions import COMPARISONS, Expression, count_leads, replace_inputs, walk
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows.window_kernels import Block
 
 CELLS = 1_000_000
 """Values of a comparison that are held at a time, 8 MB of them: sessions with those looked back on, by tickers."""

@@ -11,7 +11,7 @@ tickers takes each one's value in the basis of the session that is compared, and
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -22,11 +22,12 @@ import polars as pl
 
 from pipeline.features.as_of import Epoch
 from pipeline.features.engine.blocks import ROWS
+from pipeline.features.engine.columns import gather, link, spread
 from pipeline.features.engine.cross_sections import Members
 from pipeline.features.engine.evaluation import Program, Results
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.engine.layers import arrange, compute_layers, split_sessions, uses_comparisons
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows.window_kernels import Block
 from pipeline.features.facts.declarations import find_scale
 from pipeline.features.panel import Floats, Ints, Panel
 from pipeline.market.returns import daily_total_returns
@@ -136,12 +137,9 @@ def _compute_tickers(
     rows, tickers = prices.price_scale.shape
     out = np.full((len(expressions), rows - first, tickers), np.nan, dtype=precision)
     for columns in _pack(_cut_at_actions(prices, first), program.warm_up):
-        longest = columns[0].sessions
-        values = np.empty((len(expressions), longest, len(columns)), dtype=precision)
-        program.evaluate(_gather(prices, columns, program), values)
-        for place, one in enumerate(columns):
-            start = one.start - first
-            out[:, start : start + one.sessions, one.ticker] = values[:, : one.sessions, place]
+        values = np.empty((len(expressions), columns.sessions[0], len(columns.sessions)), dtype=precision)
+        program.evaluate(_lay_out(prices, columns, program.warm_up), len(columns.sessions), values)
+        spread(values, columns.starts - first, columns.sessions, columns.tickers, out)
     return out
 
 
@@ -150,64 +148,44 @@ def _compile(expressions: tuple[Expression, ...]) -> Program:
     return Program(expressions)
 
 
-class Column(NamedTuple):
-    """Consecutive sessions of a ticker in one price basis."""
+class Columns(NamedTuple):
+    """Consecutive sessions of a ticker in one price basis, several of them: one entry each."""
 
-    sessions: int
-    start: int
-    ticker: int
+    starts: Ints
+    sessions: Ints
+    tickers: Ints
 
 
-def _cut_at_actions(prices: TradedPrices, first: int) -> Iterator[Column]:
+def _cut_at_actions(prices: TradedPrices, first: int) -> Columns:
     """Sessions between two actions, at most ROWS of them: only those before the first can be in another basis."""
     rows = len(prices.price_scale)
     acts = (prices.price_scale[first:] != 1.0) | (prices.volume_scale[first:] != 1.0)
     acts[0::ROWS] = True
-    ticker, start = (places.tolist() for places in np.nonzero(acts.T))
-    for at, (one, begin) in enumerate(zip(ticker, start, strict=True)):
-        last = at + 1 == len(ticker) or ticker[at + 1] != one
-        yield Column((rows - first if last else start[at + 1]) - begin, begin + first, one)
+    tickers, starts = np.nonzero(acts.T)
+    ends = np.append(starts[1:], rows - first)
+    ends[np.append(tickers[1:] != tickers[:-1], True)] = rows - first
+    return Columns(starts + first, ends - starts, tickers)
 
 
-def _pack(columns: Iterable[Column], warm_up: int) -> Iterator[list[Column]]:
+def _pack(columns: Columns, warm_up: int) -> Iterator[Columns]:
     """Columns of like lengths for one block, the longest first."""
-    ordered = sorted(columns, key=lambda one: (-one.sessions, one.start, one.ticker))
+    order = np.lexsort((columns.tickers, columns.starts, -columns.sessions))
     at = 0
-    while at < len(ordered):
-        width = max(CELLS // (ordered[at].sessions + warm_up), 8)
-        yield ordered[at : at + width]
+    while at < len(order):
+        width = max(CELLS // (int(columns.sessions[order[at]]) + warm_up), 8)
+        yield Columns(*(values[order[at : at + width]] for values in columns))
         at += width
 
 
-def _gather(prices: TradedPrices, columns: Sequence[Column], program: Program) -> dict[str, Block]:
-    """The facts of a block [warm_up + longest, columns], all sessions before a column's first in the basis of that."""
-    before, longest = program.warm_up, columns[0].sessions
-    start = np.array([one.start for one in columns])
-    ticker = np.array([one.ticker for one in columns])
-    rows = start + np.arange(-before, longest)[:, None]
-    known = (rows >= 0) & (rows < start + [one.sessions for one in columns])
-    rows = np.where(known, rows, 0)
-    places = rows * prices.price_scale.shape[1] + ticker
-    unknown = None if known.all() else ~known
-    scales = {
-        "price": _link(prices.price_scale, places, before),
-        "volume": _link(prices.volume_scale, places, before),
-        "none": None,
-    }
-    found = {}
-    for name in program.facts:
-        found[name] = values = prices.facts[name].reshape(-1).take(places)
-        if unknown is not None:
-            values[unknown] = np.nan
-        if (scale := scales[find_scale(name)]) is not None:
-            values[:before] *= scale
-    return found
+def _lay_out(prices: TradedPrices, columns: Columns, before: int) -> Callable[[str, Block], None]:
+    """What fills a plane [before + longest, columns], all sessions before a column's first in the basis of that."""
+    scales = {"price": prices.price_scale, "volume": prices.volume_scale}
+    linked = {name: np.empty((before, len(columns.starts))) for name in scales}
+    acts = {name: link(scale, columns.starts, columns.tickers, linked[name]) for name, scale in scales.items()}
 
+    def fill(name: str, plane: Block) -> None:
+        scale = find_scale(name)
+        by = linked.get(scale, linked["price"])
+        gather(prices.facts[name], *columns, by, acts.get(scale, False), plane)
 
-def _link(scale: Floats, places: Ints, before: int) -> Floats | None:
-    """[before, columns] what brings each earlier session to the basis of a column's first; None where nothing acted."""
-    following = scale.reshape(-1).take(places[1 : before + 1])
-    if (following == 1.0).all():
-        return None
-    linked: Floats = np.cumprod(following[::-1], axis=0, dtype=np.float64)[::-1]
-    return linked
+    return fill

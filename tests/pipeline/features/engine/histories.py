@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.features.engine.cross_sections import Members
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows.window_kernels import Block
 from pipeline.features.facts.declarations import BAR_FACTS
 
 

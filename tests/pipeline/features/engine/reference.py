@@ -9,7 +9,7 @@ import numpy as np
 
 from pipeline.features.engine.cross_sections import Members
 from pipeline.features.engine.expressions import COMPARISONS, Expression, count_leads, walk
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows.window_kernels import Block
 
 Window = Sequence[float]
 

@@ -9,7 +9,7 @@ from numba.core.dispatcher import Dispatcher
 from pipeline.features.engine.blocks import compute, compute_blocks
 from pipeline.features.engine.compiling import compiled
 from pipeline.features.engine.expressions import fact, lag, log, mean
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows.window_kernels import Block
 from pipeline.features.families.alpha158 import ALPHA158
 from tests.pipeline.features.engine import reference
 from tests.pipeline.features.engine.histories import make_history, make_ragged_history

@@ -33,7 +33,7 @@ from pipeline.features.engine.expressions import (
     weighted_total,
     where,
 )
-from pipeline.features.engine.window_kernels import Block
+from pipeline.features.engine.windows.window_kernels import Block
 from pipeline.features.facts.reach import measure_reach
 from tests.pipeline.features.engine import reference
 from tests.pipeline.features.engine.histories import make_further_facts, make_members, make_ragged_history

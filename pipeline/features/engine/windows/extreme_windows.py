@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.features.engine.compiling import compiled
-from pipeline.features.engine.window_kernels import Block, Lengths
+from pipeline.features.engine.windows.window_kernels import Block, Lengths
 
 
 @compiled
