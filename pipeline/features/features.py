@@ -206,19 +206,17 @@ class _Block(NamedTuple):
 
 def _frame(blocks: list[_Block], chosen: FeatureSet) -> pl.DataFrame:
     values = np.concatenate([block.values for block in blocks])
-    columns = {
-        name: pl.Series(name, np.ascontiguousarray(values[:, at]), nan_to_null=True)
-        for at, name in enumerate(chosen.names)
-    }
     sessions = pl.Series([block.session for block in blocks], dtype=pl.Date)
+    counts = [len(block.tickers) for block in blocks]
+    columns = np.ascontiguousarray(values.T)
     return pl.DataFrame(
-        {
-            "feature_set": pl.repeat(chosen.name, len(values), dtype=pl.String, eager=True),
-            "session": sessions.gather(np.repeat(np.arange(len(blocks)), [len(block.tickers) for block in blocks])),
-            "ticker": pl.Series([ticker for block in blocks for ticker in block.tickers], dtype=pl.String),
-            "complete": pl.Series(~np.isnan(values[:, : chosen.own]).any(axis=1), dtype=pl.Boolean),
-            **columns,
-        }
+        [
+            pl.repeat(chosen.name, len(values), dtype=pl.String, eager=True).alias("feature_set"),
+            sessions.gather(np.repeat(np.arange(len(blocks)), counts)).alias("session"),
+            pl.Series("ticker", [ticker for block in blocks for ticker in block.tickers], dtype=pl.String),
+            pl.Series("complete", ~np.isnan(values[:, : chosen.own]).any(axis=1), dtype=pl.Boolean),
+            *(pl.Series(name, column, nan_to_null=True) for name, column in zip(chosen.names, columns, strict=True)),
+        ]
     )
 
 

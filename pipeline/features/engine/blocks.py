@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pipeline.features.engine.cross_sections import Members
 from pipeline.features.engine.elementwise import lay
-from pipeline.features.engine.evaluation import Program, Results
+from pipeline.features.engine.evaluation import LayOut, Program, Results
 from pipeline.features.engine.expressions import Expression
 from pipeline.features.engine.layers import arrange, compute_layers, split_sessions, uses_comparisons
 from pipeline.features.engine.windows.window_kernels import Block
@@ -164,7 +164,7 @@ def _check(facts: Mapping[str, Block], program: Program) -> tuple[int, int]:
     return shapes.pop()
 
 
-def _lay_out(facts: Mapping[str, Block], span: BlockSpan, warm_up: int) -> Callable[[str, Block], None]:
+def _lay_out(facts: Mapping[str, Block], span: BlockSpan, warm_up: int) -> LayOut:
     """What fills a plane with a block's part of a fact, and what it looks back on as far as the history has it."""
     before = max(span.start - warm_up, 0)
-    return lambda name, plane: lay(facts[name][before : span.end, span.left : span.right], plane)
+    return lambda name, plane, _row: lay(facts[name][before : span.end, span.left : span.right], plane)

@@ -34,7 +34,14 @@ def link(scale: Block, starts: Lengths, tickers: Lengths, linked: Block) -> bool
 
 @compiled
 def gather(
-    values: Block, starts: Lengths, sessions: Lengths, tickers: Lengths, linked: Block, scaled: bool, plane: Block
+    values: Block,
+    starts: Lengths,
+    sessions: Lengths,
+    tickers: Lengths,
+    linked: Block,
+    scaled: bool,
+    row: int,
+    plane: Block,
 ) -> None:  # pragma: no cover - compiled
     """Lay a fact out.
 
@@ -45,11 +52,12 @@ def gather(
         tickers: [columns] its ticker.
         linked: [sessions before, columns] what they are multiplied by, where they are scaled.
         scaled: whether they are.
+        row: the first row that is needed.
         plane: [sessions before + longest, columns]; takes the values, NaN outside a column and before all history, and
             for what has no bound.
     """
     before = len(linked)
-    for t in range(len(plane)):
+    for t in range(row, len(plane)):
         for c in range(len(starts)):
             at = starts[c] + t - before
             value = values[at, tickers[c]] if at >= 0 and t - before < sessions[c] else np.nan

@@ -16,6 +16,8 @@ from pipeline.features.engine.windows import sorted_windows, weighted_windows
 from pipeline.features.engine.windows.window_kernels import Block
 
 Results = npt.NDArray[np.floating]
+LayOut = Callable[[str, Block, int], None]
+"""Fills the plane of a fact from a row on."""
 
 
 class Program:
@@ -32,7 +34,7 @@ class Program:
 
     def evaluate(
         self,
-        lay_out: Callable[[str, Block], None],
+        lay_out: LayOut,
         tickers: int,
         out: Results,
         sessions: int | None = None,
@@ -42,8 +44,8 @@ class Program:
         """Compute the expressions on a block.
 
         Args:
-            lay_out: fills the plane [rows, tickers] of a fact: the sessions wanted, and `warm_up` rows before them;
-                unknown values, and what has no bound, NaN.
+            lay_out: fills the plane [rows, tickers] of a fact: the sessions wanted, and `warm_up` rows before them, the
+                first of which may not be needed; unknown values, and what has no bound, NaN.
             tickers: how many there are.
             out: [expressions, sessions, tickers] float32 or float64, in row order; takes the values, NaN where unknown.
             sessions: how many are wanted; all that `out` has if None.
@@ -52,8 +54,8 @@ class Program:
         """
         wanted = out.shape[1] if sessions is None else sessions
         planes = self._take_planes(self.warm_up + wanted, tickers)
-        for name, plane in self._plan.facts.items():
-            lay_out(name, planes[plane])
+        for name, (plane, first) in self._plan.facts.items():
+            lay_out(name, planes[plane], first)
         numbers = np.repeat(np.array(self._plan.numbers, dtype=np.float64)[:, None], max(CELLS, tickers), axis=1)
         work = _Work(planes, numbers, self.warm_up, out, row, left)
         for action in self._actions:

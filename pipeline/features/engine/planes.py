@@ -74,8 +74,8 @@ class Plan:
 
     def __init__(self, steps: Sequence[Step], wanted: Mapping[Expression, int]) -> None:
         self.actions: list[Stretch | Windows] = [Stretch()]
-        self.facts: dict[str, int] = {}
-        """Fact -> its plane."""
+        self.facts: dict[str, tuple[int, int]] = {}
+        """Fact -> its plane, and the first row of it that is needed."""
         self.numbers: list[float] = []
         """The constants: number -1 is the first."""
         self._book = PlaneBook()
@@ -84,7 +84,8 @@ class Plan:
         self._windowed = {part for step in steps if step.operation in FAMILY_OF for part in step.inputs}
         for step in (step for step in steps if step.operation == "fact"):  # they are there before anything is done
             one = step.members[0]
-            self.facts[one.text] = self._places[one] = self._book.give()
+            self._places[one] = self._book.give()
+            self.facts[one.text] = (self._places[one], step.first)
         for step in steps:
             self._add(step)
             self._release(step)

@@ -11,7 +11,7 @@ tickers takes each one's value in the basis of the session that is compared, and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import NamedTuple
@@ -24,16 +24,16 @@ from pipeline.features.as_of import Epoch
 from pipeline.features.engine.blocks import ROWS
 from pipeline.features.engine.columns import gather, link, spread
 from pipeline.features.engine.cross_sections import Members
-from pipeline.features.engine.evaluation import Program, Results
+from pipeline.features.engine.evaluation import LayOut, Program, Results
 from pipeline.features.engine.expressions import Expression
-from pipeline.features.engine.layers import arrange, compute_layers, split_sessions, uses_comparisons
+from pipeline.features.engine.layers import arrange, compute_layers, split_sessions
 from pipeline.features.engine.windows.window_kernels import Block
 from pipeline.features.facts.declarations import find_scale
 from pipeline.features.panel import Floats, Ints, Panel
 from pipeline.market.returns import daily_total_returns
 from pipeline.market.sessions import Sessions
 
-CELLS = 20_000
+CELLS = 40_000
 """Values of one fact in a block: what is computed of them stays near the processor."""
 
 
@@ -109,7 +109,7 @@ def compute_in_basis(expressions: Sequence[Expression], prices: TradedPrices, fi
     Returns:
         [expressions, sessions, tickers] float32, NaN where a value cannot be known.
     """
-    if prices.members is None or not uses_comparisons(expressions):
+    if prices.members is None or len(arrange(tuple(expressions))) == 1:
         return _compute_tickers(expressions, prices, first, np.float32)
     warm_up = max(one.warm_up for one in expressions)
     parts = [
@@ -177,15 +177,15 @@ def _pack(columns: Columns, warm_up: int) -> Iterator[Columns]:
         at += width
 
 
-def _lay_out(prices: TradedPrices, columns: Columns, before: int) -> Callable[[str, Block], None]:
+def _lay_out(prices: TradedPrices, columns: Columns, before: int) -> LayOut:
     """What fills a plane [before + longest, columns], all sessions before a column's first in the basis of that."""
     scales = {"price": prices.price_scale, "volume": prices.volume_scale}
     linked = {name: np.empty((before, len(columns.starts))) for name in scales}
     acts = {name: link(scale, columns.starts, columns.tickers, linked[name]) for name, scale in scales.items()}
 
-    def fill(name: str, plane: Block) -> None:
+    def fill(name: str, plane: Block, row: int) -> None:
         scale = find_scale(name)
         by = linked.get(scale, linked["price"])
-        gather(prices.facts[name], *columns, by, acts.get(scale, False), plane)
+        gather(prices.facts[name], *columns, by, acts.get(scale, False), row, plane)
 
     return fill

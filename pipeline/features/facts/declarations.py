@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from pipeline.features.engine.expressions import Expression, walk
@@ -70,9 +71,14 @@ FACTS = {one.name: one for one in (*PRICE_FACTS, *NEWS_FACTS, *BAR_FACTS)}
 """Name -> fact."""
 
 
-def list_facts(expressions: Iterable[Expression]) -> set[str]:
+def list_facts(expressions: Iterable[Expression]) -> frozenset[str]:
     """The names of the facts that some expressions are computed from."""
-    return {one.text for one in walk(expressions) if one.operation == "fact"}
+    return _list_facts(tuple(expressions))
+
+
+@lru_cache(maxsize=512)
+def _list_facts(expressions: tuple[Expression, ...]) -> frozenset[str]:
+    return frozenset(one.text for one in walk(expressions) if one.operation == "fact")
 
 
 def find_scale(name: str) -> Scale:
