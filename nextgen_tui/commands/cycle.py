@@ -8,13 +8,15 @@ import click
 
 from nextgen_tui.cli.arguments import DAY
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
 
 
 @click.command("cycle", cls=ReadingCommand)
 @click.option("--session", type=DAY, help="The session (default: the one after the last).")
 @click.option("--to", "last", type=DAY, help="Run every session up to this one, then show what came of them.")
+@dry_run_option()
 @pass_invocation
-def command(invocation: Invocation, session: date | None, last: date | None) -> None:
+def command(invocation: Invocation, session: date | None, last: date | None, dry_run: bool) -> None:
     """Run every stage for one session.
 
     It settles what was planned, scores forecasts that fell due, makes new ones, and plans trades for the next open. A
@@ -24,6 +26,7 @@ def command(invocation: Invocation, session: date | None, last: date | None) -> 
     from nextgen_tui.cli.runs_view import show_cycle
     from nextgen_tui.cli.session_choice import next_session, refuse_open, within_calendar
     from nextgen_tui.report.span_output import replay_and_show
+    from pipeline.engine import work
 
     calendar = invocation.runner.calendar
     if session is None:
@@ -35,6 +38,10 @@ def command(invocation: Invocation, session: date | None, last: date | None) -> 
         with within_calendar():
             last = calendar.at_or_before(last)
         refuse_open(last, calendar)
+    if dry_run:
+        show_rehearsal(invocation, work.cycle(session), len(calendar.between(session, last or session)))
+        return
+    if last is not None:
         replay_and_show(invocation, session, last)
         return
     asked = f"cycle --session {session}"

@@ -8,6 +8,7 @@ import click
 
 from nextgen_tui.cli.arguments import DAY
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
 
 
 @click.command("replay", cls=ReadingCommand)
@@ -15,9 +16,15 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 @click.option("--to", "last", type=DAY, help="Last session.")
 @click.option("--sessions", type=click.IntRange(min=1), help="Number of sessions, instead of --to.")
 @click.option("--snapshots", "every", metavar="LENGTH", help="Also take snapshots this often within sessions, as 15m.")
+@dry_run_option()
 @pass_invocation
 def command(
-    invocation: Invocation, first: date | None, last: date | None, sessions: int | None, every: str | None
+    invocation: Invocation,
+    first: date | None,
+    last: date | None,
+    sessions: int | None,
+    every: str | None,
+    dry_run: bool,
 ) -> None:
     """Run the cycles of past sessions, one after the other.
 
@@ -29,6 +36,7 @@ def command(
     from nextgen_tui.cli.session_choice import next_session, refuse_open, within_calendar
     from nextgen_tui.commands.snapshot import list_moments
     from nextgen_tui.report.span_output import replay_and_show
+    from pipeline.engine import work
 
     if (last is None) == (sessions is None):
         raise click.UsageError("give an end: --to YYYY-MM-DD, or --sessions N")
@@ -39,4 +47,7 @@ def command(
     if last < first:
         raise click.UsageError(f"a replay from {first} cannot end earlier, at {last}")
     refuse_open(last, calendar)
+    if dry_run:
+        show_rehearsal(invocation, work.cycle(first), len(calendar.between(first, last)))
+        return
     replay_and_show(invocation, first, last, list_moments(calendar, first, last, every) if every else ())

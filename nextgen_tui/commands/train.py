@@ -8,12 +8,14 @@ import click
 
 from nextgen_tui.cli.arguments import DAY
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
 
 
 @click.command("train", cls=ReadingCommand)
 @click.option("--session", type=DAY, help="Train at this session's close (default: the last one).")
+@dry_run_option()
 @pass_invocation
-def command(invocation: Invocation, session: date | None) -> None:
+def command(invocation: Invocation, session: date | None, dry_run: bool) -> None:
     """Train a challenger and evaluate it.
 
     It becomes champion only if it beats the naive forecast and the current champion out of sample.
@@ -26,9 +28,13 @@ def command(invocation: Invocation, session: date | None) -> None:
     from nextgen_tui.cli.output import to_records
     from nextgen_tui.cli.session_choice import refuse_open, require_last_session
     from nextgen_tui.text.safe_text import safe_text
+    from pipeline.engine import work
 
     session = session or require_last_session(invocation.lake)
     refuse_open(session, invocation.runner.calendar)
+    if dry_run:
+        show_rehearsal(invocation, work.training(session))
+        return
     asked = f"train --session {session}"
     with suggest_request(invocation, asked), invocation.output.progress(f"training at {session}") as progress:
         invocation.runner.train(session, progress)

@@ -1,0 +1,79 @@
+"""What work would do is told by what the last pieces of its kind did, and nothing is done."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from lake.publication import publish
+from lake.runs import Run
+from lake.store import Lake
+from lake.tables.control import RUNS, WorkKind
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
+from pipeline.engine import work
+from pipeline.engine.stages import find_stage
+from pipeline.reading.rehearsal import rehearse
+from tests.frames.control import recipe, run
+from tests.new_lake import new_lake
+
+DAY = date(2021, 3, 1)
+
+
+def add(lake: Lake, number: int, stage: str, rows: int, seconds: float) -> Run:
+    cycle = f"cycle-{number}"
+    done = run(
+        recipe=recipe(stage=stage, cycle_id=cycle, session=DAY, since=DAY, output_table="instruments"),
+        rows=rows,
+        written=rows // 2,
+        seconds=seconds,
+        output_version=None,
+    )
+    with lake.lock("test"):
+        publish(lake, [done], f"{cycle}/{stage}", durable=False)
+    return done
+
+
+@pytest.fixture
+def ran(tmp_path: Path) -> Lake:
+    """Two cycles: both landed prices, one of them trained."""
+    lake = new_lake(tmp_path / "lake")
+    for number, (stage, rows, seconds) in enumerate((("land_prices", 10, 1.0), ("land_prices", 30, 3.0))):
+        add(lake, number, stage, rows, seconds)
+    add(lake, 1, "train", 4, 8.0)
+    return lake
+
+
+def test_each_stage_is_expected_to_do_what_it_did_on_the_average(ran: Lake) -> None:
+    told = rehearse(ran, work.cycle(DAY), pieces=5)
+    stages = {one.stage: one for one in told.stages}
+    assert [one.stage for one in told.stages] == [stage.name for stage in work.cycle(DAY).stages]
+    land, train, plan = (stages[name] for name in ("land_prices", "train", "plan"))
+    assert (land.rows, land.seconds, land.requests) == (10.0, 2.0, 20.0)
+    assert (train.rows, train.seconds, train.requests) == (1.0, 4.0, None), "one cycle in two trains"
+    assert (plan.rows, plan.writes) == (0.0, "trade_plans")
+    assert set(plan.reads) == {read.table.name for read in find_stage("plan").reads}
+    assert (told.based_on, told.rows, told.seconds, told.requests, told.dollars) == (2, 55.0, 30.0, 100.0, 0.0)
+
+
+def test_a_stage_by_itself_takes_what_it_takes_in_a_cycle(ran: Lake) -> None:
+    told = rehearse(ran, work.single_stage(find_stage("train"), DAY))
+    assert (told.kind, told.based_on, told.seconds) == (WorkKind.SINGLE_STAGE, 1, 8.0)
+
+
+def test_in_a_lake_in_which_nothing_ran_nothing_is_known(tmp_path: Path) -> None:
+    told = rehearse(new_lake(tmp_path / "lake"), work.cycle(DAY))
+    assert (told.based_on, told.rows, told.seconds) == (0, None, None)
+
+
+@pytest.mark.parametrize("command", [("cycle",), ("replay", "--sessions", "2"), ("run", "train"), ("train",)])
+def test_a_dry_run_changes_nothing(ran: Lake, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    before = {str(one): one.stat().st_mtime_ns for one in sorted((ran.path / "tables").rglob("*"))}
+    chosen = () if command[0] in ("replay",) else ("--session", "2021-03-01")
+    chosen = ("--from", "2021-03-01") if command[0] == "replay" else chosen
+    assert outcome([*command, *chosen, "--dry-run", "--lake", str(ran.path)]) == exit_codes.DONE
+    assert "Nothing was done." in capsys.readouterr().out
+    assert {str(one): one.stat().st_mtime_ns for one in sorted((ran.path / "tables").rglob("*"))} == before
+    assert Lake.open(ran.path).read(RUNS).height == 3
