@@ -70,8 +70,12 @@ class VariantReplay:
         progress("done", len(pieces), len(pieces))
 
     def _pieces(self) -> list[list[Run]]:
-        """The parent's pieces of work in the order they were done, but for reports on its health."""
-        runs = [run for run in find_done_runs(self.parent) if run.recipe.stage != REPORT.name]
+        """The parent's pieces of work in the order they were done, but for reports on its health and work on files.
+
+        A compaction writes no new rows; its version comes along with the next one that does.
+        """
+        runs = find_done_runs(self.parent)
+        runs = [run for run in runs if run.recipe.stage != REPORT.name and run.recipe.work is not WorkKind.UPKEEP]
         return [list(piece) for _, piece in groupby(runs, key=lambda run: run.recipe.cycle_id)]
 
     def _find_changed(self) -> set[str]:
@@ -96,12 +100,11 @@ class VariantReplay:
         for stage in wanted.stages:
             if (run := self._do(wanted, stage, known, runs)) is not None:
                 runs.append(run)
-        runs += [self._take(run) for run in before if run.recipe.work is WorkKind.UPKEEP and self._is_parents(run)]
         publish(self.lake, runs, f"{recipe.cycle_id}/variant", durable=False)
         return Replayed(recipe.session, self._computed, len(runs) - self._computed)
 
     def _work_of(self, before: Sequence[Run]) -> Work:
-        """The piece of work that the parent's runs were part of; work on files alone has no stages."""
+        """The piece of work that the parent's runs were part of."""
         recipe = before[0].recipe
         if recipe.work is WorkKind.CYCLE:
             return work.cycle(recipe.session)
@@ -142,9 +145,6 @@ class VariantReplay:
     def _take(self, run: Run) -> Run:
         self.executor.take_over(run)
         return run
-
-    def _is_parents(self, run: Run) -> bool:
-        return run.recipe.output_table not in self.executor.changed
 
     def _may_train_otherwise(self) -> bool:
         """Whether the reasons to train, or what would be trained on, are no longer the parent's."""
