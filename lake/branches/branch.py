@@ -19,6 +19,7 @@ from lake.access import make_private_folder
 from lake.branches.fork_point import ForkPoint, find_fork_point
 from lake.branches.links import link_table
 from lake.errors import BranchError, BusyError, NoSuchError
+from lake.migrations.run import migrate
 from lake.storage.atomic import fsync_files, write_atomic
 from lake.storage.checksums import dump_checksummed, load_checksummed
 from lake.storage.commit_pointer import HEAD, CommitPointer, write_pointer
@@ -80,7 +81,9 @@ def check_name(name: str) -> str:
     return name
 
 
-def create_branch(lake: Lake, name: str, *, session: date | None = None, reason: str = "") -> Branch:
+def create_branch(
+    lake: Lake, name: str, *, session: date | None = None, reason: str = "", migrates: bool = True
+) -> Branch:
     """Make a branch of what is published now, or was just after a session's cycle.
 
     Its folder gets its name last: a crash before leaves nothing that anyone sees. No lock is needed, for what is
@@ -91,6 +94,8 @@ def create_branch(lake: Lake, name: str, *, session: date | None = None, reason:
         name: small letters, digits, dots, dashes, underscores.
         session: after whose cycle it leaves; now where None.
         reason: why, for the record.
+        migrates: whether tables of a session before a migration get the columns of today at once; what follows its
+            parent commit by commit does that where it goes its own way.
 
     Raises:
         BranchError: if there is such a branch, or it cannot be called so.
@@ -106,6 +111,8 @@ def create_branch(lake: Lake, name: str, *, session: date | None = None, reason:
     with translate_disk_errors(f"the branch {name} could not be made"):
         try:
             _build(lake, draft, fork)
+            if migrates:
+                migrate(Lake(draft, lake.formats))
             _write_record(lake, draft, name, fork, reason)
             draft.rename(path)
         except BaseException:  # whatever ended it, an interrupt too, nothing half made is left

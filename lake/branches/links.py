@@ -27,7 +27,7 @@ def link_table(source: Path, target: Path, first: int, upto: int) -> None:
         upto: the last one.
 
     Raises:
-        DamageError: if a log entry is missing or damaged.
+        DamageError: if a log entry is missing or damaged, or the other lake has another one in its place.
         StorageError: if the disk refuses, or its file system cannot link.
     """
     log, checksums = target / delta_log.FOLDER, target / CHECKSUMS
@@ -49,7 +49,10 @@ def _link(source: Path, target: Path, *, optional: bool = False) -> None:
     try:
         os.link(source, target)
     except FileExistsError:
-        return
+        if not source.samefile(target):
+            raise DamageError(
+                f"{target} is another file than {source}: the two lakes have gone different ways"
+            ) from None
     except FileNotFoundError:
         if not optional:
             raise DamageError(f"{source} is missing; `nextgen scrub` lists what else is") from None

@@ -93,6 +93,19 @@ def migrate(lake: Lake, progress: Progress = lambda *_: None, tables: Mapping[st
         return MigrationResult(tuple(changes), tuple(lake.repairs))
 
 
+def migrate_table(lake: Lake, table: Table) -> bool:
+    """Give one table the columns of today, and return whether it lacked any. Needs the writer lock.
+
+    Raises:
+        LakeError: if the writer lock is not held.
+        DamageError: if its rows are not the same after it.
+    """
+    steps = _pending_steps(lake, table)
+    if steps:
+        _change_in_turn(lake, table, any(step.rewrites for step in steps))
+    return bool(steps)
+
+
 def _pending_steps(lake: Lake, table: Table) -> list[Step]:
     """What a table is from before; a table that came later than the lake is made as it is now."""
     steps = select_steps(lake.formats, table.name)

@@ -120,8 +120,17 @@ def _first_value(
             differs = one[name].ne_missing(other[name])
             if differs.any():
                 at = int(differs.arg_true()[0])
-                return _key(one[at], table), name, (one[name][at], other[name][at])
+                return _key(one[at], table), name, _show_pair(one[name][at], other[name][at])
     return None
+
+
+def _show_pair(one: Any, other: Any) -> tuple[Any, Any]:
+    """Both values; of lists the first items that differ, or how long they are."""
+    if not isinstance(one, pl.Series) or not isinstance(other, pl.Series):
+        return one, other
+    pairs = list(zip(one.to_list(), other.to_list(), strict=False))
+    differing = [pair for pair in pairs if pair[0] != pair[1]]
+    return differing[0] if differing else (f"{len(one)} items", f"{len(other)} items")
 
 
 def _key(frame: pl.DataFrame, table: Table) -> dict[str, Any]:

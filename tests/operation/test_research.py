@@ -14,6 +14,8 @@ import pytest
 
 from lake.branches.branch import create_branch, list_branches
 from lake.fingerprint import fingerprint
+from lake.migrations.run import migrate
+from lake.runs import cycle_sessions
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.books import PORTFOLIO_VALUE
@@ -51,6 +53,7 @@ from pipeline.research.variants.variant_branch import make_variant
 from pipeline.research.variants.variant_replay import VariantReplay
 from pipeline.research.what_if import ask_what_if
 from tests.copies import copy_lake
+from tests.frames.golden import FIFTH, SECOND, unpack
 from tests.operation.conftest import Operation
 
 COSTS = {"trading.costs.half_spread": choice("trading.costs.half_spread", "0.002")}
@@ -378,3 +381,23 @@ def test_a_variant_of_a_lake_that_was_compacted_meanwhile_is_the_same(lake: Lake
     assert everything(Lake.open(branch.path)) == everything(Lake.open(plain.path))
     sides = Side("main", tidied, settings_of(lake)), Side("after", Lake.open(branch.path), settings_of(lake))
     assert compare_runs(*sides, operation.runner.calendar).sessions == 5
+
+
+@pytest.mark.parametrize("made_by", [SECOND, FIFTH], ids=["format 2", "format 5"])
+def test_a_lake_of_an_earlier_program_is_compared_with_itself(made_by: Path, tmp_path: Path) -> None:
+    """Its runs keep their settings, its tables get today's columns where a variant writes them, its file stays."""
+    old = Lake.open(unpack(made_by, tmp_path), older=True)
+    migrate(old)
+    old = Lake.open(old.path)
+    sessions = cycle_sessions(old.read(RUNS))
+    runner, before = Runner(old, settings_of(old)), everything(old)
+    same = {"trading.costs.half_spread": choice("trading.costs.half_spread", "0.0003")}
+    found = ask_what_if(old, runner.settings, runner.calendar, same, sessions[1], sessions[2])
+    assert (found.verdict, found.sessions) == ("equal", 2)
+    dearer = ask_what_if(old, runner.settings, runner.calendar, COSTS, sessions[1], sessions[2])
+    assert dearer.difference is not None
+    assert dearer.difference.stage in ("plan", "execute"), "costs are planned with, and paid"
+    assert everything(old) == before
+    branch = create_branch(old, "past", session=sessions[1])
+    there = Runner(Lake.open(branch.path), runner.settings)
+    assert [one.session for one in there.replay(sessions[2], sessions[2])] == [sessions[2]]

@@ -50,7 +50,7 @@ def make_variant(
     if resumes and path.exists():
         return read_branch(path)
     loaded = load(lake.path, os.environ, chosen)
-    branch = create_branch(lake, name, session=find_eve(lake, first, last), reason=reason)
+    branch = create_branch(lake, name, session=find_eve(lake, first, last), reason=reason, migrates=False)
     values = [(key, value) for key, value in values_of(loaded.settings) if loaded.origins[key] != DEFAULT]
     write_document(branch.path, toml_document(values))
     return branch

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
 import polars as pl
 
-from lake.runs import Run
+from lake.migrations.run import migrate_table
+from lake.runs import Run, recompute_fingerprint
 from lake.store import CommitResult, Lake
 from lake.tables import TABLES
 from pipeline.config.settings import Settings
 from pipeline.engine.code_fingerprint import code_fingerprint
 from pipeline.engine.executor import Executor, parse_params
 from pipeline.engine.stage import Read, Stage
+from pipeline.engine.stages import find_stage
 from pipeline.engine.work import Work
 
 
@@ -23,18 +29,25 @@ class VariantExecutor(Executor):
     that nothing after it counts as changed.
     """
 
-    def __init__(self, lake: Lake, parent: Lake, settings: Settings, *, tries_code: bool = False) -> None:
+    def __init__(
+        self, lake: Lake, parent: Lake, settings: Settings, chosen: Mapping[str, Any], *, tries_code: bool = False
+    ) -> None:
         super().__init__(lake, settings)
         self.parent = parent
+        self.chosen = chosen
+        """Dotted key -> value of the settings that are tried; of all others each run has those it was recorded with."""
         self.tries_code = tries_code
         """Whether a stage is computed for its code alone: every new version of the program would compute everything."""
         self.changed: set[str] = set()
         """Tables whose rows are no longer the parent's."""
         self.before: Run | None = None
         """What the parent's run of the stage at hand was; None if there was none."""
+        self.came_out_the_same = False
+        """Whether the last run gave what the parent's gave, whose rows were taken then."""
 
     def is_touched(self, stage: Stage, before: Run) -> bool:
         """Whether a stage may give something else than the parent's run gave; landings are what they were."""
+        self.before = before
         if stage.writes.name in self.changed:
             return True
         if stage.kind == "landing":
@@ -54,21 +67,29 @@ class VariantExecutor(Executor):
         if run.output_version is not None:
             self.lake.adopt(TABLES[run.recipe.output_table], self.parent, run.output_version)
 
-    def gave_the_same(self, run: Run) -> bool:
-        """Whether a run just made came out as the parent's did, whose rows were taken then."""
-        return (
-            self.before is not None
-            and run.recipe.output_table not in self.changed
-            and run.fingerprint == self.before.fingerprint
-        )
-
     def _write(self, work: Work, stage: Stage, rows: pl.DataFrame, run: Run) -> CommitResult:
-        if self.gave_the_same(run):
-            assert self.before is not None
-            self.take_over(self.before)
+        before, table = self.before, stage.writes
+        self.came_out_the_same = (
+            before is not None
+            and table.name not in self.changed
+            and recompute_fingerprint(before, table, rows, table.for_columns(rows.columns).content_columns)
+            == before.fingerprint
+        )
+        if before is not None and self.came_out_the_same:
+            self.take_over(before)
             return CommitResult(self.lake.newest(stage.writes), 0)
+        migrate_table(self.lake, stage.writes)  # the parent may have been at an earlier format then
         self.changed.add(stage.writes.name)
         return super()._write(work, stage, rows, run)
+
+    def _params(self, section: str) -> dict[str, Any]:
+        """What the parent's run was recorded with, and what is tried; today's settings where there was no such run."""
+        stage = find_stage(self.before.recipe.stage) if self.before else None
+        if self.before is None or stage is None or stage.section != section:
+            return super()._params(section)
+        mine = {key: value for key, value in self.chosen.items() if key.startswith(f"{section}.")}
+        recorded = parse_params(stage, self.before.recipe.params)
+        return asdict(replace_values(recorded, {key.partition(".")[2]: value for key, value in mine.items()}))
 
     def _pin(self, read: Read) -> int:
         """What the parent's run read of a table, where that is still the same; else the newest there is."""
@@ -76,3 +97,12 @@ class VariantExecutor(Executor):
         if self.before is None or name in self.changed:
             return newest
         return min(self.before.recipe.inputs.get(name, newest), newest)
+
+
+def replace_values(params: Any, values: Mapping[str, Any]) -> Any:
+    """Return a parameter object with other values for some dotted keys."""
+    own = {key: value for key, value in values.items() if "." not in key}
+    for name in {key.split(".")[0] for key in values if "." in key}:
+        inside = {key.partition(".")[2]: value for key, value in values.items() if key.startswith(f"{name}.")}
+        own[name] = replace_values(getattr(params, name), inside)
+    return replace(params, **own)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
+from typing import Any
 
+from lake.migrations.run import migrate_table
 from lake.publication import find_unpublished, publish
 from lake.runs import Run, find_done_runs, is_published
 from lake.storage.delta_log import checkpoint_versions, entry_path
@@ -14,6 +17,8 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, WorkKind
 from lake.upkeep.checkpoints import CHECKPOINT_EVERY
+from pipeline.config.loading import load
+from pipeline.config.resolving import values_of
 from pipeline.config.settings import Settings
 from pipeline.engine import work
 from pipeline.engine.runner import Progress, silent
@@ -46,7 +51,8 @@ class VariantReplay:
     def __init__(self, lake: Lake, parent: Lake, settings: Settings, *, tries_code: bool = False) -> None:
         self.lake, self.parent = lake, parent
         lake.durable = False  # what research computed can be computed again
-        self.executor = VariantExecutor(lake, parent, settings, tries_code=tries_code)
+        chosen = find_chosen(load(parent.path, os.environ).settings, settings)
+        self.executor = VariantExecutor(lake, parent, settings, chosen, tries_code=tries_code)
         self._computed = 0
         """Stages that the piece of work at hand has computed."""
 
@@ -61,6 +67,7 @@ class VariantReplay:
         with self.lake.lock(f"variant to {last}"):
             if find_unpublished(self.lake):
                 self.lake.discard_unpublished()
+            migrate_table(self.lake, RUNS)
             self.executor.changed |= self._find_changed()
             for number, runs in enumerate(pieces):
                 progress(f"session {runs[0].recipe.session}", number, len(pieces))
@@ -132,7 +139,7 @@ class VariantReplay:
         span = (before.recipe.since, before.recipe.session) if before else (wanted.session, wanted.session)
         run = self.executor.execute(wanted, stage, span, 0)
         self._computed += 1
-        return before if before is not None and self.executor.gave_the_same(run) else run
+        return before if before is not None and self.executor.came_out_the_same else run
 
     def _write_checkpoints(self) -> None:
         """Keep the logs of what the branch writes itself quick to open; of the others the parent's come along."""
@@ -156,3 +163,9 @@ class VariantReplay:
             return self.executor.holds(TRAINING_DUE, stage, session)
         trained = any(run.recipe.stage == TRAINING[0].name for run in runs)
         return trained or (stage is TRAINING[-1] and self.executor.holds(CHAMPION_CHOSEN, stage, session))
+
+
+def find_chosen(parent: Settings, branch: Settings) -> dict[str, Any]:
+    """The settings that a branch has otherwise than its parent, by dotted key."""
+    before = dict(values_of(parent))
+    return {key: value for key, value in values_of(branch) if value != before[key]}
