@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from math import sqrt
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
-
-from pipeline.models.evaluation import newey_west_error
 
 Floats = npt.NDArray[np.float64]
 MIN_NAMES = 8
@@ -133,9 +132,27 @@ def _score(series: Floats, horizon: int) -> RankScore:
     known = series[np.isfinite(series)]
     if len(known) < MIN_SESSIONS:
         return RankScore(ic=float("nan"), t=float("nan"), sessions=len(known))
-    error = newey_west_error(known, horizon - 1)
+    error = measure_error(known, horizon)
     mean = float(known.mean())
     return RankScore(ic=mean, t=mean / error if error > 0 else float("nan"), sessions=len(known))
+
+
+def measure_error(series: Floats, overlap: int) -> float:
+    """Return the standard error of the mean of a series whose neighbours share outcomes (Hansen and Hodrick 1980).
+
+    Outcomes over h sessions that are made fewer than h sessions apart share some, those further apart none, so each
+    covariance up to h - 1 counts in full. Weights that fall with the distance, as Newey and West's, would leave a third
+    of the variance out. It is no less than the error of a series without overlap.
+
+    Args:
+        series: n values in their order, n > overlap.
+        overlap: h.
+    """
+    n = len(series)
+    centred = series - series.mean()
+    alone = float((centred * centred).sum()) / n
+    shared = sum(float((centred[step:] * centred[:-step]).sum()) / n for step in range(1, overlap))
+    return sqrt(max(alone + 2 * shared, alone) / max(n - overlap, 1))
 
 
 def largest_p(rate: float, tests: int) -> float:

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 from pipeline.features.facts.made_up import try_expression
-from pipeline.research.proposing.court import ForwardReturns, correlate_beyond, correlate_ranks, largest_p, score_court
+from pipeline.research.proposing.court import (
+    ForwardReturns,
+    correlate_beyond,
+    correlate_ranks,
+    largest_p,
+    measure_error,
+    score_court,
+)
 from pipeline.research.proposing.grammar import MAX_SIZE, Sentence, change, combine, list_words, prune
 from pipeline.research.proposing.search import TriedFactor, search
 from tests.frames.factor_market import PLANTED, make_market
@@ -75,11 +82,21 @@ def test_a_factor_that_says_what_another_says_leaves_nothing_beyond_it() -> None
     same = planted + 1e-3 * np.random.default_rng(1).standard_normal(planted.shape)
     alone = score_court(correlate_ranks(same, history.outcomes), history.outcomes)
     beyond = score_court(correlate_beyond(same, [planted], history.outcomes), history.outcomes)
-    assert alone.t > 5
+    assert alone.t > 4
     assert beyond.sessions > 150
     assert abs(beyond.t) < 3
     beside = score_court(correlate_beyond(planted, [noise], history.outcomes), history.outcomes)
-    assert beside.t > 5
+    assert beside.t > 4
+
+
+@pytest.mark.parametrize("overlap", [1, 5, 20])
+def test_the_error_of_a_mean_knows_what_neighbours_share(overlap: int) -> None:
+    """Of sums over so many sessions that follow each other session by session, against what many such means vary by."""
+    chance = np.random.default_rng(3)
+    moves = chance.standard_normal((2_000, 400 + overlap - 1))
+    sums = np.lib.stride_tricks.sliding_window_view(moves, overlap, axis=1).sum(axis=2)
+    errors = np.array([measure_error(one, overlap) for one in sums[:300]])
+    assert float(np.sqrt((errors**2).mean())) == pytest.approx(float(sums.mean(axis=1).std()), rel=0.06)
 
 
 @pytest.mark.parametrize("seed", range(5))
