@@ -19,7 +19,7 @@ from lake.access import make_private_folder
 from lake.branches.fork_point import ForkPoint, find_fork_point
 from lake.branches.links import link_table
 from lake.errors import BranchError, BusyError, NoSuchError
-from lake.migrations.run import migrate
+from lake.migrations.run import migrate, plan_migration
 from lake.storage.atomic import fsync_files, write_atomic
 from lake.storage.checksums import dump_checksummed, load_checksummed
 from lake.storage.commit_pointer import HEAD, CommitPointer, write_pointer
@@ -111,8 +111,8 @@ def create_branch(
     with translate_disk_errors(f"the branch {name} could not be made"):
         try:
             _build(lake, draft, fork)
-            if migrates:
-                migrate(Lake(draft, lake.formats))
+            if migrates and plan_migration(made := Lake(draft, lake.formats)):
+                migrate(made)
             _write_record(lake, draft, name, fork, reason)
             draft.rename(path)
         except BaseException:  # whatever ended it, an interrupt too, nothing half made is left
@@ -210,6 +210,12 @@ def read_branch(path: Path) -> Branch:
         raise BranchError(f"{path / RECORD} is damaged; discard the branch by removing {path}") from None
 
 
+def read_config(lake: Path) -> str:
+    """Return the configuration file of the lake at a path; empty where there is none."""
+    path = lake / CONFIG
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 # ---- inner workings
 
 
@@ -229,11 +235,6 @@ def _build(lake: Lake, draft: Path, fork: ForkPoint) -> None:
     write_manifest(draft)
 
 
-def _read_config(lake: Path) -> str:
-    path = lake / CONFIG
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
-
-
 def _write_record(lake: Lake, draft: Path, name: str, fork: ForkPoint, reason: str) -> None:
     record: dict[str, Any] = {
         "name": name,
@@ -242,6 +243,6 @@ def _write_record(lake: Lake, draft: Path, name: str, fork: ForkPoint, reason: s
         "reason": reason,
         "parent_created_at": read_created_at(lake.path),
         "versions": fork.versions,
-        "config": _read_config(lake.path),
+        "config": read_config(lake.path),
     }
     write_atomic(draft / RECORD, dump_checksummed(record))

@@ -36,7 +36,7 @@ def show_command(invocation: Invocation) -> None:
 
 
 @command.command("open", cls=ReadingCommand)
-@click.option("--reason", required=True, help="Why; every report after it shows that it was opened.")
+@click.option("--reason", required=True, help="Why; it is recorded.")
 @pass_invocation
 def open_command(invocation: Invocation, reason: str) -> None:
     """Open what is put aside to comparisons. It is counted; experiments and trainings still may not use it."""

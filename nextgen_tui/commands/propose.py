@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--write", type=click.Path(path_type=Path), help="Write a plugin with the factors that are kept.")
 @pass_invocation
 def command(invocation: Invocation, budget: int, horizon: int, seed: int, write: Path | None) -> None:
-    """Propose factors, try each, and keep what chance hardly gives.
+    """Propose factors, test each, and keep those that luck does not explain.
 
     Words (momentum, volume surprise, news, ...) come first, then offspring of what ranks outcomes well in the first
     part of history. Each proposal is recorded before it is tried in the rest, by its rank correlation with the
@@ -60,11 +60,14 @@ def _list_kept(kept: list[TriedFactor]) -> Table:
     from nextgen_tui.text.table_view import grid
 
     view = grid("Kept")
-    for heading in ("factor", "IC in the search", "in the court", "standard errors", "sessions", "computes"):
+    for heading in ("factor", "IC in sample", "out of sample", "standard errors", "sessions", "computes"):
         view.add_column(heading, justify="left" if heading in ("factor", "computes") else "right")
     for one in kept:
-        scores = (formats.number(one.searched.ic, 3, signed=True), formats.number(one.tried.ic, 3, signed=True))
-        errors = formats.number(one.tried.t, 1, signed=True), formats.whole(one.tried.sessions)
+        scores = (
+            formats.number(one.in_sample.ic, 3, signed=True),
+            formats.number(one.out_of_sample.ic, 3, signed=True),
+        )
+        errors = formats.number(one.out_of_sample.t, 1, signed=True), formats.whole(one.out_of_sample.sessions)
         view.add_row(one.proposal.text, *scores, *errors, one.proposal.express().text[:80])
     return view
 
@@ -75,6 +78,6 @@ def _record(one: TriedFactor) -> dict[str, Any]:
         "formula": one.proposal.express().text,
         "parents": list(one.parents),
         "verdict": one.verdict,
-        "search": vars(one.searched),
-        "court": {**vars(one.tried), "p": one.tried.p},
+        "in_sample": vars(one.in_sample),
+        "out_of_sample": {**vars(one.out_of_sample), "p": one.out_of_sample.p},
     }

@@ -14,8 +14,9 @@ from lake.tables.research import EXPERIMENTS
 from pipeline.config.settings import Settings
 from pipeline.reading.report.span import read_span
 from pipeline.reading.report.tracks import BENCHMARK, read_cash, read_tracks
-from pipeline.research.experiments import list_results, open_base
+from pipeline.research.experiments import list_results
 from pipeline.research.holdout import count_openings, count_trials, holdout_of
+from pipeline.research.sides import open_side
 from pipeline.research.spec import Spec
 from pipeline.text_format import counted
 
@@ -91,7 +92,7 @@ def write_card(lake: Lake, settings: Settings, spec: Spec) -> ResearchCard:
     Raises:
         NoSuchError: if its base is gone, or has no book in those sessions.
     """
-    base = open_base(lake, spec.base)
+    base = open_side(lake, spec.base).lake
     span = read_span(base, spec.first, spec.last)
     tracks = (*read_tracks(span), read_cash(span))
     results = list_results(lake, spec.name).sort("difference", descending=True, nulls_last=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from lake.branches.branch import BRANCHES, MAIN, discard_branch, find_branch
+from lake.branches.branch import MAIN, discard_branch
 from lake.contract import RUN_ID
 from lake.errors import NoSuchError
 from lake.store import Lake
@@ -22,10 +22,11 @@ from pipeline.control.operator.trading_switches import who_decides
 from pipeline.engine.runner import Runner
 from pipeline.market.sessions import Sessions
 from pipeline.research import ResearchError
-from pipeline.research.compare_runs import RunComparison, Side, compare_runs
+from pipeline.research.compare_runs import RunComparison, compare_runs
 from pipeline.research.holdout import count_openings, count_trials, refuse_holdout
 from pipeline.research.merging import Merge, merge_branch
 from pipeline.research.recording import record
+from pipeline.research.sides import open_side
 from pipeline.research.spec import Spec, Variant, read_spec
 from pipeline.research.variants.variant_branch import find_eve, make_variant
 from pipeline.research.variants.variant_processes import Finished, Told, run_variants
@@ -40,7 +41,7 @@ def register(lake: Lake, spec: Spec) -> dict[str, Any]:
         NoSuchError: if there is no such base.
     """
     refuse_holdout(load(lake.path, os.environ).settings, spec.last, f"the experiment {spec.name}")
-    find_eve(open_base(lake, spec.base), spec.first, spec.last)
+    find_eve(open_side(lake, spec.base).lake, spec.first, spec.last)
     if known := _find(lake, spec.name):
         if known["spec"] != spec.text:
             raise ResearchError(
@@ -86,7 +87,7 @@ def run_experiment(
         ResearchError: if it cannot be registered, or a variant failed, after all others have ended.
     """
     register(lake, spec)
-    base = open_base(lake, spec.base)
+    base = open_side(lake, spec.base).lake
     done = set(list_results(lake, spec.name)["variant"])
     left = {name_branch(spec, one): one for one in spec.variants if one.name not in done}
     paths: dict[Path, bool] = {}
@@ -109,15 +110,6 @@ def run_experiment(
 def name_branch(spec: Spec, variant: Variant) -> str:
     """The branch that a variant runs on."""
     return f"{spec.name}.{variant.name}"
-
-
-def open_base(lake: Lake, name: str) -> Lake:
-    """The lake itself, or one of its branches.
-
-    Raises:
-        NoSuchError: if there is no such branch.
-    """
-    return lake if name == MAIN else Lake.open(find_branch(lake.path, name).path)
 
 
 def list_experiments(lake: Lake) -> pl.DataFrame:
@@ -182,11 +174,7 @@ def _record(
     lake: Lake, base: Lake, spec: Spec, variant: Variant, finished: Finished, calendar: Sessions
 ) -> dict[str, Any]:
     """Compare a variant that has ended with its base, and record what came of it."""
-    path = base.path / BRANCHES / finished.branch
-    sides = (
-        Side(spec.base, base, load(base.path, os.environ).settings),
-        Side(variant.name, Lake.open(path), load(path, {}).settings),
-    )
+    sides = open_side(lake, spec.base), open_side(base, finished.branch)
     compared = compare_runs(*sides, calendar, spec.first, spec.last, spec.metric)
     figure, trials = compared.figure(spec.metric), count_trials(lake)
     gain = figure.certain_gain

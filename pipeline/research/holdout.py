@@ -47,7 +47,9 @@ def open_holdout(lake: Lake, settings: Settings, reason: str, now: datetime | No
     if holdout is None:
         raise ResearchError("nothing is put aside; set research.holdout to the first session that nobody may look at")
     if not reason.strip():
-        raise ResearchError("say why the holdout is opened: every report after it shows when and for what")
+        raise ResearchError(
+            "say why the holdout is opened: it is recorded, and comparisons and cards after it say how often it was"
+        )
     row = {
         "opening_id": f"opening-{uuid4().hex[:12]}",
         "opened_at": now or datetime.now(UTC),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
-from lake.branches.branch import MAIN, Branch, find_branch
+from lake.branches.branch import MAIN, Branch, find_branch, read_config
 from lake.publication import find_unpublished
 from lake.store import Lake
 from lake.tables.research import BRANCH_MERGES
@@ -62,7 +62,7 @@ def plan_merge(lake: Lake, name: str) -> Merge:
     here, theirs = load(lake.path, os.environ).settings, load(branch.path, {}).settings
     values = dict(values_of(theirs))
     settings = [(key, value, values[key]) for key, value in values_of(here) if values[key] != value]
-    if settings and branch.config_at_fork != read_config(lake):
+    if settings and branch.config_at_fork != read_config(lake.path):
         raise ResearchError(
             f"the settings of the lake have changed since {name} left it, so what it was tried against is gone; make a"
             " branch anew, and try there"
@@ -94,12 +94,6 @@ def merge_branch(runner: Runner, name: str, reason: str, now: datetime | None = 
     if merge.mandate:
         set_mandate(runner, merge.mandate, f"merged from the branch {name}: {reason}", "cli", mandate_id=merge_id)
     return merge
-
-
-def read_config(lake: Lake) -> str:
-    """The lake's configuration file; empty where there is none."""
-    path = lake.path / "nextgen.toml"
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
 def _record(lake: Lake, merge: Merge, reason: str, merge_id: str, now: datetime) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from uuid import uuid4
 
@@ -11,13 +12,13 @@ from lake.runs import cycle_sessions
 from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.config.check_values import Given
-from pipeline.config.loading import load
 from pipeline.config.settings import Settings
 from pipeline.engine.runner import Progress, silent
 from pipeline.market.sessions import Sessions
 from pipeline.research import ResearchError
 from pipeline.research.compare_runs import RunComparison, Side, compare_runs
 from pipeline.research.holdout import refuse_holdout
+from pipeline.research.sides import open_side
 from pipeline.research.variants.variant_branch import make_variant, run_variant
 
 
@@ -59,7 +60,7 @@ def ask_what_if(
     branch = make_variant(lake, name, first, last, chosen, "what if")
     try:
         run_variant(lake.path, branch.path, last, progress, tries_code=tries_code or not chosen)
-        there = Side("what-if", Lake.open(branch.path), load(branch.path, {}).settings)
+        there = replace(open_side(lake, name), name="what-if")
         return compare_runs(Side(MAIN, lake, settings), there, calendar, first, last)
     finally:
         if not keep:

@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from pipeline.features.engine.cross_sections import Members
 from pipeline.features.engine.price_basis import TradedPrices
-from pipeline.research.proposing.court import ForwardReturns
 from pipeline.research.proposing.factor_history import FactorHistory, FactorPart, look_ahead
 from pipeline.research.proposing.grammar import Sentence
+from pipeline.research.proposing.rank_scores import ForwardReturns
 
 Floats = npt.NDArray[np.float64]
 PLANTED = (Sentence("momentum", 5), Sentence("volume_surprise", 10), Sentence("range", 20))

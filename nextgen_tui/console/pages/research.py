@@ -186,8 +186,8 @@ def _describe_factor(row: Row) -> tuple[Line, ...]:
     return (
         heading(row["proposal"]),
         note(row["formula"]),
-        fact("search", f"IC {_figure(row['ic_search'])}, {formats.number(row['t_search'], 1)} errors"),
-        fact("court", f"IC {_figure(row['ic'])}, {formats.number(row['t'], 1)} errors"),
+        fact("in sample", f"IC {_figure(row['ic_in_sample'])}, {formats.number(row['t_in_sample'], 1)} errors"),
+        fact("out of it", f"IC {_figure(row['ic'])}, {formats.number(row['t'], 1)} errors"),
         fact("p", f"{formats.number(row['p'], 6)}, at most {row['max_p']:.2g}"),
         fact("horizon", formats.counted(row["horizon"], "session")),
     )
@@ -245,7 +245,7 @@ SHEETS: tuple[SheetSpec[ResearchData], ...] = (
             Col("verdict", "verdict", _verdict),
             Col("IC", "ic", _figure, right=True),
             Col("errors", "t", lambda value: formats.number(value, 1), right=True),
-            Col("IC in search", "ic_search", _figure, right=True, rank=1),
+            Col("IC in sample", "ic_in_sample", _figure, right=True, rank=1),
             Col("formula", "formula", rank=2),
         ),
         ("search_id", "proposal"),

@@ -16,13 +16,14 @@ from lake.access import OWN_FILE, make_private_folder
 from lake.migrations import FORMAT
 from lake.runs import Run
 from lake.storage.atomic import replace_atomic
+from pipeline.config.home import FILE_NAME
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import Settings
 from pipeline.config.toml_document import toml_document
 
 FOLDER = "capsules"
 """Folder of a lake with its capsules."""
-CONTENT, SETTINGS, TRACE, LOG, FRAMES = "capsule.json", "nextgen.toml", "traceback.txt", "log.txt", "frames/"
+CONTENT, SETTINGS, TRACE, LOG, FRAMES = "capsule.json", FILE_NAME, "traceback.txt", "log.txt", "frames/"
 """What a capsule has in it."""
 VERSION = 1
 """Of the way a capsule is written."""

@@ -23,8 +23,8 @@ from pipeline.features.features import STAGE, EpochPanel, lay_out, lay_out_epoch
 from pipeline.features.panel import Floats, Panel
 from pipeline.market.sessions import Sessions
 from pipeline.research import ResearchError
-from pipeline.research.proposing.court import ForwardReturns
 from pipeline.research.proposing.grammar import WORDS
+from pipeline.research.proposing.rank_scores import ForwardReturns
 
 MIN_HISTORY = 250
 """Sessions with outcomes, below which nothing is proposed."""

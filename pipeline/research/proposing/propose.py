@@ -10,15 +10,14 @@ from math import isfinite
 
 import polars as pl
 
-from lake.contract import RUN_ID
 from lake.store import Lake
 from lake.tables.research import FACTOR_PROPOSALS, FACTOR_RESULTS
 from pipeline.config.settings import Settings
 from pipeline.research import ResearchError
 from pipeline.research.holdout import last_for_search
-from pipeline.research.proposing.court import largest_p
 from pipeline.research.proposing.factor_history import FactorHistory, read_history
 from pipeline.research.proposing.grammar import Sentence
+from pipeline.research.proposing.rank_scores import largest_p
 from pipeline.research.proposing.search import TriedFactor, search
 from pipeline.research.recording import record
 
@@ -90,21 +89,21 @@ class _Recorder:
             "formula": proposal.express().text,
             "horizon": self.horizon,
             "last": self.last,
-            "kill": f"p above {self.most:.2g} in the court, or nothing beyond what is kept",
+            "kill": f"p above {self.most:.2g} out of sample, or nothing beyond what is kept",
         }
 
     def keep(self, judged: TriedFactor) -> None:
         """Take note of a result; it is written with the others of its batch."""
         if judged.proposal.text in self._judged:
             return
-        searched, tried = judged.searched, judged.tried
-        scores = {"ic_search": searched.ic, "t_search": searched.t, "ic": tried.ic, "t": tried.t, "p": tried.p}
+        inside, outside = judged.in_sample, judged.out_of_sample
+        scores = {"ic_in_sample": inside.ic, "t_in_sample": inside.t, "ic": outside.ic, "t": outside.t, "p": outside.p}
         result: dict[str, object] = {
             "search_id": self.name,
             "proposal": judged.proposal.text,
             "judged_at": datetime.now(UTC),
             **{key: value if isfinite(value) else None for key, value in scores.items()},
-            "sessions": tried.sessions,
+            "sessions": outside.sessions,
             "max_p": self.most,
             "verdict": judged.verdict,
         }
@@ -116,13 +115,6 @@ class _Recorder:
         self._waiting = []
 
 
-def list_kept(lake: Lake) -> pl.DataFrame:
-    """Every factor that was kept, with its formula and scores, the last search first."""
-    kept = lake.read(FACTOR_RESULTS, where=pl.col("verdict") == "kept").drop(RUN_ID)
-    proposals = lake.read(FACTOR_PROPOSALS).select("search_id", "proposal", "formula", "horizon")
-    return kept.join(proposals, on=["search_id", "proposal"]).sort("judged_at", "t", descending=True)
-
-
 def write_plugin(kept: Sequence[TriedFactor], horizon: int) -> str:
     """Return a plugin that declares factors as features, to be read before it is used."""
     declared = [
@@ -131,8 +123,8 @@ def write_plugin(kept: Sequence[TriedFactor], horizon: int) -> str:
         f'        "proposed",\n'
         f'        "score",\n'
         f"        {one.proposal!r}.express(),\n"
-        f'        source="proposed: rank correlation {one.tried.ic:.3f} over {horizon} sessions,'
-        f' {one.tried.t:.1f} standard errors in {one.tried.sessions} sessions",\n'
+        f'        source="proposed: rank correlation {one.out_of_sample.ic:.3f} over {horizon} sessions,'
+        f' {one.out_of_sample.t:.1f} standard errors in {one.out_of_sample.sessions} sessions",\n'
         f"    ),\n"
         for one in kept
     ]

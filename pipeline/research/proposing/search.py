@@ -10,7 +10,8 @@ from random import Random
 import numpy as np
 
 from pipeline.features.engine.expressions import Expression
-from pipeline.research.proposing.court import (
+from pipeline.research.proposing.grammar import MAX_SIZE, Sentence, change, combine, list_words, prune
+from pipeline.research.proposing.rank_scores import (
     Floats,
     ForwardReturns,
     RankScore,
@@ -18,10 +19,9 @@ from pipeline.research.proposing.court import (
     correlate_ranks,
     largest_p,
     order_by_score,
-    score_court,
-    score_search,
+    score_in_sample,
+    score_out_of_sample,
 )
-from pipeline.research.proposing.grammar import MAX_SIZE, Sentence, change, combine, list_words, prune
 
 Compute = Callable[[Sequence[Expression]], Floats]
 """Expressions -> [E, S, N] values, NaN where unknown."""
@@ -39,8 +39,8 @@ class TriedFactor:
 
     proposal: Sentence
     parents: tuple[str, ...]
-    searched: RankScore
-    tried: RankScore
+    in_sample: RankScore
+    out_of_sample: RankScore
     verdict: str
     """kept; repeats, where it says no more than kept ones; no better than chance; or unknown."""
 
@@ -100,7 +100,7 @@ def _breed(population: _Population, budget: int, chance: Random) -> Iterator[tup
         if word.text not in population.seen:
             population.seen.add(word.text)
             yield word, ()
-    order = order_by_score([one.searched for one in population.judged])[:PARENTS]
+    order = order_by_score([one.in_sample for one in population.judged])[:PARENTS]
     best = [population.judged[at].proposal for at in order]
     for _ in range(100 * budget):
         if not best:
@@ -131,14 +131,14 @@ def _judge(
     population: _Population,
 ) -> TriedFactor:
     ics = correlate_ranks(values, outcomes)
-    searched, tried = score_search(ics, outcomes), score_court(ics, outcomes)
+    inside, outside = score_in_sample(ics, outcomes), score_out_of_sample(ics, outcomes)
     verdict = "no better than chance"
-    if not np.isfinite(tried.t):
+    if not np.isfinite(outside.t):
         verdict = "unknown"
-    elif tried.p <= most:
+    elif outside.p <= most:
         beyond = correlate_beyond(values, [there for _, there in population.kept], outcomes)
-        adds = not population.kept or score_court(beyond, outcomes).p <= most
+        adds = not population.kept or score_out_of_sample(beyond, outcomes).p <= most
         verdict = "kept" if adds else "repeats"
     if verdict == "kept":
         population.kept.append((proposal, values))
-    return TriedFactor(proposal=proposal, parents=parents, searched=searched, tried=tried, verdict=verdict)
+    return TriedFactor(proposal=proposal, parents=parents, in_sample=inside, out_of_sample=outside, verdict=verdict)

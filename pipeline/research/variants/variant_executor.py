@@ -46,8 +46,7 @@ class VariantExecutor(Executor):
         """Whether the last run gave what the parent's gave, whose rows were taken then."""
 
     def is_touched(self, stage: Stage, before: Run) -> bool:
-        """Whether a stage may give something else than the parent's run gave; landings are what they were."""
-        self.before = before
+        """Whether a stage may give something else than `before`, the run at hand; landings are what they were."""
         if stage.writes.name in self.changed:
             return True
         if stage.kind == "landing":

@@ -127,7 +127,7 @@ class VariantReplay:
 
     def _do(self, wanted: Work, stage: Stage, known: Mapping[str, Run], runs: Sequence[Run]) -> Run | None:
         """The run of a stage on the branch: the parent's where nothing can differ; None where it has nothing to do."""
-        before = known.get(stage.name)
+        before = self.executor.before = known.get(stage.name)
         if wanted.kind is WorkKind.CYCLE and stage in TRAINING and self._may_train_otherwise():
             if not self._trains_now(stage, wanted.session, runs):
                 return None
@@ -135,7 +135,6 @@ class VariantReplay:
             return None
         if before is not None and not self.executor.is_touched(stage, before):
             return self._take(before)
-        self.executor.before = before
         span = (before.recipe.since, before.recipe.session) if before else (wanted.session, wanted.session)
         run = self.executor.execute(wanted, stage, span, 0)
         self._computed += 1

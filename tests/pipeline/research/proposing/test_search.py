@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 
 from pipeline.features.facts.made_up import try_expression
-from pipeline.research.proposing.court import (
+from pipeline.research.proposing.grammar import MAX_SIZE, Sentence, change, combine, list_words, prune
+from pipeline.research.proposing.rank_scores import (
     ForwardReturns,
     correlate_beyond,
     correlate_ranks,
     largest_p,
     measure_error,
-    score_court,
+    score_out_of_sample,
 )
-from pipeline.research.proposing.grammar import MAX_SIZE, Sentence, change, combine, list_words, prune
 from pipeline.research.proposing.search import TriedFactor, search
 from tests.frames.factor_market import PLANTED, make_market
 
@@ -59,14 +59,18 @@ def test_proposals_are_announced_before_any_of_them_is_computed() -> None:
 
 
 def test_what_decides_offspring_is_not_what_judges_them() -> None:
-    """Whatever the court's sessions bring, the same is proposed."""
+    """Whatever the sessions out of sample bring, the same is proposed."""
     history = make_market(SESSIONS, NAMES, 4, 0.1)
     returns = history.outcomes.returns.copy()
-    returns[history.outcomes.court] = np.random.default_rng(0).standard_normal(returns[history.outcomes.court].shape)
+    returns[history.outcomes.out_of_sample] = np.random.default_rng(0).standard_normal(
+        returns[history.outcomes.out_of_sample].shape
+    )
     other = ForwardReturns(horizon=5, returns=returns, member=history.outcomes.member)
     proposed = [[one.proposal for one in search(history.compute, o, 40, 1, 0.05)] for o in (history.outcomes, other)]
     assert proposed[0] == proposed[1]
-    assert history.outcomes.search.stop + 5 <= history.outcomes.court.start, "outcomes of the search end before it"
+    assert history.outcomes.in_sample.stop + 5 <= history.outcomes.out_of_sample.start, (
+        "outcomes of the search end before it"
+    )
 
 
 def test_every_proposal_ever_made_counts() -> None:
@@ -80,12 +84,12 @@ def test_a_factor_that_says_what_another_says_leaves_nothing_beyond_it() -> None
     history = make_market(SESSIONS, NAMES, 3, 0.2)
     planted, noise = history.compute([PLANTED[0].express(), Sentence("range", 3).express()]).astype(np.float64)
     same = planted + 1e-3 * np.random.default_rng(1).standard_normal(planted.shape)
-    alone = score_court(correlate_ranks(same, history.outcomes), history.outcomes)
-    beyond = score_court(correlate_beyond(same, [planted], history.outcomes), history.outcomes)
+    alone = score_out_of_sample(correlate_ranks(same, history.outcomes), history.outcomes)
+    beyond = score_out_of_sample(correlate_beyond(same, [planted], history.outcomes), history.outcomes)
     assert alone.t > 4
     assert beyond.sessions > 150
     assert abs(beyond.t) < 3
-    beside = score_court(correlate_beyond(planted, [noise], history.outcomes), history.outcomes)
+    beside = score_out_of_sample(correlate_beyond(planted, [noise], history.outcomes), history.outcomes)
     assert beside.t > 4
 
 

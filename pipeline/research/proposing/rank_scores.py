@@ -1,7 +1,7 @@
 """Judges factors by sessions that did not choose them: direction from other folds, an error that knows of overlap.
 
-The first part of history is for the search: what scores well there has offspring. The rest is the court. A factor's
-score in the court is a test, since nothing there decided what was proposed; and because every proposal ever made counts
+The first part of history is in sample: what scores well there has offspring. The rest is out of sample: a factor's
+score there is a test, since nothing there decided what was proposed; and because every proposal ever made counts
 as a test, what is kept has to be unlikely even as the best of all of them.
 """
 
@@ -20,7 +20,7 @@ Floats = npt.NDArray[np.float64]
 MIN_NAMES = 8
 """Names with a value and an outcome, below which a session says nothing."""
 MIN_SESSIONS = 60
-"""Sessions in the court, below which no factor is kept."""
+"""Sessions out of sample, below which no factor is kept."""
 NOTHING_LEFT = 1e-9
 """Of ranks from -1 to 1: what is smaller is rounding."""
 FOLDS = 5
@@ -39,12 +39,12 @@ class ForwardReturns:
     """[S, N]"""
 
     @property
-    def search(self) -> slice:
-        """Sessions that the search may use: their outcomes end before the court begins."""
+    def in_sample(self) -> slice:
+        """Sessions that the search may use: their outcomes end before those out of sample begin."""
         return slice(0, max(int(SEARCH * len(self.returns)) - self.horizon, 0))
 
     @property
-    def court(self) -> slice:
+    def out_of_sample(self) -> slice:
         """Sessions that judge."""
         return slice(int(SEARCH * len(self.returns)), len(self.returns))
 
@@ -105,16 +105,16 @@ def _correlate(one: Floats, other: Floats, known: npt.NDArray[np.bool_]) -> Floa
     return found
 
 
-def score_search(ics: Floats, outcomes: ForwardReturns) -> RankScore:
-    """RankScore a factor for the search, by purged folds: each fold's direction is that of the others."""
-    series = ics[outcomes.search]
+def score_in_sample(ics: Floats, outcomes: ForwardReturns) -> RankScore:
+    """Score a factor in sample, by purged folds: each fold's direction is that of the others."""
+    series = ics[outcomes.in_sample]
     return _score(_direct(series, outcomes.horizon), outcomes.horizon)
 
 
-def score_court(ics: Floats, outcomes: ForwardReturns) -> RankScore:
-    """RankScore a factor in the court, in the direction that the search told."""
-    told = np.nanmean(ics[outcomes.search]) if np.isfinite(ics[outcomes.search]).any() else np.nan
-    return _score(np.sign(told) * ics[outcomes.court], outcomes.horizon)
+def score_out_of_sample(ics: Floats, outcomes: ForwardReturns) -> RankScore:
+    """Score a factor out of sample, in the direction that it had in sample."""
+    told = np.nanmean(ics[outcomes.in_sample]) if np.isfinite(ics[outcomes.in_sample]).any() else np.nan
+    return _score(np.sign(told) * ics[outcomes.out_of_sample], outcomes.horizon)
 
 
 def _direct(series: Floats, horizon: int) -> Floats:
