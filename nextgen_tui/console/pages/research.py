@@ -187,7 +187,7 @@ def _describe_factor(row: Row) -> tuple[Line, ...]:
         heading(row["proposal"]),
         note(row["formula"]),
         fact("in sample", f"IC {_figure(row['ic_in_sample'])}, {formats.number(row['t_in_sample'], 1)} errors"),
-        fact("out of it", f"IC {_figure(row['ic'])}, {formats.number(row['t'], 1)} errors"),
+        fact("unseen", f"IC {_figure(row['ic'])}, {formats.number(row['t'], 1)} errors"),
         fact("p", f"{formats.number(row['p'], 6)}, at most {row['max_p']:.2g}"),
         fact("horizon", formats.counted(row["horizon"], "session")),
     )
