@@ -16,17 +16,19 @@ SUMS = (
     *("pinball", "naive_pinball", "realised"),
     *("crps", "naive_crps", "winkler", "naive_winkler"),
 )
+REGIME = "regime:"
+"""How the trait begins by which a forecast names it."""
 COUNTS = ("hits", "directions", "inside_50", "inside_80", "inside_90")
 
 
 def session_scores(prediction_accuracy: pl.DataFrame, moment: Moment, params: FeedbackParams) -> pl.DataFrame:
-    """Sum the scores of each slice: all tickers, and each sector.
+    """Sum the scores of each slice: all tickers, each sector, and each regime that forecasts were made in.
 
     For `moment.session` only (ignores `since`).
     """
     if prediction_accuracy.is_empty():
         return SESSION_SCORES.empty()
-    scores = _slice_scores(prediction_accuracy)
+    scores = _slice_scores(prediction_accuracy, by_regime=params.intervals.rule == 2)
     groups = scores.select(GROUP).unique(maintain_order=True)
     starts = np.flatnonzero(np.r_[True, _new_group(scores)])
     return (
@@ -42,8 +44,8 @@ def session_scores(prediction_accuracy: pl.DataFrame, moment: Moment, params: Fe
     )
 
 
-def _slice_scores(accuracy: pl.DataFrame) -> pl.DataFrame:
-    """Each score once in the slice of all and once in its sector's, in an order that fixes every sum."""
+def _slice_scores(accuracy: pl.DataFrame, by_regime: bool) -> pl.DataFrame:
+    """Each score once in every slice that it belongs to, in an order that fixes every sum."""
     scores = accuracy.with_columns(
         squared_error=pl.col("error") ** 2,
         hits=pl.col("direction_hit").fill_null(False),
@@ -52,7 +54,15 @@ def _slice_scores(accuracy: pl.DataFrame) -> pl.DataFrame:
     )
     everyone = scores.with_columns(scope=pl.lit("all"), slice=pl.lit("all"))
     sectors = scores.with_columns(scope=pl.lit("sector"), slice=pl.col("sector"))
-    return pl.concat([everyone, sectors]).sort(*GROUP, "ticker", "prediction_id")
+    slices = [everyone, sectors, *([_in_regimes(scores)] if by_regime else [])]
+    return pl.concat(slices).sort(*GROUP, "ticker", "prediction_id")
+
+
+def _in_regimes(scores: pl.DataFrame) -> pl.DataFrame:
+    """The scores of forecasts that say which regime they were made in."""
+    named = pl.col("traits").list.eval(pl.element().filter(pl.element().str.starts_with(REGIME)))
+    regime = named.list.first().str.strip_prefix(REGIME)
+    return scores.with_columns(scope=pl.lit("regime"), slice=regime).drop_nulls("slice")
 
 
 def _new_group(scores: pl.DataFrame) -> np.ndarray:
@@ -107,7 +117,7 @@ STAGE = Stage(
                     "inside_80",
                     "inside_90",
                 ),
-                *("direction_hit", "needed_scale"),
+                *("direction_hit", "needed_scale", "traits"),
             ),
         ),
     ),

@@ -106,7 +106,8 @@ def interval_hypotheses(
     params: InsightParams,
 ) -> Iterator[Hypothesis]:
     """One per horizon: the intervals' width is off, as the learned scale says; measured by coverage of the 90 % one."""
-    scales = metrics.filter((pl.col("metric") == "interval_scale") & (pl.col("verdict") == "learned"))
+    learned = (pl.col("metric") == "interval_scale") & (pl.col("verdict") == "learned")
+    scales = metrics.filter(learned & (pl.col("scope") == "all"))
     for row in scales.sort("horizon").to_dicts():
         horizon, scale = row["horizon"], row["value"]
         key: Key = ("interval", "all", "all", horizon)

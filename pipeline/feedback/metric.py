@@ -39,7 +39,7 @@ class RatioMetric(Metric):
     """Whether it is about what a model claims: then only forecasts of a champion count, for a naive one claims nothing.
     Else whatever forecast decided counts."""
     by: tuple[str, ...] = ()
-    """Whether it is measured by sector and by model too."""
+    """Whether it is measured by sector, model or regime too."""
     level: float = 0.0
     """What its interval is compared with."""
     baseline: tuple[str, str] | None = None

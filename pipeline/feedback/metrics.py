@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lake.tables.feedback import FEEDBACK_METRICS, SCALE_EDGES, SESSION_SCORES
+from lake.tables.feedback import FEEDBACK_METRICS, SESSION_SCORES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.feedback.interval_scale import learned_scale
+from pipeline.feedback.calibration.learned_scales import SCALE, scale_rows
 from pipeline.feedback.metric import Floats, Metric, RatioMetric
 from pipeline.feedback.params import FeedbackParams, MetricParams
 from pipeline.feedback.statistics import block_bootstrap_ratios
@@ -98,7 +98,7 @@ IC_RATIO = Metric(
     doc="mean rank correlation over its standard deviation between sessions (ICIR), per session",
 )
 INTERVAL_SCALE = Metric(
-    name="interval_scale",
+    name=SCALE,
     title="interval width",
     unit="factor",
     doc="factor on the next intervals, learned from realised coverage",
@@ -120,7 +120,7 @@ def _coverage(percent: int, by: tuple[str, ...] = ()) -> RatioMetric:
     )
 
 
-COVERAGES = (_coverage(50), _coverage(80, ("sector", "model")), _coverage(90))
+COVERAGES = (_coverage(50), _coverage(80, ("sector", "model")), _coverage(90, ("regime",)))
 RATIOS = (PINBALL_SKILL, CRPS_SKILL, WINKLER_SKILL, MAE_SKILL, IC, HIT_RATE, *COVERAGES, BIAS)
 METRICS: tuple[Metric, ...] = (*RATIOS, IC_RATIO, INTERVAL_SCALE)
 """All there are, in the order in which they are listed."""
@@ -144,14 +144,15 @@ class Slice:
 def metrics(session_scores: pl.DataFrame, moment: Moment, params: FeedbackParams) -> pl.DataFrame:
     """Compute every figure of the trailing window that ends with `moment.session`.
 
-    Overall per horizon: every metric; per sector and per model: those that are declared so. Intervals come from a
+    Overall per horizon: every metric; per sector, model and regime: those that are declared so. Intervals come from a
     moving-block bootstrap over sessions. For `moment.session` only (ignores `since`).
     """
     first = moment.calendar.offset(moment.session, 1 - params.metrics.window)
     scores = session_scores.filter(pl.col("target_session") >= first)
     scales = [
-        _scale(at, horizon, moment, params) | {"session": moment.session, "horizon": horizon}
+        row | {"session": moment.session, "horizon": horizon}
         for horizon, at in _by_horizon(scores)
+        for row in scale_rows(at, horizon, moment, params.intervals)
     ]
     figures = measure_scores(scores, moment.session, moment.seed, params.metrics)
     return pl.concat([figures, pl.DataFrame(scales, schema=FEEDBACK_METRICS.schema)]).sort(FEEDBACK_METRICS.key)
@@ -212,6 +213,9 @@ def _slices(scores: pl.DataFrame) -> Iterator[Slice]:
         mine = (scope == "sector") & (named == sector)
         yield from cut("sector", sector, _metrics_for("sector", claims), mine & (role == "champion"))
         yield from cut("sector", sector, _metrics_for("sector", others), mine & decided)
+    for regime in sorted(set(named[scope == "regime"])):
+        mine = (scope == "regime") & (named == regime)
+        yield from cut("regime", regime, _metrics_for("regime", others), mine & decided)
     for model_id in sorted(set(model)):
         yield from cut("model", model_id, _metrics_for("model", RATIOS), everyone & (model == model_id))
 
@@ -308,28 +312,6 @@ def _independent(one: Slice, mean_errors: Floats) -> float:
 
 def _over(variance: float, of_mean: float) -> float:
     return variance / of_mean if of_mean > 0 else float("inf")
-
-
-def _scale(scores: pl.DataFrame, horizon: int, moment: Moment, params: FeedbackParams) -> dict[str, object]:
-    """The learned interval scale, from all forecasts that decided."""
-    decided = scores.filter((pl.col("scope") == "all") & (pl.col("role") != "shadow"))
-    targets = decided["target_session"]
-    ages = np.array([moment.calendar.distance(target, moment.session) for target in targets], dtype=np.int64)
-    histograms = np.array(decided["scale_histogram"].to_list(), dtype=np.int64)
-    histograms = histograms.reshape(len(ages), len(SCALE_EDGES) + 1)
-    enough = targets.n_unique() >= max(params.intervals.min_sessions, horizon)
-    return {
-        "scope": "all",
-        "slice": "all",
-        "metric": INTERVAL_SCALE.name,
-        "value": learned_scale(histograms, ages, params.intervals) if enough else 1.0,
-        "low": None,
-        "high": None,
-        "baseline": 1.0,
-        "n": int(decided["n"].sum()),
-        "n_effective": float((0.5 ** (ages / params.intervals.half_life)).sum()),
-        "verdict": "learned" if enough else "too few",
-    }
 
 
 STAGE = Stage(

@@ -42,12 +42,21 @@ class IntervalParams:
     level: Annotated[float, Field(gt=0, lt=1)] = 0.90
     """The nominal coverage that is made true; the other intervals are scaled alike."""
     half_life: Annotated[float, Field(gt=0, le=1000)] = 8.0
-    """Sessions after which a score weighs half: short enough to follow a change of regime within weeks."""
-    min_sigmas: Annotated[float, Field(ge=0, le=1)] = 0.075
-    """Smallest mean error that is confirmed, in the forecasts' own standard deviations: what is smaller costs half a
-    percent of the loss at most."""
+    """Sessions after which a score weighs half, or half a horizon if that is more: short enough to follow a change of
+    volatility within weeks."""
+    rule: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Which quantile of past scores it is: 2 the order statistic that covers the next outcome with the stated
+    probability, by horizon and regime; 1 the weighted quantile of all, as in runs of earlier programs."""
+    min_units: Annotated[float, Field(ge=1, le=1000)] = 20.0
+    """Independent forecasts below which scores are filled up with what the model's own width claims; a 90 % interval
+    needs nine to be bounded by any."""
+    pooled_units: Annotated[float, Field(ge=0, le=1000)] = 20.0
+    """How many independent forecasts the scores of all regimes count for beside a regime's own (partial pooling)."""
+    regime_sessions: Annotated[int, Field(ge=1, le=250)] = 10
+    """Scored sessions that a regime has at least before its intervals get a width of their own, and never less than
+    the horizon."""
     prior_sessions: Annotated[float, Field(gt=0, le=1000)] = 0.5
-    """Weight, in sessions, of the prior that the model's own width is right: holds the scale while scores are few."""
+    """With rule 1, the weight in sessions of the prior that the model's own width is right."""
     min_sessions: Annotated[int, Field(ge=1, le=250), Formerly("least_sessions")] = 5
     """Sessions of scores before anything is learned, and never less than the horizon; the prior does the rest."""
     min_scale: Annotated[float, Field(gt=0, le=1), Formerly("narrowest")] = 0.5

@@ -87,7 +87,7 @@ def correct(
     names, sectors = tickers["ticker"].to_list(), tickers["sector"].to_list()
     traits = name_traits(session, sectors, circumstances.regime, circumstances.news, tickers["strangeness"], confidence)
     lessons = apply_lessons(bias_flags, names, sectors, raw.horizons, traits, session)
-    scales = interval_scales(feedback_metrics, raw.horizons, params)
+    scales = interval_scales(feedback_metrics, raw.horizons, params, circumstances.regime)
     widened_quantiles = widen(combine(raw.members, raw.weights, raw.locations) + lessons.added[..., None], scales)
     quantiles, acted = bound(widened_quantiles, sigma, params)
     return CorrectedForecast(quantiles, acted, sigma, lessons, scales, confidence, traits)
@@ -103,9 +103,15 @@ def bias_adjustments(
     return apply_lessons(bias_flags, tickers, sectors, horizons).added
 
 
-def interval_scales(feedback_metrics: pl.DataFrame, horizons: Sequence[int], params: PredictionParams) -> Floats:
-    """The latest learned scale of each horizon's intervals, within bounds; 1 where none has been learned."""
-    learned = {row["horizon"]: row["value"] for row in _overall(feedback_metrics, "interval_scale")}
+def interval_scales(
+    feedback_metrics: pl.DataFrame, horizons: Sequence[int], params: PredictionParams, regime: str | None = None
+) -> Floats:
+    """The latest learned scale of each horizon's intervals, within bounds; 1 where none has been learned.
+
+    That of the regime where it has one of its own, else that of all.
+    """
+    told = [*_figures(feedback_metrics, "interval_scale"), *_figures(feedback_metrics, "interval_scale", regime)]
+    learned = {row["horizon"]: row["value"] for row in told}
     scales = np.array([learned.get(horizon, 1.0) for horizon in horizons], dtype=np.float64)
     return np.clip(scales, params.min_scale, params.max_scale)
 
@@ -116,7 +122,7 @@ def measured_skill(feedback_metrics: pl.DataFrame, horizons: Sequence[int], para
     Twice the normal probability that the information coefficient is above 0, less 1, from its interval; 0 where
     it is at or below 0. `unmeasured_skill` where too few forecasts have matured.
     """
-    measured = {row["horizon"]: row for row in _overall(feedback_metrics, "ic") if row["low"] is not None}
+    measured = {row["horizon"]: row for row in _figures(feedback_metrics, "ic") if row["low"] is not None}
     return np.array([_sureness(measured.get(horizon), params.unmeasured_skill) for horizon in horizons])
 
 
@@ -127,11 +133,11 @@ def _sureness(ic: dict[str, float] | None, unmeasured: float) -> float:
     return max(0.0, erf(ic["value"] / error / sqrt(2))) if error > 0 else float(ic["value"] > 0)
 
 
-def _overall(feedback_metrics: pl.DataFrame, metric: str) -> list[dict[str, float]]:
-    mine = _latest(feedback_metrics).filter(
-        (pl.col("scope") == "all") & (pl.col("slice") == "all") & (pl.col("metric") == metric)
-    )
-    return mine.select("horizon", "value", "low", "high").to_dicts()
+def _figures(feedback_metrics: pl.DataFrame, metric: str, regime: str | None = "all") -> list[dict[str, float]]:
+    """The latest figures of a metric by horizon: of all forecasts, or of a regime."""
+    scope = "all" if regime == "all" else "regime"
+    mine = (pl.col("scope") == scope) & (pl.col("slice") == pl.lit(regime)) & (pl.col("metric") == metric)
+    return _latest(feedback_metrics).filter(mine).select("horizon", "value", "low", "high").to_dicts()
 
 
 def _latest(frame: pl.DataFrame) -> pl.DataFrame:

@@ -334,7 +334,7 @@ STAGE = Stage(
             FEEDBACK_METRICS,
             lookback=5,
             upto="previous",
-            where=(pl.col("scope") == "all") & pl.col("metric").is_in(["interval_scale", "ic"]),
+            where=pl.col("scope").is_in(["all", "regime"]) & pl.col("metric").is_in(["interval_scale", "ic"]),
         ),
         Read(STRATEGIC_PRIORITIES, lookback=5, upto="previous"),
     ),

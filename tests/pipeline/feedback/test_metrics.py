@@ -11,7 +11,7 @@ import pytest
 
 from lake.tables.feedback import SESSION_SCORES
 from pipeline.feedback import daily_scores, metrics
-from pipeline.feedback.params import FeedbackParams, MetricParams
+from pipeline.feedback.params import FeedbackParams, IntervalParams, MetricParams
 from tests.frames.feedback import accuracy, at, run, scores
 from tests.frames.market import CALENDAR, DAY
 
@@ -50,6 +50,19 @@ def test_a_sessions_scores_are_summed_per_slice() -> None:
     assert (everyone["hits"], everyone["directions"], everyone["inside_90"]) == (2, 2, 2)
     assert sum(everyone["scale_histogram"]) == 3
     assert found.filter(pl.col("scope") == "sector").select("slice", "n").rows() == [("energy", 1), ("tech", 2)]
+
+
+def test_scores_are_summed_by_the_regime_they_were_forecast_in() -> None:
+    rows = accuracy(
+        {"ticker": "AAA", "traits": ["news:no", "regime:calm"]},
+        {"ticker": "BBB", "traits": ["regime:calm"]},
+        {"ticker": "CCC", "traits": ["news:no"]},
+        {"ticker": "DDD"},
+    )
+    found = run(daily_scores.STAGE, {"prediction_accuracy": rows}, at())
+    assert found.filter(pl.col("scope") == "regime").select("slice", "n").rows() == [("calm", 2)]
+    earlier = FeedbackParams(intervals=IntervalParams(rule=1))
+    assert "regime" not in run(daily_scores.STAGE, {"prediction_accuracy": rows}, at(), earlier)["scope"]
 
 
 def test_a_few_names_have_no_rank_correlation_and_enough_have() -> None:

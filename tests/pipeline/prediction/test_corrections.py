@@ -63,3 +63,15 @@ def test_measured_skill_is_how_sure_its_interval_makes_us(
 ) -> None:
     metrics = metric_rows({"value": value, "low": low, "high": high})
     assert measured_skill(metrics, (1,), PARAMS)[0] == pytest.approx(skill, abs=0.001)
+
+
+def test_intervals_have_the_width_of_the_regime_they_are_made_in() -> None:
+    learned = {"metric": "interval_scale", "verdict": "learned"}
+    metrics = metric_rows(
+        learned | {"value": 1.1},
+        learned | {"value": 1.2, "horizon": 5},
+        learned | {"value": 1.6, "scope": "regime", "slice": "stressed"},
+    )
+    assert interval_scales(metrics, (1, 5), PARAMS, "stressed").tolist() == [1.6, 1.2]
+    assert interval_scales(metrics, (1, 5), PARAMS, "calm").tolist() == [1.1, 1.2]
+    assert interval_scales(metrics, (1, 5), PARAMS).tolist() == [1.1, 1.2]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lake.tables.feedback import SCALE_EDGES
-from pipeline.feedback.interval_scale import learned_scale
+from pipeline.feedback.calibration.interval_scale import learned_scale
 from pipeline.feedback.params import IntervalParams
 
 
