@@ -203,6 +203,44 @@ FEEDBACK_METRICS = Table(
     },
 )
 
+SHADOW_SCORES = Table(
+    name="shadow_scores",
+    domain="feedback",
+    doc="What a challenger would have lost as champion, on live forecasts of the same tickers and sessions.",
+    key=("session", "model_id", "horizon"),
+    mode="merge",
+    owner="shadow_scores",
+    clock="session",
+    columns={
+        "session": SESSION.refer_to("session_scores.session"),
+        "model_id": MODEL_ID.refer_to("model_registry.model_id", "session_scores.model_id"),
+        "against": text("the model that decides, which it is compared with", unit="id", max_length=80).refer_to(
+            "session_scores.model_id"
+        ),
+        "horizon": HORIZON.refer_to("session_scores.horizon"),
+        "n": count("forecasts", "forecasts of each"),
+        "sessions": count("sessions", "target sessions for which both forecast as many tickers"),
+        "loss": number("fraction", "mean over sessions of its mean pinball loss"),
+        "champion_loss": number("fraction", "the same of the model that decides"),
+        "gain": number("share", "by how much of that loss its own lies below"),
+        "gain_low": number("share", "lower end of the 95 % interval, by a block bootstrap", nullable=True),
+        "gain_high": number("share", "upper end", nullable=True),
+        "dm_statistic": number(
+            "ratio", "Diebold and Mariano's, with the small-sample correction; above 0 it lost less", nullable=True
+        ),
+        "dm_p": number("probability", "two-sided, of so large a difference by chance", nullable=True),
+        "ic": number("correlation", "mean rank correlation of its forecasts and outcomes", nullable=True),
+        "champion_ic": number("correlation", "the same of the model that decides", nullable=True),
+        "verdict": Column(
+            pl.String(),
+            "name",
+            "better or worse: both the test and the interval exclude that they are alike",
+            pattern="better|worse|no difference|too few",
+        ),
+    },
+    rules={"something was scored": Rule(pl.col("sessions") > 0, "leave out what is empty")},
+)
+
 BIAS_FLAGS = Table(
     name="bias_flags",
     domain="feedback",

@@ -76,4 +76,5 @@ def _forecast(invocation: Invocation, features_id: str, session: date) -> pl.Dat
         calendar=calendar,
         params=invocation.settings.prediction,
         members=list_members(runner.plugins.extend(STAGE.uses).members),
+        shadow=None,
     )

@@ -15,6 +15,7 @@ from pipeline.feedback import (
     insights,
     metrics,
     retrain_candidates,
+    shadow_scores,
     validate,
     validation_events,
 )
@@ -78,6 +79,7 @@ SCORE = (
     validation_events.STAGE,
     daily_scores.STAGE,
     metrics.STAGE,
+    shadow_scores.STAGE,
     register.STAGE,
     bias.STAGE,
     retrain_candidates.STAGE,

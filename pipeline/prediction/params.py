@@ -29,5 +29,8 @@ class PredictionParams:
     securities: Annotated[Literal[1, 2], Earlier(1)] = 2
     """Whose feature rows a window holds: 2 the company's, under any name it had; 1 the ticker's, as in runs of earlier
     programs."""
+    shadows: Annotated[int, Field(ge=0, le=5), Earlier(0)] = 1
+    """Models that forecast beside the champion and are only scored, the newest first: how a challenger that was kept
+    out, or the champion before, does on sessions nobody has seen."""
     unmeasured_skill: Share = 0.25
     """Skill (0 to 1) granted to a champion none of whose forecasts have matured: it was promoted, no more."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import partial
 from hashlib import sha256
 
 import numpy as np
@@ -33,6 +34,7 @@ from pipeline.prediction.corrections import Circumstances, CorrectedForecast, Ra
 from pipeline.prediction.forecast_limits import MEDIAN, name_bounds
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import probability_up
+from pipeline.prediction.shadows import SHADOW, load_shadows
 from pipeline.prediction.strangeness import COLUMNS, add_strangeness
 
 Floats = NDArray[np.float64]
@@ -57,15 +59,17 @@ def predict(
 ) -> pl.DataFrame:
     """Forecast every selected ticker that has a usable window and a bar at the session; no other gets a row.
 
-    Without a champion for the current feature set the naive forecast is stated as what it is. For `moment.session`
-    only (ignores `since`).
+    Challengers forecast beside the champion, corrected as he is: what they would say in his place. Without a champion
+    for the current feature set the naive forecast is stated as what it is. For `moment.session` only (ignores `since`).
     """
     selected = ticker_priorities.filter((pl.col("session") == moment.session) & pl.col("selected"))
     windows = feature_windows.filter(pl.col("session") == moment.session)
     windows = windows.join(selected, on="ticker", how="semi", maintain_order="left")
     if windows.is_empty():
         return PREDICTIONS.empty()
-    return predict_batch(
+    kinds = list_members(moment.extensions.members)
+    forecast = partial(
+        predict_batch,
         windows["features_id"][-1],
         feature_windows=windows,
         feature_rows=feature_rows,
@@ -80,8 +84,10 @@ def predict(
         made_at=moment.as_of,
         calendar=moment.calendar,
         params=params,
-        members=list_members(moment.extensions.members),
+        members=kinds,
     )
+    shadows = load_shadows(windows["feature_set"][0], model_registry, model_promotions, kinds, params.shadows)
+    return pl.concat([forecast(), *(forecast(shadow=one) for one in shadows)])
 
 
 def predict_batch(
@@ -101,6 +107,7 @@ def predict_batch(
     calendar: Sessions,
     params: PredictionParams,
     members: Sequence[Member] = MEMBERS,
+    shadow: Ensemble | None = None,
 ) -> pl.DataFrame:
     """Forecast a whole batch of windows: the core of the stage, and all there is to `nextgen predict-batch`.
 
@@ -111,13 +118,12 @@ def predict_batch(
         market_prices: daily bars of the session; a ticker without one is left out.
         ticker_universe: for the sectors; the session's rows.
         corporate_actions: since the windows' first session; they say whose rows are whose.
-        model_registry: all models.
-        model_promotions: all decisions on the champion, up to the session.
+        model_registry, model_promotions: all models, and all decisions on the champion, up to the session.
         bias_flags, feedback_metrics, strategic_priorities: of recent sessions before this one; the latest speak.
-        made_at: the moment of decision.
-        calendar: the exchange's sessions.
+        made_at, calendar: the moment of decision, and the exchange's sessions.
         params: bounds.
         members: the kinds of members there are, those of plugins included.
+        shadow: speaks in the champion's place, and is only scored.
 
     Returns:
         Rows of predictions, one per usable window with a bar and horizon, sorted by ticker and horizon.
@@ -130,10 +136,10 @@ def predict_batch(
     if params.securities == 2:
         feature_rows, bias_flags = _follow(feature_rows, bias_flags, corporate_actions, session)
     tickers = _select_forecastable(batch, market_prices, ticker_universe, session)
-    ensemble = _load_champion(tickers, model_registry, model_promotions, members)
+    ensemble = shadow or _load_champion(tickers, model_registry, model_promotions, members)
     if (tickers := _with_values(tickers, feature_rows, ensemble)).is_empty():
         return PREDICTIONS.empty()
-    raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params)
+    raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params, SHADOW if shadow else "champion")
     told = add_strangeness(tickers, feature_rows, find_profile(model_registry, raw.model_id))
     circumstances = _circumstances(tickers, feature_rows, strategic_priorities)
     final = correct(raw, told, circumstances, bias_flags, feedback_metrics, params)
@@ -254,6 +260,7 @@ def _raw_forecast(
     model_registry: pl.DataFrame,
     ensemble: Ensemble | None,
     params: PredictionParams,
+    role: str,
 ) -> RawForecast:
     """The champion's members, or the naive one alone where there is no champion."""
     if ensemble is None:
@@ -267,7 +274,7 @@ def _raw_forecast(
         members["naive"] = naive.forecast(shape, sigma, ensemble.horizons)
         for shares in (weights, locations or {}):
             shares["naive"] = np.zeros(len(ensemble.horizons))
-    return RawForecast(ensemble.model_id, "champion", ensemble.horizons, sigma, members, weights, locations)
+    return RawForecast(ensemble.model_id, role, ensemble.horizons, sigma, members, weights, locations)
 
 
 def _naive_forecast(

@@ -10,7 +10,14 @@ from typing import Any
 import polars as pl
 
 from lake.contract import Table
-from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, HYPOTHESES, LEARNING_INSIGHTS, RETRAIN_CANDIDATES
+from lake.tables.feedback import (
+    BIAS_FLAGS,
+    FEEDBACK_METRICS,
+    HYPOTHESES,
+    LEARNING_INSIGHTS,
+    RETRAIN_CANDIDATES,
+    SHADOW_SCORES,
+)
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from nextgen_tui.console.charts.charts import Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
@@ -18,7 +25,8 @@ from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.accuracy import history_chart
-from nextgen_tui.console.pages.lesson_notes import hypotheses_sheet, trial_notes
+from nextgen_tui.console.pages.lesson_notes import bias_notes, hypotheses_sheet, trial_notes
+from nextgen_tui.console.pages.shadow_sheet import shadow_sheet
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
 from pipeline.reading.results.accuracy import measure_history
@@ -46,6 +54,7 @@ class LearningData:
     members: pl.DataFrame
     retrain: pl.DataFrame
     hypotheses: pl.DataFrame
+    shadows: pl.DataFrame
     metrics: pl.DataFrame
     """The measures over all forecasts, every session."""
 
@@ -63,6 +72,7 @@ class LearningPage(Page[LearningData]):
         MODEL_REGISTRY,
         RETRAIN_CANDIDATES,
         HYPOTHESES,
+        SHADOW_SCORES,
     )
 
     def load(self, view: LakeView) -> LearningData:
@@ -77,6 +87,7 @@ class LearningPage(Page[LearningData]):
             members=view.read(MODEL_REGISTRY, columns=columns).sort("session", "model_id", "member", descending=True),
             metrics=view.read(FEEDBACK_METRICS, where=pl.col("scope") == "all"),
             hypotheses=hypothesis_rows(view.read(HYPOTHESES)),
+            shadows=view.last_rows(SHADOW_SCORES),
             retrain=view.last_rows(RETRAIN_CANDIDATES).sort("due", "reason", descending=[True, False]),
         )
 
@@ -96,7 +107,7 @@ class LearningPage(Page[LearningData]):
         )
 
     def specs(self, data: LearningData) -> tuple[SheetSpec[LearningData], ...]:
-        """Insights, bias, champions, members, reasons to train."""
+        """Insights, hypotheses, bias, champions, shadows, members, reasons to train."""
         del data
         return SHEETS
 
@@ -141,29 +152,6 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
 def format_error(kind: str, value: float | None) -> str:
     """An insight's error in its unit: each kind measures a share, of a price, of outcomes or of a loss."""
     return formats.percent(value, ERRORS[kind][1], signed=True)
-
-
-def bias_notes(row: Row) -> tuple[Line, ...]:
-    """How far a slice errs, how surely, and what was done about it."""
-    return (
-        (
-            Cell(describe_slice(row["scope"], row["slice"]), "accent"),
-            Cell(f"  over {formats.counted(row['horizon'], 'session')}", "dim"),
-        ),
-        fact(
-            "mean error",
-            f"{formats.percent(row['mean_error'], 3, signed=True)}, "
-            f"standard error {formats.percent(row['standard_error'], 3)}",
-        ),
-        fact("t, p", f"{formats.number(row['t'], 2, signed=True)}, {formats.number(row['p_value'], 4)}"),
-        fact("forecasts", f"{formats.whole(row['n'])}, {formats.whole(row['adjusted_n'])} adjusted"),
-        fact("adjusted", formats.percent(row["adjusted_error"], 3, signed=True)),
-        fact("unadjusted", formats.percent(row["unadjusted_error"], 3, signed=True)),
-        fact(
-            "next",
-            f"{formats.percent(row['adjustment'], 3, signed=True)} added" if row["active"] else "as they are",
-        ),
-    )
 
 
 def promotion_notes(row: Row) -> tuple[Line, ...]:
@@ -420,6 +408,7 @@ SHEETS: tuple[SheetSpec[LearningData], ...] = (
         charts=lambda data, _: (loss_chart(data.promotions),),
         actions=model_actions,
     ),
+    shadow_sheet(),
     _table_sheet(
         "members",
         lambda data: data.members,

@@ -1,4 +1,4 @@
-"""What the Learning screen says of hypotheses, as they were registered and decided, and of what a lesson gained."""
+"""What the Learning screen says of hypotheses, of biases, and of what a lesson gained."""
 
 from __future__ import annotations
 
@@ -29,6 +29,29 @@ def trial_notes(row: Row) -> tuple[Line, ...]:
         told = f"loss {formats.number(gained, 4, signed=True)} sigma lower than in the control arm"
         lines.append(fact("gain", f"{told} ({low} to {high}; {alone} left alone)"))
     return (*lines, *((fact("readers", row["readers"]),) if row["readers"] else ()))
+
+
+def bias_notes(row: Row) -> tuple[Line, ...]:
+    """How far a slice errs, how surely, and what was done about it."""
+    return (
+        (
+            Cell(describe_slice(row["scope"], row["slice"]), "accent"),
+            Cell(f"  over {formats.counted(row['horizon'], 'session')}", "dim"),
+        ),
+        fact(
+            "mean error",
+            f"{formats.percent(row['mean_error'], 3, signed=True)}, "
+            f"standard error {formats.percent(row['standard_error'], 3)}",
+        ),
+        fact("t, p", f"{formats.number(row['t'], 2, signed=True)}, {formats.number(row['p_value'], 4)}"),
+        fact("forecasts", f"{formats.whole(row['n'])}, {formats.whole(row['adjusted_n'])} adjusted"),
+        fact("adjusted", formats.percent(row["adjusted_error"], 3, signed=True)),
+        fact("unadjusted", formats.percent(row["unadjusted_error"], 3, signed=True)),
+        fact(
+            "next",
+            f"{formats.percent(row['adjustment'], 3, signed=True)} added" if row["active"] else "as they are",
+        ),
+    )
 
 
 def hypothesis_notes(row: Row) -> tuple[Line, ...]:

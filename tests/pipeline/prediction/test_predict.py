@@ -298,3 +298,54 @@ def test_without_a_bar_the_last_forecast_stands_until_it_matures_and_is_told_as_
 def test_nothing_to_forecast_gives_nothing(trained: Setting) -> None:
     assert without(trained, "feature_windows").forecasts().is_empty()
     assert without(trained, "market_prices").forecasts().is_empty()
+
+
+def renamed(registry: pl.DataFrame, model_id: str, session: date, **changes: pl.Expr) -> pl.DataFrame:
+    return registry.with_columns(model_id=pl.lit(model_id), session=pl.lit(session)).with_columns(**changes)
+
+
+def test_a_challenger_forecasts_beside_the_champion_and_changes_nothing_of_it(trained: Setting) -> None:
+    registry = trained.tables["model_registry"]
+    alone = trained.forecasts()
+    challenger = renamed(registry, "m-later", trained.session)
+    made = trained.forecasts(model_registry=pl.concat([registry, challenger]))
+    shadow = made.filter(pl.col("role") == "shadow")
+    assert made.filter(pl.col("role") == "champion").equals(alone)
+    assert shadow["model_id"].unique().to_list() == ["m-later"]
+    named = ("model_id", "role", "prediction_id")
+    assert shadow.drop(named).equals(alone.drop(named)), "the same model says the same under another name"
+    assert not set(shadow["prediction_id"]) & set(alone["prediction_id"])
+
+
+def test_a_shadow_is_corrected_as_the_champion_is(trained: Setting) -> None:
+    registry = trained.tables["model_registry"]
+    before = CALENDAR.previous(trained.session)
+    made = trained.forecasts(
+        model_registry=pl.concat([registry, renamed(registry, "m-later", trained.session)]),
+        bias_flags=flags({"session": before, "adjustment": 0.01}),
+    )
+    one, other = (made.filter(pl.col("role") == role)["bias_adjustment"].to_list() for role in ("champion", "shadow"))
+    assert one == other
+    assert set(one) == {0.0, -0.01}
+
+
+def test_the_newest_model_that_can_be_loaded_is_the_shadow(trained: Setting) -> None:
+    registry, session = trained.tables["model_registry"], trained.session
+    older = renamed(registry, "m-older", CALENDAR.offset(session, -9))
+    newer = renamed(registry, "m-newer", CALENDAR.offset(session, -1))
+    damaged = renamed(registry, "m-damaged", session, weights=pl.lit(b"\0" * 64))
+    foreign = renamed(registry, "m-foreign", session, feature_set=pl.lit("f9"))
+    made = trained.forecasts(model_registry=pl.concat([registry, older, newer, damaged, foreign]))
+    assert made.filter(pl.col("role") == "shadow")["model_id"].unique().to_list() == ["m-newer"]
+
+
+def test_the_naive_forecast_decides_beside_a_challenger_that_was_kept_out(trained: Setting) -> None:
+    made = without(trained, "model_promotions").forecasts()
+    assert made["role"].unique().sort().to_list() == ["naive", "shadow"]
+    none = run(
+        predict.STAGE,
+        without(trained, "model_promotions").tables,
+        at(trained.session, calendar=CALENDAR),
+        PredictionParams(shadows=0),
+    )
+    assert none["role"].unique().to_list() == ["naive"]
