@@ -169,7 +169,8 @@ def test_the_rules_verdict_stands_in_the_plans(extended: Extended) -> None:
 
 
 def test_the_members_forecast_stands_in_the_ensemble(extended: Extended) -> None:
-    made = extended.lake.read(PREDICTIONS, since=extended.second.session)
+    decides = pl.col("role") == "champion"
+    made = extended.lake.read(PREDICTIONS, since=extended.second.session, where=decides)
     assert made.height > 0
     for members in made["members"]:
         assert "reversal" in {one["member"] for one in members}
