@@ -6,7 +6,7 @@ from lake.contract import Column, Rule, Table
 from lake.tables.vocabulary import SESSION, money, text
 
 VIEWS = ("source", "exposure", "decision", "member")
-TRADING_PARTS = ("timing", "spread", "impact", "commission", "restated")
+TRADING_PARTS = ("timing", "spread", "impact", "commission", "interest", "borrow", "restated")
 """What every view tells apart from what positions made."""
 
 ATTRIBUTIONS = Table(
@@ -33,7 +33,8 @@ ATTRIBUTIONS = Table(
             "name",
             "gain, dividend, exchange: what positions made; market, sector, selection, and benchmark, cash, horizon,"
             " member, balancing, rule, rest: the same by what led to it; timing, spread, impact, commission: what"
-            " trading cost; restated: what was learned of sessions before; unexplained: 0 unless in error",
+            " trading cost; interest, borrow: what the nights brought or cost; restated: what was learned of sessions"
+            " before; unexplained: 0 unless in error",
             pattern="gain|dividend|exchange|market|sector|selection|benchmark|cash|horizon|member|balancing|rule|rest|"
             + "|".join(TRADING_PARTS)
             + "|unexplained",

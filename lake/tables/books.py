@@ -19,8 +19,8 @@ from lake.tables.vocabulary import (
     text,
 )
 
-ACCOUNTS = "cash|positions|receivable|capital|realised|exchange|dividends|commission|rounding"
-"""`exchange`: what exchange rates added to the gain on what was sold."""
+ACCOUNTS = "cash|positions|receivable|capital|realised|exchange|dividends|commission|rounding|interest|borrow"
+"""`exchange`: what exchange rates added to the gain on what was sold; `borrow`: what borrowed shares cost."""
 
 POSITION_ENDS = Table(
     name="position_ends",
@@ -74,8 +74,8 @@ LEDGER_ENTRIES = Table(
             pl.String(),
             "name",
             "what happened",
-            pattern="fund|buy|sell|commission|split|cash_in_lieu|dividend|return_of_capital|rights|dividend_paid"
-            "|spin_off|merger|delisting|rename|write_off|redenomination|reversal|correction",
+            pattern="fund|interest|borrow|buy|sell|short|cover|commission|split|cash_in_lieu|dividend|return_of_capital"
+            "|rights|dividend_paid|spin_off|merger|delisting|rename|write_off|redenomination|reversal|correction",
         ),
         "account": Column(pl.String(), "name", "the account", pattern=ACCOUNTS),
         "ticker": Column(
@@ -83,8 +83,8 @@ LEDGER_ENTRIES = Table(
         ).refer_to("corporate_actions.ticker"),
         "amount": money("debit positive, credit negative"),
         "shares": count("shares", "change in shares held; only on the positions account"),
-        "reference": text("trade_id, or the action it stems from", unit="id", max_length=90).refer_to(
-            "executed_trades.trade_id"
+        "reference": text("trade_id, or the action or charge it stems from", unit="id", max_length=90).refer_to(
+            "executed_trades.trade_id", "financing.charge_id"
         ),
         "due": day("receivable: when it is paid", nullable=True),
         "effective": day(
@@ -113,6 +113,26 @@ LEDGER_ENTRIES = Table(
     },
 )
 
+FINANCING = Table(
+    name="financing",
+    domain="trading",
+    doc="What the nights before a session cost or brought: interest on cash, and fees for borrowed shares.",
+    key=("session", "item"),
+    mode="append",
+    owner="financing",
+    clock="session",
+    columns={
+        "session": SESSION.refer_to("portfolio_value.session", "portfolio_holdings.session"),
+        "item": text("cash, collateral, debt, or the ticker that is short", unit="name", max_length=20),
+        "charge_id": text("session, kind and item", unit="id", max_length=60),
+        "kind": Column(pl.String(), "name", "what it is", pattern="interest|borrow"),
+        "base": money("what it is reckoned on, as stated at the close before; negative for what is owed"),
+        "rate": number("fraction per year", "simple interest, a year of 365 days"),
+        "days": count("days", "from the session before to this one"),
+        "amount": money("base x rate x days / 365, rounded half to even; negative for a cost"),
+    },
+)
+
 BALANCES = Table(
     name="balances",
     domain="trading",
@@ -129,7 +149,7 @@ BALANCES = Table(
         "ticker": Column(
             pl.String(), "symbol", "the security concerned", nullable=True, pattern=TICKER.pattern, max_length=20
         ),
-        "shares": count("shares", "held; only on positions"),
+        "shares": count("shares", "held, negative where sold short; only on positions"),
         "local_amount": local_money("what a foreign position cost"),
         "opened": day("positions: session of the first buy", nullable=True),
         "due": day("receivable: when it is paid", nullable=True),
@@ -152,8 +172,8 @@ PORTFOLIO_HOLDINGS = Table(
         "session": SESSION.refer_to("ledger_entries.session"),
         "ticker": TICKER.refer_to("ledger_entries.ticker", "market_prices.ticker"),
         "sector": text("sector", unit="name", max_length=60),
-        "shares": count("shares", "shares held"),
-        "cost": money("what they cost, commission apart"),
+        "shares": count("shares", "shares held; negative where they are owed"),
+        "cost": money("what they cost, commission apart; of a short position what selling them brought, negative"),
         "close": price("last close known, as quoted"),
         "close_session": day("the session of that close; earlier than `session` if it did not trade").refer_to(
             "market_prices.session"
@@ -172,7 +192,7 @@ PORTFOLIO_HOLDINGS = Table(
             "the part of `unrealised` that rates brought: local_cost x rate less cost", nullable=True
         ),
     },
-    rules={"a holding has shares": Rule(pl.col("shares") > 0, "leave out what is no longer held")},
+    rules={"a holding has shares": Rule(pl.col("shares") != 0, "leave out what is no longer held")},
 )
 
 BASELINE_HOLDINGS = Table(
@@ -220,13 +240,13 @@ PORTFOLIO_VALUE = Table(
             "portfolio_holdings.session", "ledger_entries.session", "baseline_holdings.session"
         ),
         "cash": money("cash"),
-        "receivable": money("dividends due but not paid"),
+        "receivable": money("dividends due but not paid, less those owed on short positions"),
         "positions_value": money("holdings at the close"),
         "nav": money("cash + receivable + positions"),
         "capital": money("paid in so far"),
         "realised": money("gains taken so far; commission, dividends and what exchange rates brought apart"),
         "unrealised": money("market value less cost"),
-        "dividends": money("dividends earned so far"),
+        "dividends": money("dividends earned so far, less those owed on short positions"),
         "commission": money("commission paid so far"),
         "spread_cost": money("half-spreads paid so far (inside the fill prices)"),
         "impact_cost": money("impact paid so far (inside the fill prices)"),
@@ -257,6 +277,12 @@ PORTFOLIO_VALUE = Table(
         ),
         "exchange": money("gains taken so far that exchange rates brought; null where there were none", nullable=True),
         "unrealised_exchange": money("the part of `unrealised` that rates brought; null as above", nullable=True),
+        "interest": money(
+            "interest on cash so far, less what debts cost; null where nothing was ever charged, as the next two",
+            nullable=True,
+        ),
+        "borrow_cost": money("what borrowed shares cost so far", nullable=True),
+        "short_value": money("what short positions are worth at the close, negative", nullable=True),
         "cash_alone": number(
             "currency",
             "the same capital left in cash, with interest where set; null from earlier programs, as all that follow",

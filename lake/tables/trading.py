@@ -151,8 +151,8 @@ TRADE_PLANS = Table(
         "intent": Column(
             pl.String(),
             "name",
-            "why: enter, add, reduce, exit on forecast, stop or horizon; or keep",
-            pattern="enter|add|reduce|exit|stop|expire|keep",
+            "why: enter, add, reduce, exit on forecast, stop or horizon; short, and cover of a short one; or keep",
+            pattern="enter|add|reduce|exit|stop|expire|short|cover|keep",
         ),
         "taken": flag("an order goes to the next open"),
         "wanted_shares": count("shares", "before the rules"),
@@ -246,7 +246,7 @@ EXECUTED_TRADES = Table(
     owner="execute",
     clock="session",
     columns={
-        "trade_id": text("session, ticker and side", unit="id", max_length=60),
+        "trade_id": text("session, ticker, and the side or short or cover", unit="id", max_length=60),
         "plan_id": PLAN_ID.refer_to("trade_plans.plan_id", "trade_decisions.plan_id"),
         "session": Column(pl.Date(), "exchange date", "the session of the open").refer_to("market_prices.session"),
         "ts": instant("the open at which it was filled; the close for what was filled later in the session"),
@@ -275,6 +275,13 @@ EXECUTED_TRADES = Table(
             nullable=True,
             pattern="market-on-open|market-on-close|limit|stop",
         ),
+        "position": Column(
+            pl.String(),
+            "name",
+            "which side of the book it trades: short where borrowed shares are sold or bought back; null for long",
+            nullable=True,
+            pattern="long|short",
+        ),
     },
     rules={
         "fills are not negative": Rule(pl.col("shares") >= 0, "state the side in `side`"),
@@ -298,12 +305,12 @@ TRADE_REFLECTIONS = Table(
         "ticker": TICKER,
         "opened": day("session of the first buy"),
         "held_sessions": count("sessions", "how long it was held"),
-        "shares": count("shares", "shares sold"),
+        "shares": count("shares", "shares sold, or bought back of a short position"),
         "intent": text("why it was sold: the plan's intent, or delisting or write_off", unit="name", max_length=20),
         "expected_return": number("fraction", "forecast at entry over the decision horizon", nullable=True),
         "realised_return": number("fraction", "gain after all costs over what was paid"),
         "gross_return": number("fraction", "gain from open to open, before costs, dividends included"),
-        "cost": money("spread, impact and commission of both sides"),
+        "cost": money("spread, impact and commission of both sides, and what borrowing cost"),
         "profit": money("gain after costs, dividends included"),
         "surprise": number("sigmas", "realised less expected, in the forecast's own standard deviation", nullable=True),
         "verdict": Column(

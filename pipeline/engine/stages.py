@@ -41,6 +41,7 @@ from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.ends import position_ends
 from pipeline.trading.execution import execute
+from pipeline.trading.financing import financing
 from pipeline.trading.planning import plan, regime
 from pipeline.trading.review import decision_scores, reflect
 
@@ -63,6 +64,7 @@ INGEST = (
 """What happened: from the sources to clean prices, actions, news and who can be traded."""
 SETTLE = (
     position_ends.STAGE,
+    financing.STAGE,
     execute.STAGE,
     ledger.STAGE,
     balances.STAGE,

@@ -12,6 +12,7 @@ from pipeline.config.setting_types import Earlier, Formerly, Horizon, Share
 from pipeline.market.securities.spells import MAX_GAP
 from pipeline.trading.mandates.mandate import Mandate
 from pipeline.trading.philosophy.params import Philosophy
+from pipeline.trading.shorts.params import Shorts
 
 OrderKind = Literal["market-on-open", "market-on-close", "limit"]
 
@@ -201,7 +202,7 @@ Approval = Literal["none", "required"]
 
 @dataclass(frozen=True, kw_only=True)
 class TradingParams:
-    """The paper book: long only, whole shares, cash account."""
+    """The paper book: whole shares, a cash account, and long only unless `shorts` allows more."""
 
     capital: Annotated[float, Field(gt=0, le=1_000_000_000_000)] = 1_000_000.0
     """Currency paid in at the first session; exact to the cent."""
@@ -218,7 +219,13 @@ class TradingParams:
     charges them what the book pays, and holds the best k names by the book's own forecasts beside them; 2 charges
     nothing and holds no such names, 1 chains the members' daily returns, as runs of earlier programs did."""
     cash_interest: Annotated[float, Field(ge=-0.1, le=1)] = 0.0
-    """Fraction per year that cash alone earns, the lowest rung of the references; the book's own cash earns none."""
+    """Fraction per year that cash alone earns, the lowest rung of the references; the book's own only with
+    `book_interest`."""
+    book_interest: bool = False
+    """Whether the book's own cash earns `cash_interest` as well, night by night; collateral of short positions earns
+    `shorts.rebate` instead."""
+    margin_interest: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Fraction per year that is paid on a debt in cash, which corrections, borrow and dividends owed can leave."""
     securities: Annotated[Literal[1, 2], Earlier(1)] = 2
     """Whose history a ticker has: 2 its company's, under any name it had; 1 the ticker's, whoever had it, as in runs of
     earlier programs."""
@@ -258,7 +265,15 @@ class TradingParams:
     """How an edge becomes a position."""
     rules: Rules = field(default_factory=Rules)
     """What every trade has to pass."""
+    shorts: Shorts = field(default_factory=Shorts)
+    """Short sales, off unless allowed."""
     top_k: TopK = field(default_factory=TopK)
     """The reference that holds the best k names."""
     reflection: Reflection = field(default_factory=Reflection)
     """How sales are judged."""
+
+    def contradictions(self) -> Iterator[str]:
+        """Ways of keeping and planning a book that know no short positions."""
+        for name, value in (("planning", self.planning), ("settlement", self.settlement)):
+            if self.shorts.allowed and value != 2:
+                yield f"shorts.allowed is true and {name} is {value}, which knows no short positions; set {name} = 2"

@@ -30,6 +30,7 @@ from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.ends import position_ends
 from pipeline.trading.execution import execute
+from pipeline.trading.financing import financing
 from pipeline.trading.lots.lot import Method
 from pipeline.trading.lots.walk import follow_lots
 from pipeline.trading.params import TradingParams
@@ -45,6 +46,7 @@ DAYS = CALENDAR.days
 """DAYS[0] is the funding session of most tests."""
 SETTLE = (
     position_ends.STAGE,
+    financing.STAGE,
     execute.STAGE,
     ledger.STAGE,
     balances.STAGE,
@@ -54,7 +56,15 @@ SETTLE = (
     reflect.STAGE,
     decision_scores.STAGE,
 )
-BOOKS = (position_ends.STAGE, execute.STAGE, ledger.STAGE, balances.STAGE, holdings.STAGE, value.STAGE)
+BOOKS = (
+    position_ends.STAGE,
+    financing.STAGE,
+    execute.STAGE,
+    ledger.STAGE,
+    balances.STAGE,
+    holdings.STAGE,
+    value.STAGE,
+)
 """Enough for tests of what is owned: nothing is compared with a baseline and no trade is looked back at."""
 LOOK_AHEAD = (regime.STAGE, plan.STAGE)
 NO_ROWS = {name: table.empty() for name, table in TABLES.items()}
@@ -346,7 +356,7 @@ def assert_lots_agree(world: World, method: Method) -> None:
     assert {ticker: n for ticker, n in shares.items() if n} == {t: one.shares for t, one in book.positions.items()}
     cost = sum(lot.cost for held in lots.open.values() for lot in held)
     assert cost - sum(sold.gain for sold in lots.sold) == book.cost - book.realised - book.exchange
-    assert all(lot.cost >= 0 for held in lots.open.values() for lot in held)
+    assert all(lot.cost * lot.shares >= 0 for held in lots.open.values() for lot in held)
 
 
 def assert_attributed(world: World, sessions: int = 6) -> None:

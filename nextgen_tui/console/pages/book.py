@@ -187,8 +187,8 @@ def value_sources(row: Row) -> tuple[Line, ...]:
         ("dividends", row["dividends"]),
         ("commission", -row["commission"]),
     ]
-    if row["exchange"] is not None:
-        gained.insert(1, ("exchange rates", row["exchange"]))
+    rare = {"exchange rates": row["exchange"], "interest": row["interest"], "borrow": row["borrow_cost"]}
+    gained[1:1] = [(one, -cents if one == "borrow" else cents) for one, cents in rare.items() if cents is not None]
     lines = [fact("capital", formats.money(row["capital"]), right=14)]
     for label, amount in gained:
         style: Style = "good" if amount > 0 else "bad" if amount < 0 else ""

@@ -26,8 +26,8 @@ PARTS = {
     "balancing": "balancing and hedges", "market": "the market, by beta", "sector": "sectors",
     "selection": "choice of names", "gain": "prices", "dividend": "dividends", "exchange": "exchange rates",
     "rule": "rules", "rest": "fills and drift from the plan", "timing": "from close to open", "spread": "half-spreads",
-    "impact": "impact", "commission": "commission", "restated": "learned of earlier sessions",
-    "unexplained": "unexplained",
+    "impact": "impact", "commission": "commission", "interest": "interest", "borrow": "borrowed shares",
+    "restated": "learned of earlier sessions", "unexplained": "unexplained",
 }  # fmt: skip
 """Part -> what it is called, in the order in which parts are told."""
 

@@ -87,7 +87,8 @@ def _is_day(value: object) -> TypeGuard[date]:
 
 
 def _check_names(entries: pl.DataFrame, designated: Designated) -> None:
-    known = {kind: set(entries.filter(pl.col("kind") == kind)["reference"]) for kind in ("sell", "buy")}
+    kinds = {"sell": ["sell", "cover"], "buy": ["buy", "short"]}
+    known = {name: set(entries.filter(pl.col("kind").is_in(both))["reference"]) for name, both in kinds.items()}
     sales, buys = set(designated), {buy for named in designated.values() for buy in named}
     unknown = sorted(sales - known["sell"]) + sorted(buys - known["buy"])
     if unknown:
@@ -127,14 +128,14 @@ def _frame_open(lots: LotBook, held: pl.DataFrame, last: date) -> pl.DataFrame:
         "cost": cents_series(lot.cost for lot, _ in rows),
         "value": cents_series(value for _, value in rows),
         "gain": cents_series(value - lot.cost for lot, value in rows),
-        "term": ["long" if is_long_term(lot.opened, last) else "short" for lot, _ in rows],
+        "term": ["long" if is_long_term(lot.opened, last, lot.shares) else "short" for lot, _ in rows],
         "lot": [lot.trade_id for lot, _ in rows],
     }
     return pl.DataFrame(frame, schema=OPEN)
 
 
 def _value(lot: Lot, whole: dict[str, Any] | None) -> int:
-    return half_even(to_cents(whole["market_value"]) * lot.shares, whole["shares"]) if whole else 0
+    return half_even(to_cents(whole["market_value"]) * abs(lot.shares), abs(whole["shares"])) if whole else 0
 
 
 def _frame_sold(lots: LotBook) -> pl.DataFrame:
@@ -147,7 +148,7 @@ def _frame_sold(lots: LotBook) -> pl.DataFrame:
         "proceeds": cents_series(one.proceeds for one in sold),
         "cost": cents_series(one.cost for one in sold),
         "gain": cents_series(one.gain for one in sold),
-        "term": ["long" if is_long_term(one.opened, one.sold) else "short" for one in sold],
+        "term": ["long" if is_long_term(one.opened, one.sold, one.shares) else "short" for one in sold],
         "sale": [one.event for one in sold],
         "lot": [one.lot for one in sold],
     }

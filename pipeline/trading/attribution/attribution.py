@@ -79,7 +79,7 @@ def _split(
     names = sorted({name for part in MADE for name in sources[part]})
     made = {name: sum(sources[part].get(name, 0) for part in MADE) for name in names}
     worth = weigh_positions(book)
-    own = {name: made.get(name, 0) / 100 / value for name, value in worth.items() if value >= 1}
+    own = {name: made.get(name, 0) / 100 / value for name, value in worth.items() if abs(value) >= 1}
     decided, member = split_decisions(made, {**market.returns, **own}, plans, nav)
     shared = {(part, BOOK): sum(cents.values()) for part, cents in sources.items() if part not in MADE}
     return {

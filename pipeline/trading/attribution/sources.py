@@ -9,7 +9,7 @@ from datetime import date
 
 import polars as pl
 
-from pipeline.trading.books.book import CARRYING, CORRECTING
+from pipeline.trading.books.book import CARRYING, CORRECTING, FINANCING_KINDS
 from pipeline.trading.books.money import to_cents
 
 BOOK = ""
@@ -49,6 +49,7 @@ def tell_sources(book: BookSession) -> dict[str, Cents]:
     parts = {
         "dividend": _add_posted(book, DIVIDENDS),
         "commission": _add_posted(book, ("commission",)),
+        **{kind: cents for kind in FINANCING_KINDS if (cents := _add_posted(book, (kind,)))},
         "restated": _restate(book),
         "exchange": _exchange(book),
         "timing": _time_trades(book),

@@ -19,9 +19,9 @@ from pipeline.trading.books.money import cents_series
 from pipeline.trading.books.quotes import WINDOW, Span
 from pipeline.trading.currencies.session_rates import SessionRates
 
-ACCOUNTS = ("cash", "capital", "realised", "exchange", "dividends", "commission", "rounding")
-"""Accounts with one balance each; of them `cash` and `commission` count debits, the others credits."""
-DEBIT = ("cash", "commission")
+ACCOUNTS = ("cash", "capital", "realised", "exchange", "dividends", "commission", "rounding", "interest", "borrow")
+"""Accounts with one balance each; of them those of `DEBIT` count debits, the others credits."""
+DEBIT = ("cash", "commission", "borrow")
 QUOTED = ("ticker", "session", "open", "close")
 
 

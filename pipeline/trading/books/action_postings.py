@@ -12,16 +12,19 @@ from pipeline.market.securities.order_of_day import find_swapped, order_by_compa
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.actions import Action
 from pipeline.trading.books.book import Book, LedgerEvent, Leg, Position
-from pipeline.trading.books.money import MICROS_PER_CENT, half_even, to_micros
+from pipeline.trading.books.money import MICROS_PER_CENT, divide_whole, half_even, smaller, to_micros
 from pipeline.trading.books.quotes import WINDOW, Quotes
-from pipeline.trading.books.trades import dispose
+from pipeline.trading.books.trades import dispose, join_position
 from pipeline.trading.currencies.session_rates import NO_FOREIGN, OWN, Exchange, SessionRates
 
 MILLION = 1_000_000
 
 
 class Morning:
-    """Posts the corporate actions of one morning one by one, so that each sees the book the one before left."""
+    """Posts the corporate actions of one morning one by one, so that each sees the book the one before left.
+
+    Whoever is short owes what a holder gets: every amount has the sign of the shares.
+    """
 
     def __init__(
         self,
@@ -35,6 +38,8 @@ class Morning:
         self.book, self.quotes, self.calendar, self.rates = book, quotes, calendar, rates
         self.session = session
         """To be moved on by whoever posts the mornings of a history."""
+        self._at_once = False
+        """Whether companies take each other's tickers: what comes meets nothing that stays."""
         self._of_ticker: dict[str, list[Action]] = defaultdict(list)
         for action in known:
             self._of_ticker[action.ticker].append(action)
@@ -61,7 +66,9 @@ class Morning:
                 if action.ex_date not in begun:  # all leave with what they have now
                     leaving |= {one: self._copy(one[1]) for one in swapped if one[0] == action.ex_date}
                     begun.add(action.ex_date)
+                self._at_once = True
                 posted += self.apply(action, leaving.pop(place, None))
+                self._at_once = False
             else:
                 posted += self.apply(action, self.book.positions.get(action.ticker))
         return posted + self.pay_due_claims()
@@ -130,7 +137,7 @@ class Morning:
         """Whole shares stay; the fraction is paid out at the open, its share of the cost with it."""
         new, old = action.ratio
         held = position.shares
-        whole, remainder = divmod(held * new, old)
+        whole, remainder = divide_whole(held * new, old)
         yield self._event("split", action, Leg("positions", 0, action.ticker, whole - held))
         if remainder:
             price = self._price_in_lieu(action, held, self._quoted_cost(action.ticker, position))
@@ -154,7 +161,7 @@ class Morning:
         new, old = action.ratio
         price = self._price(action.ticker)
         if price is None:  # never traded: its cost per share is all that is known
-            return half_even(cost * MICROS_PER_CENT * old, held * new)
+            return half_even(abs(cost) * MICROS_PER_CENT * old, abs(held) * new)
         for other in self._of_ticker[action.ticker]:
             same_day = self.calendar.at_or_after(other.ex_date) == self.session
             if same_day and (other.ex_date, other.sequence) > (action.ex_date, action.sequence):
@@ -174,7 +181,7 @@ class Morning:
             return
         claim = Leg("receivable", amount, ticker, due=action.pay_date or self.session, local=local(quoted))
         if action.nature == "return_of_capital":
-            returned, quoted_returned = min(amount, position.cost), min(quoted, position.local_cost)
+            returned, quoted_returned = smaller(amount, position.cost), smaller(quoted, position.local_cost)
             legs = [claim, Leg("positions", -returned, ticker, local=local(-quoted_returned))]
             legs.append(Leg("realised", returned - amount, ticker, local=local(quoted_returned - quoted)))
             yield self._event("return_of_capital", action, *(leg for leg in legs if not leg.is_empty))
@@ -218,14 +225,14 @@ class Morning:
         """
         assert action.conversion is not None
         other, new, old = action.conversion
-        whole, remainder = divmod(held * new, old)
+        whole, remainder = divide_whole(held * new, old)
         came = Position(whole, cost[0], self.session, self._in_currency_of(other, action.ticker, cost))
-        yield self._event(kind, action, *legs, self._arrival(other, came))
+        part = Fraction(remainder, held * new) if whole else Fraction(1)
+        yield self._event(kind, action, *legs, *self._arrivals(other, came, part if remainder else Fraction(0)))
         if remainder:
             price = self._price(other)
             each = self._value_of_arrival(action, came, Fraction(held * new, old)) if price is None else price
             paid = round(Fraction(remainder, old) * each / MICROS_PER_CENT)
-            part = Fraction(remainder, held * new) if whole else Fraction(1)
             yield self._event("cash_in_lieu", action, *self._dispose(other, paid, came, 0, part))
 
     def _value_of_arrival(self, action: Action, came: Position, shares: Fraction) -> Fraction:
@@ -244,8 +251,24 @@ class Morning:
         quoted = cost[0] if given.currency is None else cost[1]
         return round(quoted * given.rate / taking.rate)
 
-    def _arrival(self, other: str, came: Position) -> Leg:
-        return Leg("positions", came.cost, other, came.shares, local=self._exchange(other).local(came.local_cost))
+    def _arrivals(self, other: str, came: Position, fraction: Fraction) -> tuple[Leg, ...]:
+        """What comes, and what it closes where the other name lies on the other side.
+
+        Args:
+            other: the name that comes.
+            came: its whole shares, with the cost of the fraction.
+            fraction: share of that cost which leaves again with the fraction of a share.
+        """
+        exchange, there = self._exchange(other), self.book.positions.get(other)
+        if self._at_once or there is None or there.shares * came.shares >= 0:
+            fraction, there = Fraction(0), None  # nothing is closed: all of it comes in one leg
+        apart = round(came.cost * fraction), round(came.local_cost * fraction)
+        cost = came.cost - apart[0], came.local_cost - apart[1]
+        first, *rest = join_position(other, exchange, there, came.shares, cost)
+        if apart != (0, 0):
+            quoted = (first.local.amount if first.local else 0) + apart[1]
+            first = first._replace(amount=first.amount + apart[0], local=exchange.local(quoted))
+        return first, *rest
 
     def _end(self, action: Action, position: Position) -> Iterator[LedgerEvent]:
         """A delisting or a write-off, at its value per share."""
@@ -260,4 +283,4 @@ class Morning:
             cost = position.cost, position.local_cost
             quoted = self._in_currency_of(action.successor, action.ticker, cost)
             came = Position(position.shares, position.cost, self.session, quoted)
-            yield self._event("rename", action, gone, self._arrival(action.successor, came))
+            yield self._event("rename", action, gone, *self._arrivals(action.successor, came, Fraction(0)))

@@ -21,6 +21,8 @@ ACTION_KINDS = (
 """Kinds of events that stem from a corporate action; their reference names it."""
 CARRYING = ("rename", "merger", "spin_off")
 """Kinds of events that hand a position on to another ticker, with the session at which it was opened."""
+FINANCING_KINDS = ("interest", "borrow")
+"""Kinds of events that carrying the book over a night cost or brought; they stand as they were charged."""
 CORRECTING = ("reversal", "correction")
 """Kinds of events that change what was posted before: one takes it back, the other posts it as it should have been."""
 
@@ -60,7 +62,10 @@ class LedgerEvent(NamedTuple):
 
 @dataclass
 class Position:
-    """Whole shares of one ticker, what they cost in cents, and the session of the first buy."""
+    """Whole shares of one ticker, what they cost in cents, and the session of the first buy.
+
+    Of a short position both are negative: shares that are owed, and what selling them brought.
+    """
 
     shares: int
     cost: int
@@ -70,7 +75,7 @@ class Position:
 
 
 class Receivable(NamedTuple):
-    """A dividend earned and not yet paid."""
+    """A dividend earned and not yet paid; negative where a short position owes it."""
 
     ticker: str
     amount: int
@@ -79,7 +84,7 @@ class Receivable(NamedTuple):
 
 @dataclass
 class Book:
-    """Balances in cents. Gains, dividends and paid-in capital count positive, and so does commission paid."""
+    """Balances in cents. Gains, income and paid-in capital count positive, and so do commission and borrow paid."""
 
     cash: int = 0
     capital: int = 0
@@ -89,6 +94,9 @@ class Book:
     dividends: int = 0
     commission: int = 0
     rounding: int = 0
+    interest: int = 0
+    borrow: int = 0
+    """What borrowing shares that were sold short cost."""
     positions: dict[str, Position] = field(default_factory=dict)
     receivables: dict[str, Receivable] = field(default_factory=dict)
     """By the reference of the dividend."""
@@ -109,7 +117,7 @@ class Book:
         """Apply an event.
 
         Raises:
-            ValueError: if its legs do not balance, or it would take shares that are not there.
+            ValueError: if its legs do not balance, or it would take shares that are not there without selling short.
         """
         if total := sum(leg.amount for leg in event.legs):
             raise ValueError(f"event {event.event_id!r} is out of balance by {total} cents; debits equal credits")
@@ -130,7 +138,7 @@ class Book:
             self._move(leg, event, opened)
         elif leg.account == "receivable":
             self._claim(leg, event.reference)
-        elif leg.account in ("cash", "commission"):
+        elif leg.account in ("cash", "commission", "borrow"):
             setattr(self, leg.account, getattr(self, leg.account) + leg.amount)
         else:
             setattr(self, leg.account, getattr(self, leg.account) - leg.amount)
@@ -138,13 +146,22 @@ class Book:
     def _move(self, leg: Leg, event: LedgerEvent, opened: date) -> None:
         ticker = str(leg.ticker)
         position = self.positions.setdefault(ticker, Position(0, 0, opened))
+        before = position.shares
         position.shares += leg.shares
+        if before * position.shares < 0 and event.kind != "rename":  # what is left lies on the other side
+            position.opened = self._opened_by_giver(event, opened)
         position.cost += leg.amount
         position.local_cost += leg.local.amount if leg.local else 0
-        if position.shares < 0 or (event.kind == "buy" and leg.shares <= 0):
+        sold_short = event.kind == "short" or event.kind in CARRYING or before < 0
+        too_many = position.shares > 0 if event.kind == "cover" else position.shares < 0 and not sold_short
+        if too_many or (event.kind == "buy" and leg.shares <= 0):
             raise ValueError(f"event {event.event_id!r} would leave {position.shares} shares of {ticker}")
         if (position.shares, position.cost, position.local_cost) == (0, 0, 0):
             del self.positions[ticker]
+
+    def _opened_by_giver(self, event: LedgerEvent, opened: date) -> date:
+        giver = self.positions.get(name_giver(event.reference)) if event.kind in CARRYING else None
+        return giver.opened if giver else opened
 
     def _claim(self, leg: Leg, reference: str) -> None:
         held = self.receivables.get(reference)
@@ -182,10 +199,17 @@ def fold(ledger_entries: pl.DataFrame) -> Book:
         dividends=-totals.get("dividends", 0),
         commission=totals.get("commission", 0),
         rounding=-totals.get("rounding", 0),
+        interest=-totals.get("interest", 0),
+        borrow=totals.get("borrow", 0),
         positions=_positions(put_in_place(entries).filter(pl.col("account") == "positions")),
         receivables=_receivables(entries.filter(pl.col("account") == "receivable")),
         settled=set(actions["reference"].to_list()),
     )
+
+
+def name_giver(reference: str) -> str:
+    """Return the ticker that an action's reference begins with: of what hands shares on, the one that gives them."""
+    return reference.split(":")[0]
 
 
 def put_in_place(entries: pl.DataFrame) -> pl.DataFrame:
@@ -201,7 +225,9 @@ def put_in_place(entries: pl.DataFrame) -> pl.DataFrame:
     placed = placed.join(first, on="event_id", how="left", maintain_order="left").with_columns(
         session=pl.coalesce("effective", "session"),
         # In the order of a session: actions, sales, buys.
-        turn=pl.col("kind").replace_strict({"sell": 1, "buy": 2}, default=0, return_dtype=pl.Int8),
+        turn=pl.col("kind").replace_strict(
+            {"sell": 1, "short": 2, "cover": 3, "buy": 4}, default=0, return_dtype=pl.Int8
+        ),
     )
     of_event = ["session", "turn", "event_id", "kind", "reference", "account", "ticker"]
     summed = placed.group_by(of_event, maintain_order=True).agg(pl.col("shares", "amount", "local").sum())
@@ -218,14 +244,18 @@ def _positions(moves: pl.DataFrame) -> dict[str, Position]:
         local_value=pl.col("local").cum_sum().over("ticker"),
     )
     held = collect(running.with_columns(before=pl.col("after").shift(1, fill_value=0).over("ticker")), moves.height)
-    starts = held.filter((pl.col("before") == 0) & (pl.col("shares") > 0))
+    starts = held.filter(_BEGINS)
     started = {row[0]: row[1:] for row in starts.select("ticker", "session", "kind", "reference").iter_rows()}
     held_at_last = ("ticker", "after", "value", "local_value")
-    ends = held.group_by("ticker", maintain_order=True).last().filter(pl.col("after") > 0)
+    ends = held.group_by("ticker", maintain_order=True).last().filter(pl.col("after") != 0)
     return {
         ticker: Position(shares, cost, _first_buy(moves, ticker, *started[ticker]), local)
         for ticker, shares, cost, local in ends.sort("ticker").select(*held_at_last).iter_rows()
     }
+
+
+_BEGINS = (pl.col("after") != 0) & (pl.col("after").sign() != pl.col("before").sign())
+"""Of a move: whether a position begins with it, from nothing or from the other side."""
 
 
 def _let_leave_first(moves: pl.DataFrame) -> pl.DataFrame:
@@ -237,7 +267,8 @@ def _let_leave_first(moves: pl.DataFrame) -> pl.DataFrame:
     if not moves.select(renamed.any()).item():
         return moves.with_row_index("place")
     of_day = pl.struct("session", renamed, pl.when(renamed).then(pl.col("reference").str.split(":").list.get(1)))
-    blocks = moves.with_columns(block=of_day.rle_id(), comes=renamed & (pl.col("shares") > 0))
+    comes = renamed & (pl.col("ticker") != pl.col("reference").str.split(":").list.first())
+    blocks = moves.with_columns(block=of_day.rle_id(), comes=comes)
     ordered = blocks.sort("block", "comes", maintain_order=True)
     return ordered.drop("block", "comes").with_row_index("place")
 
@@ -252,7 +283,7 @@ def _first_buy(moves: pl.DataFrame, ticker: str, session: date, kind: str, refer
         after=pl.col("shares").cum_sum()
     )
     earlier = earlier.with_columns(before=pl.col("after").shift(1, fill_value=0))
-    opening = earlier.filter((pl.col("before") == 0) & (pl.col("shares") > 0))
+    opening = earlier.filter(_BEGINS)
     return _first_buy(moves, old, *opening.select("session", "kind", "reference").row(-1))
 
 

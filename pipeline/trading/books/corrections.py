@@ -13,10 +13,18 @@ import polars as pl
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.action_postings import Morning
 from pipeline.trading.books.actions import select_actions, select_concerning
-from pipeline.trading.books.book import ACTION_KINDS, Book, LedgerEvent, Leg, build_entries, fold
+from pipeline.trading.books.book import (
+    ACTION_KINDS,
+    FINANCING_KINDS,
+    Book,
+    LedgerEvent,
+    Leg,
+    build_entries,
+    fold,
+)
 from pipeline.trading.books.history import rebuild_events
 from pipeline.trading.books.quotes import Quotes
-from pipeline.trading.books.trades import sort_fills
+from pipeline.trading.books.trades import TRADE_KINDS, sort_fills
 from pipeline.trading.currencies.session_rates import NO_FOREIGN, Local, SessionRates
 
 Place = tuple[str, str | None, date | None, str | None]
@@ -142,7 +150,7 @@ def _find_unposted(
     daily = counted.group_by("ticker", "when").agg(pl.col("shares").sum()).sort("when")
     daily = daily.with_columns(before=pl.col("shares").cum_sum().over("ticker")).drop("shares")
     # What the actions of that same day brought counts as well; its fills came after.
-    same_day = counted.filter(~pl.col("kind").is_in(["buy", "sell"])).select("ticker", "when").unique()
+    same_day = counted.filter(~pl.col("kind").is_in(TRADE_KINDS)).select("ticker", "when").unique()
     held = missing.join_asof(daily, on="when", by="ticker", allow_exact_matches=False, check_sortedness=False)
     found = set(held.filter(pl.col("before") != 0)["ticker"].to_list())
     return found | set(missing.join(same_day, on=["ticker", "when"], how="semi")["ticker"].to_list())
@@ -181,7 +189,7 @@ def _find_converted_otherwise(ledger_entries: pl.DataFrame, rates: SessionRates)
 def _join_successors(doubtful: set[str], past: pl.DataFrame, moves: pl.DataFrame) -> set[str]:
     """The tickers with all that they ever became, came from or gave shares of, by the facts and by the ledger."""
     neighbours: dict[str, set[str]] = defaultdict(set)
-    of_actions = moves.filter(~pl.col("kind").is_in(["buy", "sell"]))
+    of_actions = moves.filter(~pl.col("kind").is_in(TRADE_KINDS))
     together = of_actions.group_by("reference").agg(pl.col("ticker").unique()).filter(pl.col("ticker").list.len() > 1)
     pairs = [(names[0], other) for names in together["ticker"].to_list() for other in names[1:]]
     pairs += past.filter(pl.col("successor").is_not_null()).select("ticker", "successor").rows()
@@ -201,7 +209,8 @@ def _join_successors(doubtful: set[str], past: pl.DataFrame, moves: pl.DataFrame
 
 def _read_posted(ledger_entries: pl.DataFrame, tickers: Iterable[str]) -> dict[Key, tuple[str, date, Sums]]:
     """Each event of the ledger with its corrections: what was posted first, the session it counts for, the sums."""
-    entries = ledger_entries.filter(pl.col("ticker").is_in(sorted(tickers))).sort("session", "sequence")
+    of_facts = ~pl.col("kind").is_in(FINANCING_KINDS)  # what was charged stands, whatever was learned since
+    entries = ledger_entries.filter(pl.col("ticker").is_in(sorted(tickers)), of_facts).sort("session", "sequence")
     entries = entries.with_columns(
         first=pl.coalesce("corrects", "event_id"),
         cents=pl.col("amount").to_physical().cast(pl.Int64),

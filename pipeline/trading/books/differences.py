@@ -85,7 +85,7 @@ PLACE = ("reference", "account", "ticker")
 def _check_content(found: Reconciliation, entries: pl.DataFrame) -> Iterator[Difference]:
     """Each event moved in each account what it should, for the session it should, and is paid when it should be."""
     postings = pl.DataFrame(found.postings, schema=POSTINGS, orient="row")
-    fills = pl.col("kind").is_in(["fund", "buy", "sell", "commission"])
+    fills = pl.col("kind").is_in(["fund", "buy", "sell", "short", "cover", "commission"])
     booked = entries.select(
         "reference", "account", "ticker", "shares", "due", "currency",
         quoted=pl.col("local_amount").to_physical().cast(pl.Int64),

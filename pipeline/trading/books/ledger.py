@@ -1,4 +1,4 @@
-"""Write the session's events into the books: funding, corporate actions, then fills and their commissions."""
+"""Write the session's events into the books: funding, corporate actions, fills, and what the night cost."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 import polars as pl
 
-from lake.tables.books import BALANCES, LEDGER_ENTRIES, POSITION_ENDS
+from lake.tables.books import BALANCES, FINANCING, LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
@@ -19,6 +19,7 @@ from pipeline.trading.books.money import to_cents
 from pipeline.trading.books.quotes import WINDOW, sessions_of_fractions
 from pipeline.trading.books.trades import build_fill_events, sort_fills
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
+from pipeline.trading.financing.postings import post_financing
 from pipeline.trading.params import TradingParams
 
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close")
@@ -33,6 +34,7 @@ def ledger(
     instruments: pl.DataFrame,
     fx_rates: pl.DataFrame,
     balances: pl.DataFrame,
+    financing: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -66,6 +68,9 @@ def ledger(
             events.append(event)
     if book.cash < min(cash, 0):
         raise ValueError(f"the fills of {session} leave {book.cash} cents of cash; execute has to limit its buys")
+    for event in post_financing(financing, session, opening):
+        book.post(event, session)
+        events.append(event)
     return build_entries(map(leave_out_empty_legs if follows else forget_when, events), session)
 
 
@@ -97,6 +102,7 @@ STAGE = Stage(
         Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
         Read(BALANCES, lookback=1, upto="previous"),
+        Read(FINANCING),
     ),
     writes=LEDGER_ENTRIES,
     params=TradingParams(),

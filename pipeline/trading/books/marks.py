@@ -49,7 +49,7 @@ def read_carried(portfolio_holdings: pl.DataFrame) -> dict[str, Carried]:
 
 
 def _per_share(cents: int, shares: int) -> int:
-    return half_even(cents * MICROS_PER_CENT, shares)
+    return half_even(abs(cents) * MICROS_PER_CENT, abs(shares))
 
 
 def sessions_of_carried_closes(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
@@ -228,7 +228,7 @@ def mark_positions(
 ) -> dict[str, Mark]:
     """Return each position's mark as quoted: its last close, else as carried before, else what its shares cost.
 
-    A last close that is too old is marked down.
+    A last close that is too old is marked down; what is owed of a short position is not, as that would be a gain.
 
     Args:
         book: the positions.
@@ -242,11 +242,11 @@ def mark_positions(
         paid = position.local_cost if closes.rates.currency_at(ticker, session) else position.cost
         cost, before = _per_share(paid, position.shares), carried.get(ticker)
         if mark := closes.mark(ticker, session):
-            found[ticker] = mark_down.apply(mark, session)
+            found[ticker] = mark_down.apply(mark, session) if position.shares > 0 else mark
         elif before is None:
             found[ticker] = session, cost
         elif anew := closes.mark_anew(ticker, before.when, session):
-            found[ticker] = mark_down.apply(anew, session)
+            found[ticker] = mark_down.apply(anew, session) if position.shares > 0 else anew
         else:  # such a close has been marked down already
             found[ticker] = (before.when, cost) if before.is_cost else closes.restate_carried(ticker, before, session)
     return found

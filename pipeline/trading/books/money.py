@@ -21,6 +21,19 @@ def half_even(numerator: int, denominator: int) -> int:
     return quotient + (twice > denominator or (twice == denominator and quotient % 2 == 1))
 
 
+def divide_whole(numerator: int, denominator: int) -> tuple[int, int]:
+    """Return the whole part of a quotient, towards zero, and what is left over; the denominator is positive."""
+    whole, rest = divmod(abs(numerator), denominator)
+    return (whole, rest) if numerator >= 0 else (-whole, -rest)
+
+
+def smaller(one: int, other: int) -> int:
+    """Return of two amounts of one sign the one that is nearer to zero; 0 where their signs differ."""
+    if one * other <= 0:
+        return 0
+    return min(one, other, key=abs)
+
+
 def to_cents(amount: float | Decimal) -> int:
     """Return an amount in cents; a float means the decimal number it prints as."""
     return _scale(amount, 100)

@@ -23,60 +23,20 @@ from pipeline.trading.reconciling.days import (
     gather_days,
     put_in_turn,
 )
-from pipeline.trading.reconciling.exact_numbers import divide_evenly, read_exactly, to_a_millionth
+from pipeline.trading.reconciling.exact_numbers import divide_evenly, read_exactly, to_a_millionth, up_to
 from pipeline.trading.reconciling.known_bars import find_concerned, read_bars
+from pipeline.trading.reconciling.known_charges import Charge
 from pipeline.trading.reconciling.known_rates import KnownRates, Redenomination
+from pipeline.trading.reconciling.postings import NOTHING, Claim, Posting, Sum
 
 CENTS_PER_UNIT = 100
 LAST_CLOSE_WITHIN = 10
 """Sessions before an ex-date in which a close may stand in for a missing open."""
 
 
-class Posting(NamedTuple):
-    """What an event does to one account, at the session at which it would be posted."""
-
-    reference: str
-    session: date
-    account: str
-    ticker: str | None
-    cents: int
-    """Debits are positive."""
-    shares: int
-    due: date | None
-    currency: str | None = None
-    """What a foreign name is quoted in."""
-    quoted: int = 0
-    """Hundredths of that currency."""
-
-
 class _Event(NamedTuple):
     reference: str
     session: date
-
-
-class Claim(NamedTuple):
-    """A dividend earned and not yet paid."""
-
-    due: date
-    reference: str
-    ticker: str
-    cents: int
-
-
-class Sum(NamedTuple):
-    """An amount in the book's cents, and in hundredths of what its name is quoted in."""
-
-    cents: int
-    quoted: int
-
-    def part(self, share: Fraction) -> Sum:
-        return Sum(round(self.cents * share), round(self.quoted * share))
-
-    def less(self, other: Sum) -> Sum:
-        return Sum(self.cents - other.cents, self.quoted - other.quoted)
-
-
-NOTHING = Sum(0, 0)
 
 
 @dataclass
@@ -155,21 +115,31 @@ class Reconciliation:
         self._add(event, "capital", None, Sum(-cents, 0))
 
     def fill(self, trade: FillOfDay) -> None:
-        """A buy, or a sale of what was there; the commission was paid either way."""
+        """A buy, or a sale of what was there or of what was borrowed; the commission was paid either way."""
         event, ticker = _Event(trade.trade_id, trade.session), trade.ticker
         rate, gross = None, Sum(trade.gross, trade.gross)
         if trade.currency and trade.rate is not None and trade.local_gross is not None:
             rate = Fraction(trade.rate)
             gross = self._exchange(ticker, trade.session, trade.local_gross, rate)
             self._recheck(trade, gross.cents)
-        if trade.side == "buy":
-            self._move(event, ticker, trade.shares, gross)
-            self._add(event, "cash", ticker, NOTHING.less(gross))
-        elif held := min(self.shares[ticker], trade.shares):
-            got = Sum(*(divide_evenly(one * held, trade.shares) for one in gross))
-            self._sell(event, ticker, held, got, rate)
+        self._trade(event, trade, gross, rate)
         self._add_own(event, "commission", ticker, trade.commission)
         self._add_own(event, "cash", ticker, -trade.commission)
+
+    def _trade(self, event: _Event, trade: FillOfDay, gross: Sum, rate: Fraction | None) -> None:
+        """First what is there on the other side is closed; a buy or a short sale opens with the rest."""
+        ticker, direction = trade.ticker, 1 if trade.side == "buy" else -1
+        there = max(-direction * self.shares[ticker], 0)
+        closes = min(there, trade.shares)
+        opens = trade.shares - closes if (trade.side == "sell") == (trade.position == "short") else 0
+        if closes:
+            part = Sum(*(divide_evenly(one * closes, trade.shares) for one in gross))
+            self._sell(event, ticker, -direction * closes, part if direction < 0 else NOTHING.less(part), rate)
+            gross = gross.less(part)
+        if opens:
+            come = gross if direction > 0 else NOTHING.less(gross)
+            self._move(event, ticker, direction * opens, come)
+            self._add(event, "cash", ticker, NOTHING.less(come))
 
     def _recheck(self, trade: FillOfDay, gross: int) -> None:
         """A fill stands at its rate, also where that was corrected since; but a source must have stated it."""
@@ -181,6 +151,13 @@ class Reconciliation:
         if not self.rates.was_stated(trade.currency, trade.rate, trade.session, trade.rate_session):
             what = f"no source stated its rate of {trade.rate.normalize()} for {trade.rate_session}"
             self.remarks.append((trade.trade_id, what))
+
+    def charge(self, charges: Iterable[Charge]) -> None:
+        """What the nights cost or brought, as it was charged."""
+        for one in charges:
+            event, ticker = _Event(one.reference, one.session), one.item if one.kind == "borrow" else None
+            for account, cents in (("cash", one.amount), (one.kind, -one.amount)):
+                self.postings.append(Posting(*event, account, ticker, cents, 0, None))
 
     def act(self, session: date, action: Mapping[str, Any]) -> None:
         """A corporate action or a write-off, for whoever holds the name at the close before.
@@ -298,8 +275,9 @@ class Reconciliation:
             self._move(event, ticker, -self.shares[ticker], NOTHING.less(self.cost[ticker]))
         cross = self._cross(ticker, other, event.session)
         came = self._in_currency_of(other, ticker, cost, event.session)
-        self._move(event, other, int(exact), came)
-        if fraction := exact - int(exact):
+        fraction, whole = exact - int(exact), int(exact)
+        self._meet(event, other, whole, came, (fraction / exact if whole else Fraction(1)) if fraction else Fraction(0))
+        if fraction:
             price = self._open(other, event.session)
             if price is None:
                 value = read_exactly(action["amount"]) - read_exactly(action["cash"])
@@ -309,7 +287,21 @@ class Reconciliation:
                     if value > 0
                     else Fraction(self._as_quoted(other, came, event.session), CENTS_PER_UNIT) / exact
                 )
-            self._pay_fraction(event, other, fraction * price, came, fraction / exact, int(exact))
+            self._pay_fraction(event, other, fraction * price, came, fraction / exact, whole)
+
+    def _meet(self, event: _Event, other: str, whole: int, came: Sum, of_fraction: Fraction) -> None:
+        """Shares of another company come; where that one lies on the other side, they close it at what they cost."""
+        there = self.shares[other]
+        if there * whole >= 0:
+            self._move(event, other, whole, came)
+            return
+        apart = came.part(of_fraction)
+        keep = came.less(apart)
+        closed = min(abs(there), abs(whole))
+        own = Sum(*(divide_evenly(one * closed, abs(there)) for one in self.cost[other]))
+        theirs = Sum(*(divide_evenly(one * closed, abs(whole)) for one in keep))
+        self._move(event, other, whole, came.less(theirs))
+        self._take_out(event, other, own, NOTHING.less(theirs), pays=False)
 
     def _in_currency_of(self, other: str, ticker: str, cost: Sum, session: date) -> Sum:
         """A cost that goes along from one name to another, in what that one is quoted in."""
@@ -332,7 +324,7 @@ class Reconciliation:
             return
         returned = NOTHING
         if action["nature"] == "return_of_capital":
-            returned = Sum(min(given.cents, cost.cents), min(given.quoted, cost.quoted))
+            returned = Sum(up_to(given.cents, cost.cents), up_to(given.quoted, cost.quoted))
         income = "realised" if action["nature"] in ("return_of_capital", "rights", "spin_off") else "dividends"
         self._move(event, ticker, 0, NOTHING.less(returned))
         self._add(event, income, ticker, returned.less(given))
@@ -340,11 +332,14 @@ class Reconciliation:
         self.claims.append(Claim(due, event.reference, ticker, given.cents))
 
     def _sell(self, event: _Event, ticker: str, shares: int, got: Sum, rate: Fraction | None = None) -> None:
-        cost = Sum(*(divide_evenly(one * shares, self.shares[ticker]) for one in self.cost[ticker]))
+        """Shares leave at their part of the cost; of a short position all of it is below 0."""
+        cost = Sum(*(divide_evenly(one * abs(shares), abs(self.shares[ticker])) for one in self.cost[ticker]))
         self._move(event, ticker, -shares, NOTHING)
         self._take_out(event, ticker, cost, got, rate)
 
-    def _take_out(self, event: _Event, ticker: str, cost: Sum, got: Sum, rate: Fraction | None = None) -> None:
+    def _take_out(
+        self, event: _Event, ticker: str, cost: Sum, got: Sum, rate: Fraction | None = None, *, pays: bool = True
+    ) -> None:
         """Cost leaves for what is got; of a foreign name what the rate added to the cost is no gain of the share."""
         worth = (
             self._exchange(ticker, event.session, cost.quoted, rate).cents
@@ -352,7 +347,8 @@ class Reconciliation:
             else cost.cents
         )
         self._move(event, ticker, 0, NOTHING.less(cost))
-        self._add(event, "cash", ticker, got)
+        if pays:
+            self._add(event, "cash", ticker, got)
         self._add(event, "realised", ticker, Sum(worth - got.cents, cost.quoted - got.quoted))
         self._add(event, "exchange", ticker, Sum(cost.cents - worth, 0))
 

@@ -14,7 +14,10 @@ from pipeline.trading.books.book import Book, LedgerEvent, Leg, Position
 from pipeline.trading.books.money import half_even
 from pipeline.trading.currencies.session_rates import OWN, Exchange
 
-FILL_KINDS = ("buy", "sell", "commission")
+TRADE_KINDS = ("sell", "short", "cover", "buy")
+"""Kinds of events that fills are, in the order in which a session books them: what brings cash or ends a position
+comes first. A short sells shares that are borrowed, a cover buys them back."""
+FILL_KINDS = (*TRADE_KINDS, "commission")
 """Kinds of events that stem from a fill; their reference names the trade."""
 
 
@@ -33,6 +36,13 @@ class FilledTrade(NamedTuple):
     rate: Decimal | None = None
     local_gross: int | None = None
     """Hundredths of that currency."""
+    position: str | None = None
+    """`short` where borrowed shares are sold or bought back; None for `long`."""
+
+    @property
+    def kind(self) -> str:
+        """Its kind in the ledger."""
+        return name_kind(self.side, self.position)
 
     @property
     def exchange(self) -> Exchange:
@@ -45,11 +55,25 @@ class FilledTrade(NamedTuple):
         return self.gross if self.local_gross is None else self.local_gross
 
 
+def name_kind(side: str, position: str | None) -> str:
+    """Return what the ledger calls a fill: sell, short, cover or buy."""
+    return {"buy": "cover", "sell": "short"}[side] if position == "short" else side
+
+
+KIND = (
+    pl.when(pl.col("position").eq_missing("short"))
+    .then(pl.col("side").replace_strict({"buy": "cover", "sell": "short"}, return_dtype=pl.String))
+    .otherwise("side")
+)
+"""The same of a row of executed_trades."""
+TURN = KIND.replace_strict({kind: turn for turn, kind in enumerate(TRADE_KINDS)}, return_dtype=pl.Int8)
+
+
 def sort_fills(executed_trades: pl.DataFrame) -> list[FilledTrade]:
     """Return the fills by session; in each, sales first, as they were filled: their proceeds pay for the buys."""
     filled = executed_trades.filter(pl.col("shares") > 0)
     cents = pl.col("gross", "commission", "local_gross").to_physical().cast(pl.Int64)
-    in_order = filled.with_columns(cents).sort("session", pl.col("side") == "buy", "trade_id")
+    in_order = filled.with_columns(cents).sort("session", TURN, "trade_id")
     return [FilledTrade(*row) for row in in_order.select(*FilledTrade._fields).iter_rows()]
 
 
@@ -57,18 +81,21 @@ def build_fill_events(trade: FilledTrade, book: Book, ts: datetime) -> Iterator[
     """Return a fill's event and its commission's; to be posted before the next fill is looked at.
 
     Raises:
-        ValueError: if it sells what is not held.
+        ValueError: if it sells what is not held, or covers what is not short.
     """
-    ticker, gross = trade.ticker, trade.gross
-    if trade.side == "buy":
+    ticker, gross, legs = trade.ticker, trade.gross, tuple[Leg, ...]()
+    position = book.positions.get(ticker)
+    if trade.position == "short" or (trade.side == "buy" and position is not None and position.shares < 0):
+        legs = _trade_across(position, trade)
+    elif trade.side == "buy":
         bought, paid = trade.exchange.local(trade.quoted), trade.exchange.local(-trade.quoted)
-        legs: tuple[Leg, ...] = (
+        legs = (
             Leg("positions", gross, ticker, trade.shares, local=bought),
             Leg("cash", -gross, ticker, local=paid),
         )
     else:
-        legs = _sale(book.positions.get(ticker), trade)
-    yield LedgerEvent(trade.trade_id, trade.side, ts, trade.trade_id, legs, trade.session)
+        legs = _sale(position, trade)
+    yield LedgerEvent(trade.trade_id, trade.kind, ts, trade.trade_id, legs, trade.session)
     if trade.commission:
         legs = (Leg("commission", trade.commission, ticker), Leg("cash", -trade.commission, ticker))
         yield LedgerEvent(f"{trade.trade_id}:commission", "commission", ts, trade.trade_id, legs, trade.session)
@@ -78,10 +105,12 @@ def limit_to_held(trade: FilledTrade, book: Book) -> FilledTrade:
     """Return a past sale as it would have been filled with what was held as known now, at its own price.
 
     A split taken back after shares of it were sold leaves a sale of shares that never were: that part of it is undone.
+    The same holds of a cover, by what was short.
     """
     position = book.positions.get(trade.ticker)
-    held = position.shares if position else 0
-    if trade.side == "buy" or trade.shares <= held:
+    shares = position.shares if position else 0
+    held = max(shares if trade.kind == "sell" else -shares, 0)
+    if trade.kind in ("buy", "short") or trade.shares <= held:
         return trade
     gross, quoted = (half_even(amount * held, trade.shares) for amount in (trade.gross, trade.quoted))
     return trade._replace(shares=held, gross=gross, local_gross=quoted if trade.currency else None)
@@ -99,6 +128,48 @@ def _sale(position: Position | None, trade: FilledTrade) -> tuple[Leg, ...]:
         (half_even(each * trade.shares, held) for each in (position.cost, position.local_cost)) if position else (0, 0)
     )
     return dispose(trade.ticker, trade.exchange, (trade.gross, trade.quoted), (cost, local_cost), trade.shares)
+
+
+def _trade_across(position: Position | None, trade: FilledTrade) -> tuple[Leg, ...]:
+    """A short sale, a cover, or a buy of a name that turned out to be short."""
+    sign = 1 if trade.side == "buy" else -1
+    short = max(-position.shares, 0) if position else 0
+    if trade.kind == "cover" and trade.shares > short:
+        raise ValueError(
+            f"trade {trade.trade_id!r} covers {trade.shares} shares of {trade.ticker}, but {short} are short; "
+            "execute has to limit its covers"
+        )
+    paid = Leg("cash", -sign * trade.gross, trade.ticker, local=trade.exchange.local(-sign * trade.quoted))
+    cost = sign * trade.gross, sign * trade.quoted
+    return paid, *join_position(trade.ticker, trade.exchange, position, sign * trade.shares, cost)
+
+
+def join_position(
+    ticker: str, exchange: Exchange, position: Position | None, shares: int, cost: tuple[int, int]
+) -> tuple[Leg, ...]:
+    """Return the legs that bring shares and their cost to a position, which may be on the other side.
+
+    As far as one closes the other, both leave at their part of the cost, and what is between them is the gain.
+
+    Args:
+        ticker: what comes.
+        exchange: how its currency is converted at the session.
+        position: what is there; None for nothing.
+        shares: what comes; negative where it is owed.
+        cost: in the book's cents, and in hundredths of what the name is quoted in; of the sign of the shares.
+    """
+    local = exchange.local
+    if position is None or position.shares * shares >= 0:
+        return (Leg("positions", cost[0], ticker, shares, local=local(cost[1])),)
+    closed = min(abs(position.shares), abs(shares))
+    own = [half_even(each * closed, abs(position.shares)) for each in (position.cost, position.local_cost)]
+    came = [half_even(each * closed, abs(shares)) for each in cost]
+    worth = own[0] if exchange.currency is None else exchange.to_book(own[1])
+    return (
+        Leg("positions", cost[0] - own[0] - came[0], ticker, shares, local=local(cost[1] - own[1] - came[1])),
+        Leg("realised", worth + came[0], ticker, local=local(own[1] + came[1])),
+        *([] if exchange.currency is None else [Leg("exchange", own[0] - worth, ticker, local=local(0))]),
+    )
 
 
 def dispose(

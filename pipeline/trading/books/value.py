@@ -12,6 +12,7 @@ import polars as pl
 from lake.tables.books import (
     BALANCES,
     BASELINE_HOLDINGS,
+    FINANCING,
     LEDGER_ENTRIES,
     PORTFOLIO_HOLDINGS,
     PORTFOLIO_VALUE,
@@ -41,6 +42,7 @@ from pipeline.trading.books.reconciliation import read_closes, reconcile
 from pipeline.trading.currencies.session_rates import RATE_COLUMNS, SessionRates
 from pipeline.trading.currencies.valuation import value_position
 from pipeline.trading.params import TradingParams
+from pipeline.trading.reconciling.known_charges import find_wrong, read_charges
 from pipeline.trading.reconciling.known_rates import KnownRates
 from pipeline.trading.reconciling.one_session import reconcile_session
 
@@ -90,6 +92,7 @@ def value(
     instruments: pl.DataFrame,
     portfolio_value: pl.DataFrame,
     fx_rates: pl.DataFrame,
+    financing: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -104,10 +107,8 @@ def value(
     positions_value, unrealised = (sum_cents(held, name) for name in ("market_value", "unrealised"))
     nav = book.cash + book.receivable + positions_value
     if params.settlement == 2:
-        bars = market_prices
-        if params.securities == 2:
-            bars = drop_bars_of_others(bars, portfolio_holdings, moment.calendar, params.max_gap)
-        tables = (ledger_entries, portfolio_holdings, executed_trades, corporate_actions, bars, position_ends)
+        facts = (corporate_actions, _own_bars(market_prices, portfolio_holdings, moment, params), position_ends)
+        tables = (ledger_entries, portfolio_holdings, executed_trades, *facts, financing)
         checked = _check(nav, before, portfolio_value, *tables, instruments, fx_rates, balances, moment, params)
     else:
         checked = _Checked(nav - _add_sources(book) - unrealised, None, None, before.peak)
@@ -124,6 +125,7 @@ def value(
         "peak": peak,
         "restated": checked.restated,
         **_read_exchange(ledger_entries, held, book, known=is_carried(balances, session)),
+        **_read_financing(held, book, charged=financing.height > 0),
     }
     row = {
         **{name: None if amount is None else Decimal(amount).scaleb(-2) for name, amount in cents.items()},
@@ -137,6 +139,15 @@ def value(
         "difference": checked.difference,
     }
     return pl.DataFrame([row], schema=PORTFOLIO_VALUE.schema)
+
+
+def _own_bars(
+    market_prices: pl.DataFrame, portfolio_holdings: pl.DataFrame, moment: Moment, params: TradingParams
+) -> pl.DataFrame:
+    """The bars without those of other companies that have a held ticker by now."""
+    if params.securities == 1:
+        return market_prices
+    return drop_bars_of_others(market_prices, portfolio_holdings, moment.calendar, params.max_gap)
 
 
 def _add_sources(book: Book) -> int:
@@ -157,6 +168,14 @@ def _read_exchange(
     return {"exchange": book.exchange, "unrealised_exchange": sum_cents(held, "exchange_gain")}
 
 
+def _read_financing(held: pl.DataFrame, book: Book, *, charged: bool) -> dict[str, int | None]:
+    """What nights cost and brought, and what is short; None where none of it ever was."""
+    short = sum_cents(held.filter(pl.col("shares") < 0), "market_value")
+    if not (charged or short):
+        return {"interest": None, "borrow_cost": None, "short_value": None}
+    return {"interest": book.interest, "borrow_cost": book.borrow, "short_value": short}
+
+
 def _check(
     nav: int,
     before: _Before,
@@ -167,6 +186,7 @@ def _check(
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
     position_ends: pl.DataFrame,
+    financing: pl.DataFrame,
     instruments: pl.DataFrame,
     fx_rates: pl.DataFrame,
     balances: pl.DataFrame,
@@ -174,15 +194,18 @@ def _check(
     params: TradingParams,
 ) -> _Checked:
     session, calendar = moment.session, moment.calendar
-    facts = (executed_trades, corporate_actions, market_prices)
+    facts, charges = (executed_trades, corporate_actions, market_prices), read_charges(financing, session)
     if carried := is_carried(balances, session):
         begun = balances.filter(pl.col("session") == calendar.previous(session))
         ledger_entries = ledger_entries.filter(pl.col("session") == session)
         found = reconcile_session(begun, *facts, session, calendar, position_ends)
+        charges = [one for one in charges if one.session == session]
     else:
         funded = (before.first or session, to_cents(params.capital) if before.first is None else before.capital)
         stated = KnownRates.read(instruments, fx_rates, moment.currency)
         found = reconcile(*facts, funded, session, calendar, position_ends, stated)
+    found.charge(charges)
+    found.remarks += find_wrong(charges, portfolio_holdings, calendar)
     reconciled = (
         found.cash + found.receivable + found.value_positions(session, read_closes(portfolio_holdings, session))
     )
@@ -298,6 +321,7 @@ STAGE = Stage(
         Read(INSTRUMENTS, lookback=None),
         Read(PORTFOLIO_VALUE, lookback=None, upto="previous"),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS, every_revision=True),
+        Read(FINANCING, lookback=None),
     ),
     writes=PORTFOLIO_VALUE,
     params=TradingParams(),

@@ -34,12 +34,13 @@ def position_ends(
     """Return what is written off at `moment.session`, and what was and is heard of again (that session alone).
 
     A held name without a bar for `write_off_after` sessions is written off before the open, at a share of its last
-    close. A bar of the same company, or an action that says what became of it, takes the write-off back, and a split
-    or a close that is learned later restates its amount: the books then follow what is known.
+    close; a short one is not, as nobody forgives what is owed. A bar of the same company, or an action that says what
+    became of it, takes the write-off back, and a split or a close that is learned later restates its amount: the books
+    then follow what is known.
     """
     if params.settlement == 1:
         return POSITION_ENDS.empty()
-    held = portfolio_holdings.filter(pl.col("session") < moment.session)
+    held = portfolio_holdings.filter(pl.col("session") < moment.session, pl.col("shares") > 0)
     last = _last_said(position_ends)
     rows = [*_take_back(last, corporate_actions, market_prices, moment, params)]
     taken_back = {(row["ticker"], row["last_session"]) for row in rows}

@@ -22,17 +22,20 @@ from pipeline.trading.books.corrections import settle
 from pipeline.trading.books.earlier.settlement import settle_once
 from pipeline.trading.books.money import cents_series, price_series, rate_series, to_micros
 from pipeline.trading.books.quotes import sessions_of_fractions
+from pipeline.trading.books.trades import name_kind
 from pipeline.trading.currencies.converted_facts import requote_bars
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, OWN, RATE_COLUMNS, Exchange, SessionRates
 from pipeline.trading.execution.closing_orders import close_positions
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import Bar, Order, Stop, make_order_type
 from pipeline.trading.execution.resting_stops import add_resting_stops, leave_out_unreached, restate_price
+from pipeline.trading.execution.short_sales import prepare_shorts
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_before_open
 from pipeline.trading.params import Approval, TradingParams
 from pipeline.trading.planning.holds import find_doubts
 from pipeline.trading.planning.operator_decisions import OperatorDecision, explain_hold, read_last_decisions
 from pipeline.trading.planning.trading_stops import SWITCHES, TradingStop, explain_stop, find_closing, read_stops
+from pipeline.trading.shorts.lending import Lending
 
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "decided_at", "side", "intent", "taken", "shares", "edge",
@@ -41,7 +44,7 @@ PLAN_COLUMNS = (
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume", "currency")
 PRICES = ("open", "low", "high", "close")
 Kept = dict[tuple[str, str], str]
-HELD_BACK = ("stop", "expire", "enter", "add")
+HELD_BACK = ("stop", "expire", "enter", "add", "short")
 """Intents that are not filled at an open that nobody explains; who leaves for a forecast's sake has his reasons."""
 
 
@@ -62,7 +65,8 @@ def execute(
 ) -> pl.DataFrame:
     """Return what became of each order for `moment.session` alone: an order lives for one open.
 
-    Sales come first, then buys by edge and ticker, each limited to the cash that is there after those before. An order
+    Sales come first, then buys by edge and ticker, each limited to the cash that is there after those before. What is
+    sold short has to be borrowed, and its collateral buys nothing. An order
     that the operator vetoed before the open is not filled, nor one that lacks an approval where that is required, nor
     one that he stopped with all others; where he asked for it then, what is held is sold. What is quoted in another
     currency is filled at the last rate of a day before the session, if one is new enough.
@@ -86,7 +90,7 @@ def execute(
         given = (fold(entries), entries, executed_trades, known, market_prices)
         book = settle(*given, session, moment.calendar, rates, is_known=begun is not None).book
     else:
-        book = fold(ledger_entries)
+        book, known = fold(ledger_entries), corporate_actions
         settle_once(book, ledger_entries, recent_actions, recent_bars, session, moment.calendar)
     kept = _explain_kept(plans, read_last_decisions(trade_decisions, opening), stops, opening, params.approval)
     actions = select_actions(corporate_actions, moment.calendar.previous(session), session)
@@ -96,11 +100,13 @@ def execute(
     orders = _build_orders(plans, actions, kept, doubts)
     if closing is not None:
         orders = close_positions(orders, book, closing, moment.calendar.previous(session))
+    lending = Lending(params.shorts, session)
+    orders, short_sales = prepare_shorts(orders, book, lending, market_prices, known, rates, moment)
     bars = _bars(recent_bars, recent_actions, orders, rates, moment, params)
     orders = leave_out_unreached(orders, bars)
     auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
     unsettled = _add_unsettled(executed_trades, moment, params.orders.settlement_sessions)
-    results = list(fill_orders(orders, bars, book, auction, params.costs, unsettled))
+    results = list(fill_orders(orders, bars, book, auction, params.costs, unsettled, short_sales))
     return _rows(results, session, opening, moment.calendar.close_at(session))
 
 
@@ -109,7 +115,8 @@ def _add_unsettled(executed_trades: pl.DataFrame, moment: Moment, sessions: int)
     if not sessions:
         return None
     since = moment.calendar.offset(moment.session, 1 - sessions)
-    late = executed_trades.filter(pl.col("side") == "sell", pl.col("session") >= since)
+    owned = pl.col("position").ne_missing("short")  # what a short sale brings is collateral, and pays for nothing
+    late = executed_trades.filter(pl.col("side") == "sell", owned, pl.col("session") >= since)
     return int(late["gross"].to_physical().cast(pl.Int64).sum())
 
 
@@ -171,6 +178,7 @@ def _build_order(plan: dict[str, Any], actions: list[Action], kept: Kept, doubts
         decided_at=plan["decided_at"],
         kind=make_order_type(plan["order_type"], None if price is None else to_micros(price)),
         withheld=withheld or kept[plan["plan_id"], plan["intent"]],
+        intent=plan["intent"],
     )
 
 
@@ -238,6 +246,7 @@ def _rows(results: list[OrderResult], session: date, opening: datetime, closing:
             "impact_cost": cents_series(fill.impact_cost for fill in fills),
             **_tell_currencies(results),
             "order_type": [order.kind.name for order in orders],
+            "position": [order.position for order in orders],
         },
         schema=EXECUTED_TRADES.schema,
     ).sort("trade_id")
@@ -267,7 +276,8 @@ def _name_trades(orders: list[Order], session: date) -> list[str]:
 
 def _tell_side(order: Order) -> str:
     """A stop order may sell beside a planned sale of the same name."""
-    return f"{order.side}:{Stop.name}" if isinstance(order.kind, Stop) else order.side
+    side = name_kind(order.side, order.position)
+    return f"{side}:{Stop.name}" if isinstance(order.kind, Stop) else side
 
 
 STAGE = Stage(

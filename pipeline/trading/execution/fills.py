@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from pipeline.text_format import percent
 from pipeline.trading.books.book import Book
-from pipeline.trading.books.money import format_cents
+from pipeline.trading.books.money import format_cents, to_micros
 from pipeline.trading.execution.costs import Fill, price_fill, take_of_volume
 from pipeline.trading.execution.orders import Bar, Order, Phase
+from pipeline.trading.execution.short_sales import SHORT, ShortSales, count_short
 from pipeline.trading.params import Costs
 
 
@@ -70,7 +71,13 @@ class Auction:
 
 
 def fill_orders(
-    orders: list[Order], bars: dict[str, Bar], book: Book, auction: Auction, costs: Costs, unsettled: int | None = None
+    orders: list[Order],
+    bars: dict[str, Bar],
+    book: Book,
+    auction: Auction,
+    costs: Costs,
+    unsettled: int | None = None,
+    short_sales: ShortSales | None = None,
 ) -> Iterator[OrderResult]:
     """Fill orders one after the other; each finds the cash, the shares and the volume that those before left.
 
@@ -86,35 +93,87 @@ def fill_orders(
         costs: the schedule.
         unsettled: cents of earlier sales that pay for no buy yet, as this session's do not either; None where proceeds
             pay at once.
+        short_sales: what can be borrowed, and the cash that stays for what is short; None where nothing is lent.
     """
-    waiting = unsettled or 0
-    cash, held = book.cash, {ticker: position.shares for ticker, position in book.positions.items()}
-    used: Counter[str] = Counter()
+    purse = _Purse(book, unsettled or 0, unsettled is None, short_sales)
     for asked in sorted(orders, key=lambda one: one.kind.phase):
         order = asked
         if asked.kind.phase is Phase.STOP:  # it lies in the market for whatever the open left
-            order = replace(asked, shares=held.get(asked.ticker, 0))
+            order = replace(asked, shares=purse.count_there(asked))
             if not order.shares:
                 continue
-        # At the open each order has the volume to itself, as two sales of one ticker are two companies' orders.
-        spendable = cash - waiting if order.side == "buy" else cash
-        room = _Room(held.get(order.ticker, 0), spendable, used[order.ticker] if order.kind.phase else 0)
-        result = _fill_order(order, bars.get(order.ticker), room, auction, costs)
-        signed = -result.fill.gross if order.side == "buy" else result.fill.gross
-        cash += signed - result.fill.commission
-        if order.side == "sell":  # what the session bought is sold in a later one: the books have its sales first
-            held[order.ticker] = held.get(order.ticker, 0) - result.fill.shares
-            waiting += result.fill.gross if unsettled is not None else 0
-        used[order.ticker] += result.fill.shares
+        result = _fill_order(order, bars.get(order.ticker), purse.find_room(order), auction, costs)
+        purse.take(order, result.fill)
         yield result
 
 
 class _Room(NamedTuple):
     """What an order finds."""
 
-    held: int
+    there: int | None
+    """Shares that are held, short or to be borrowed; None where nothing limits them."""
+    limit: str
+    """What is said where they are too few."""
     cash: int
+    """Cents that it may spend."""
     used: int
+    """Shares of the volume that orders before took."""
+    secured: int = 0
+    """Millionths of what it sells that stay in cash."""
+
+
+class _Purse:
+    """Cash and shares of the book while the orders of a session are filled."""
+
+    def __init__(self, book: Book, waiting: int, pays_at_once: bool, short_sales: ShortSales | None) -> None:
+        self.cash, self.waiting, self.pays_at_once = book.cash, waiting, pays_at_once
+        self.held = {ticker: position.shares for ticker, position in book.positions.items()}
+        self.short_sales = short_sales
+        self.used: Counter[str] = Counter()
+
+    def count_there(self, order: Order) -> int:
+        """Shares that a sale or a cover finds."""
+        held = self.held.get(order.ticker, 0)
+        return max(-held if order.position == SHORT else held, 0)
+
+    def find_room(self, order: Order) -> _Room:
+        """What an order may use of all that is left."""
+        # At the open each order has the volume to itself, as two sales of one ticker are two companies' orders.
+        used = self.used[order.ticker] if order.kind.phase or order.follows else 0
+        locked = self.short_sales.collateral if self.short_sales else 0
+        held, free = self.held.get(order.ticker, 0), self.cash - locked
+        if order.side == "sell" and order.position == SHORT:
+            return self._find_room_to_borrow(order.ticker, held, free, used)
+        if order.side == "sell" or order.position == SHORT:  # what is bought back frees its collateral
+            there = self.count_there(order)
+            what = "short" if order.position == SHORT else "held"
+            return _Room(there, f"only {there:,} shares are {what}", self.cash, used)
+        left = f"{-held:,} shares are still short: they are bought back before any is bought to be held"
+        return _Room(0 if held < 0 else None, left, free - self.waiting, used)
+
+    def _find_room_to_borrow(self, ticker: str, held: int, free: int, used: int) -> _Room:
+        if held > 0:
+            left = f"{held:,} shares are still held: they are sold before any is sold short"
+            return _Room(0, left, free, used)
+        if self.short_sales is None:
+            return _Room(0, "short sales are not allowed: trading.shorts.allowed is off", free, used)
+        there, limit = self.short_sales.explain(ticker, -held)
+        return _Room(there, limit, free, used, to_micros(self.short_sales.lending.shorts.collateral))
+
+    def take(self, order: Order, fill: Fill) -> None:
+        """Count a fill; what the session opened is closed in a later one: the books have its sales first."""
+        ticker, short = order.ticker, order.position == SHORT
+        self.cash += (-fill.gross if order.side == "buy" else fill.gross) - fill.commission
+        self.used[ticker] += fill.shares
+        if short and self.short_sales is not None and fill.shares:
+            if order.side == "sell":
+                self.short_sales.open(ticker, fill.shares, fill.gross)
+            else:
+                self.short_sales.cover(ticker, fill.shares, count_short(self.held, ticker))
+        if (order.side == "sell") != short:
+            self.held[ticker] = self.held.get(ticker, 0) + (fill.shares if short else -fill.shares)
+        if order.side == "sell" and not short and not self.pays_at_once:
+            self.waiting += fill.gross
 
 
 def _fill_order(order: Order, bar: Bar | None, room: _Room, auction: Auction, costs: Costs) -> OrderResult:
@@ -125,7 +184,7 @@ def _fill_order(order: Order, bar: Bar | None, room: _Room, auction: Auction, co
     if quote.price is None:
         return OrderResult(order, bar, NO_FILL, quote.reason)
     offer = Offer(bar, quote.price, quote.limit, room.used)
-    shares, reason = _limit_size(order, offer, room.held, room.cash, costs)
+    shares, reason = _limit_size(order, offer, room, costs)
     return OrderResult(order, bar, offer.fill(order.side, shares, costs) if shares else NO_FILL, reason, quote.price)
 
 
@@ -140,28 +199,31 @@ def _explain_no_market(order: Order, bar: Bar | None, auction: Auction) -> str:
     return bar.refusal
 
 
-def _limit_size(order: Order, offer: Offer, held: int, cash: int, costs: Costs) -> tuple[int, str]:
+def _limit_size(order: Order, offer: Offer, room: _Room, costs: Costs) -> tuple[int, str]:
     """The shares that can be filled, and what limits them."""
     shares, reason = order.shares, ""
     volume = offer.bar.volume
     if (available := max(take_of_volume(volume, costs) - offer.used, 0)) < shares:
         share = percent(costs.participation, 1)
         shares, reason = available, f"only {share} of the volume of {volume:,} shares may be taken"
-    if order.side == "sell" and held < shares:
-        shares, reason = held, f"only {held:,} shares are held"
-    affordable = _find_affordable(order.side, shares, offer, cash, costs)
+    if room.there is not None and room.there < shares:
+        shares, reason = room.there, room.limit
+    affordable = _find_affordable(order.side, shares, offer, room, costs)
     if affordable < shares:
-        shares, reason = affordable, f"cash of {format_cents(cash)} pays for {affordable:,} shares, commission included"
+        cash = format_cents(room.cash)
+        shares, reason = affordable, f"cash of {cash} pays for {affordable:,} shares, commission included"
     return shares, reason
 
 
-def _find_affordable(side: str, wanted: int, offer: Offer, cash: int, costs: Costs) -> int:
+def _find_affordable(side: str, wanted: int, offer: Offer, room: _Room, costs: Costs) -> int:
     """The most shares whose cash flow, commission included, leaves no debt; cost rises with size, so bisect."""
 
     def fits(shares: int) -> bool:
         fill = offer.fill(side, shares, costs)
         flow = -fill.gross if side == "buy" else fill.gross
-        return cash + flow - fill.commission >= min(cash, 0)  # corrections can leave a debt, which a sale may reduce
+        stays = -(-fill.gross * room.secured // 1_000_000)
+        # Corrections can leave a debt, which a sale may reduce.
+        return room.cash + flow - stays - fill.commission >= min(room.cash, 0)
 
     if wanted == 0 or fits(wanted):
         return wanted

@@ -8,6 +8,7 @@ from enum import IntEnum
 from typing import NamedTuple, Protocol
 
 from pipeline.trading.books.money import format_micros
+from pipeline.trading.books.trades import TRADE_KINDS, name_kind
 from pipeline.trading.currencies.session_rates import OWN, Exchange
 
 
@@ -72,6 +73,17 @@ class Order:
     kind: OrderType
     withheld: str
     """Why it does not go: nothing is left to trade, or the operator keeps it back; empty if it does."""
+    position: str | None = None
+    """`short` where it sells borrowed shares or buys them back; None for `long`."""
+    intent: str = ""
+    """Of its plan: `short` sells on where nothing is held any more."""
+    follows: bool = False
+    """Whether it is the second leg of a trade from one side to the other: the first has to be filled in whole."""
+
+    @property
+    def turn(self) -> int:
+        """Its place among the orders of one phase: what brings cash or ends a position comes first."""
+        return TRADE_KINDS.index(name_kind(self.side, self.position))
 
 
 class MarketOnOpen:
@@ -128,22 +140,30 @@ class Limit:
 class Stop:
     """A resting sale that becomes a market order once the session trades at its price, at the open if that is lower.
 
-    Whatever else the session could have filled of the position, the stop counts first.
+    Whatever else the session could have filled of the position, the stop counts first. Of a short position it is a buy,
+    above the market.
     """
 
     price: int
     """Millionths, on the session's basis."""
+    buys: bool = False
+    """Whether it guards a short position."""
     name = "stop"
     phase = Phase.STOP
 
     def is_reached(self, bar: Bar) -> bool:
         """Whether the session trades at its price."""
+        if self.buys:
+            return self.price > 0 and max(bar.high, bar.open_price) >= self.price
         return self.price > 0 and min(bar.low, bar.open_price) <= self.price
 
     def quote(self, order: Order, bar: Bar) -> Quote:  # noqa: ARG002
-        """Its price, or the open if that is lower already."""
+        """Its price, or the open if that is worse already."""
         if self.is_reached(bar):
-            return Quote(min(self.price, bar.open_price))
+            return Quote(max(self.price, bar.open_price) if self.buys else min(self.price, bar.open_price))
+        if self.buys:
+            words = f"the session's high of {format_micros(bar.high)} stayed below"
+            return Quote(None, f"{words} {format_micros(self.price)}")
         return Quote(None, f"the session's low of {format_micros(bar.low)} stayed above {format_micros(self.price)}")
 
 

@@ -13,7 +13,7 @@ Method = Literal["fifo", "lifo", "highest_cost", "lowest_cost"]
 
 @dataclass
 class Lot:
-    """Shares that were bought together, as far as they are still held."""
+    """Shares that were bought together, as far as they are still held; of those sold short together all is negative."""
 
     trade_id: str
     """The buy, whatever its company was called then."""
@@ -25,7 +25,10 @@ class Lot:
 
 
 class SoldLot(NamedTuple):
-    """A part of a lot that left; of no shares where an action paid out without taking any."""
+    """A part of a lot that left; of no shares where an action paid out without taking any.
+
+    Of a short lot shares, proceeds and cost are negative: what buying back took, and what selling had brought.
+    """
 
     event: str
     """The sale, or the event of an action."""
@@ -68,7 +71,7 @@ def choose_lots(
     """Return the lots a sale takes and how many shares of each: those named first, the rest by the method.
 
     Args:
-        lots: of one ticker; together they hold at least `shares`.
+        lots: of one ticker and one side; together they hold at least `shares`.
         shares: sold.
         method: the order of what is not named.
         named: buy -> shares that were designated for this sale; more than the lot holds counts as all of it.
@@ -76,9 +79,9 @@ def choose_lots(
     taken: dict[int, int] = {}
     wanted = dict(named or {})
     for at, lot in enumerate(lots):
-        taken[at] = min(wanted.get(lot.trade_id, 0), lot.shares, shares - sum(taken.values()))
+        taken[at] = min(wanted.get(lot.trade_id, 0), abs(lot.shares), shares - sum(taken.values()))
     for at in sorted(range(len(lots)), key=lambda number: ORDERS[method](lots[number])):
-        taken[at] += min(lots[at].shares - taken[at], shares - sum(taken.values()))
+        taken[at] += min(abs(lots[at].shares) - taken[at], shares - sum(taken.values()))
     return [(lot, taken[at]) for at, lot in enumerate(lots) if taken[at]]
 
 
@@ -95,9 +98,9 @@ def _per_share(lot: Lot) -> float:
     return lot.cost / lot.shares if lot.shares else 0.0
 
 
-def is_long_term(opened: date, sold: date) -> bool:
-    """Whether a lot was held for more than a year, which many tax laws ask."""
-    return sold > _a_year_after(opened)
+def is_long_term(opened: date, sold: date, shares: int = 1) -> bool:
+    """Whether a lot was held for more than a year, which many tax laws ask; what was sold short never was held."""
+    return shares >= 0 and sold > _a_year_after(opened)
 
 
 def _a_year_after(day: date) -> date:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from pipeline.trading.books.book import CARRYING, put_in_place
+from pipeline.trading.books.book import CARRYING, name_giver, put_in_place
 from pipeline.trading.lots.lot import Lot, LotBook, Method, SoldLot, choose_lots, share_out
 
 Designated = Mapping[str, Mapping[str, int]]
@@ -73,13 +73,13 @@ class _LotWalk:
         first = legs[0]
         moved = _positions(legs)
         gain = -sum(leg["amount"] for leg in legs if leg["account"] in ("realised", "exchange"))
-        if first["kind"] == "buy":
+        if first["kind"] in ("buy", "short"):
+            paid = -sum(leg["amount"] for leg in legs if leg["account"] == "cash")
             for ticker, one in moved.items():
-                lot = Lot(first["reference"], ticker, first["session"], one.shares, one.cost)
-                self._lots(ticker).append(lot)
+                self._open(first, ticker, one.shares, paid)
         elif first["kind"] in CARRYING:
             self._hand_on(first, moved, gain)
-        elif first["kind"] in ("sell", "delisting", "write_off"):
+        elif first["kind"] in ("sell", "cover", "delisting", "write_off"):
             for ticker, one in moved.items():
                 self._sell(first, ticker, -one.shares, gain - one.cost)
         else:
@@ -90,14 +90,14 @@ class _LotWalk:
     def rename(self, events: Sequence[Legs]) -> None:
         """Take the renames of a day in: all leave their tickers, then they come to the new ones."""
         arriving: list[tuple[str, list[Lot], int]] = []
-        for moved in map(_positions, events):
-            giving = min(moved, key=lambda ticker: moved[ticker])
+        for number, moved in enumerate(map(_positions, events)):
+            giving = name_giver(events[number][0]["reference"])
             if not moved[giving].shares:  # taken back since
                 continue
             lots, cost = self.book.open.pop(giving, []), self.costs.pop(giving, 0)
             arriving += [(ticker, lots, cost) for ticker in moved if ticker != giving]
         for ticker, lots, cost in arriving:
-            self._lots(ticker).extend(replace(lot, ticker=ticker) for lot in lots)
+            self._meet(events[0][0], ticker, [replace(lot, ticker=ticker) for lot in lots])
             self.costs[ticker] += cost
 
     def _lots(self, ticker: str) -> list[Lot]:
@@ -107,14 +107,37 @@ class _LotWalk:
         """Lots of which anything is left; a split may leave cost alone, until the fraction is paid out."""
         return [lot for lot in self._lots(ticker) if lot.shares or lot.cost]
 
+    def _open(self, event: Event, ticker: str, shares: int, cost: int) -> None:
+        """A buy or a short sale is a lot; what lies on the other side by now is closed first."""
+        there = sum(lot.shares for lot in self._lots(ticker))
+        closed = min(abs(there), abs(shares)) if there * shares < 0 else 0
+        part = cost * closed // abs(shares) if closed else 0
+        if closed:
+            self._sell(event, ticker, closed if there > 0 else -closed, -part)
+        rest = shares - (closed if shares > 0 else -closed)
+        if rest or not shares:
+            self._lots(ticker).append(Lot(event["reference"], ticker, event["session"], rest, cost - part))
+
+    def _meet(self, event: Event, ticker: str, lots: list[Lot]) -> None:
+        """Lots come to a ticker; those on the other side are closed at what the ones that come cost."""
+        for lot in lots:
+            there = sum(one.shares for one in self._lots(ticker))
+            closed = min(abs(there), abs(lot.shares)) if there * lot.shares < 0 else 0
+            if closed:
+                part = lot.cost * closed // abs(lot.shares)
+                self._sell(event, ticker, closed if there > 0 else -closed, -part)
+                lot.shares += closed if lot.shares < 0 else -closed
+                lot.cost -= part
+            self._lots(ticker).append(lot)
+
     def _sell(self, event: Event, ticker: str, shares: int, proceeds: int) -> None:
         """Some lots leave for what the sale brought, each for its part of it."""
         named = self.designated.get(event["event_id"])
-        chosen = choose_lots(self._lots(ticker), shares, self.method, named)
+        chosen, sign = choose_lots(self._lots(ticker), abs(shares), self.method, named), 1 if shares > 0 else -1
         for (lot, part), paid in zip(chosen, share_out(proceeds, [part for _, part in chosen]), strict=True):
-            cost = lot.cost if part == lot.shares else lot.cost * part // lot.shares
-            self._record(event, ticker, lot, part, paid, cost)
-            lot.shares, lot.cost = lot.shares - part, lot.cost - cost
+            cost = lot.cost if part == abs(lot.shares) else lot.cost * part // abs(lot.shares)
+            self._record(event, ticker, lot, sign * part, paid, cost)
+            lot.shares, lot.cost = lot.shares - sign * part, lot.cost - cost
 
     def _record(self, event: Event, ticker: str, lot: Lot, shares: int, proceeds: int, cost: int) -> None:
         sold = SoldLot(event["event_id"], ticker, lot.trade_id, lot.opened, event["session"], shares, proceeds, cost)
@@ -132,7 +155,7 @@ class _LotWalk:
 
     def _pay_out(self, event: Event, ticker: str, lots: list[Lot], cost: int, gain: int) -> None:
         """Take cost from the lots, as far as they have any; what was paid beyond it is a gain of no shares."""
-        costs = share_out(min(cost, sum(lot.cost for lot in lots)), [lot.cost for lot in lots])
+        costs = share_out(_up_to(cost, sum(lot.cost for lot in lots)), [lot.cost for lot in lots])
         paid = share_out(cost + gain, [lot.shares for lot in lots]) if gain or sum(costs) != cost else costs
         for lot, less, more in zip(lots, costs, paid, strict=True):
             lot.cost -= less
@@ -141,14 +164,16 @@ class _LotWalk:
 
     def _hand_on(self, event: Event, moved: Mapping[str, _Moved], gain: int) -> None:
         """Every lot goes on under another name, or gives a part of its cost to the shares that come with it."""
-        giving = min(moved, key=lambda ticker: moved[ticker])
-        given, lots = moved[giving], self._held(giving)
+        giving = name_giver(event["reference"])
+        given, lots = moved.get(giving, _Moved(0, 0)), self._held(giving)
         others = {ticker: came for ticker, came in moved.items() if ticker != giving}
         for ticker, came in others.items():
+            if sum(lot.shares for lot in self._lots(ticker)) * came.shares < 0:  # what it closed is not what came
+                came = came._replace(cost=-given.cost)
             shares = share_out(came.shares, [lot.shares for lot in lots])
             costs = [lot.cost * came.cost // self.costs[giving] if self.costs[giving] else 0 for lot in lots]
             arrived = zip(lots, shares, costs, strict=True)
-            self._lots(ticker).extend(replace(lot, ticker=ticker, shares=n, cost=cost) for lot, n, cost in arrived)
+            self._meet(event, ticker, [replace(lot, ticker=ticker, shares=n, cost=cost) for lot, n, cost in arrived])
             for lot, cost in zip(lots, costs, strict=True):
                 lot.cost -= cost
         if given.shares:
@@ -160,6 +185,11 @@ class _LotWalk:
             if proceeds or lot.cost:
                 self._record(event, giving, lot, lot.shares, proceeds, lot.cost)
         self.book.open[giving] = []
+
+
+def _up_to(amount: int, most: int) -> int:
+    """The amount, no further from zero than the cost of all lots, which is negative of short ones."""
+    return min(amount, most) if most >= 0 else max(amount, most)
 
 
 def _positions(legs: Legs) -> dict[str, _Moved]:

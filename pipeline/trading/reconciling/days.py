@@ -38,6 +38,8 @@ class FillOfDay(NamedTuple):
     rate_session: date | None
     local_gross: int | None
     """Hundredths of that currency."""
+    position: str | None = None
+    """`short` where borrowed shares are sold or bought back."""
 
 
 class DayOfBooks(NamedTuple):
@@ -46,7 +48,7 @@ class DayOfBooks(NamedTuple):
     actions: list[tuple[Any, ...]]
     """Values of `ACTION_COLUMNS`, in turn; the names written off among them."""
     fills: list[FillOfDay]
-    """Sales first."""
+    """Sales first, those of borrowed shares after the others; then what is bought back, then buys."""
     changes: list[tuple[str, int, Redenomination]]
     """Listings that go to another currency that morning: the ticker, and which change of it this is."""
 
@@ -99,8 +101,9 @@ def gather_days(
         if first < paid <= session and (day := calendar.at_or_after(paid)) <= session:
             days[day]
     cents = pl.col("gross", "commission", "local_gross").to_physical().cast(pl.Int64)
+    bought, short = pl.col("side") == "buy", pl.col("position").eq_missing("short")
     for fill in (
-        fills.with_columns(cents).sort(pl.col("side") == "buy", "trade_id").select(FillOfDay._fields).iter_rows()
+        fills.with_columns(cents).sort(bought, bought != short, "trade_id").select(FillOfDay._fields).iter_rows()
     ):
         days[fill[0]].fills.append(FillOfDay(*fill))
     return days

@@ -20,6 +20,12 @@ def to_a_millionth(price: Fraction) -> Fraction:
     return Fraction(round(price * 1_000_000), 1_000_000)
 
 
+def up_to(amount: int, most: int) -> int:
+    """An amount, no further from zero than another of its sign; nothing where that one is none or of the other sign."""
+    sign = 1 if amount > 0 else -1
+    return sign * max(min(sign * amount, sign * most), 0)
+
+
 def divide_evenly(numerator: int, denominator: int) -> int:
     """To the nearest whole number, ties to the even one."""
     whole, rest = divmod(numerator, denominator)

@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 
 from pipeline.market.sessions import Sessions
-from pipeline.trading.books.reconciliation import Claim, Reconciliation, Sum
+from pipeline.trading.books.reconciliation import Reconciliation
 from pipeline.trading.reconciling.days import ACTION_COLUMNS, DayOfBooks, gather_days
 from pipeline.trading.reconciling.known_bars import find_concerned, read_bars
+from pipeline.trading.reconciling.postings import Claim, Sum
 
 
 def reconcile_session(

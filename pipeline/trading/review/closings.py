@@ -9,16 +9,21 @@ from typing import Any
 
 import polars as pl
 
-from pipeline.trading.books.book import CARRYING, put_in_place
+from pipeline.trading.books.book import CARRYING, name_giver, put_in_place
 from pipeline.trading.books.money import half_even
 
-POOLED = ("dividends", "gains", "commission", "slippage")
+POOLED = ("dividends", "gains", "commission", "slippage", "borrow")
 """What a pool gathers in cents."""
+OPENING, CLOSING = ("buy", "short"), ("sell", "cover", "delisting", "write_off")
+"""Kinds of events that begin positions, and that end them."""
 
 
 @dataclass
 class Pool:
-    """What has gathered on a position since it was opened and has not left with a sale; cents."""
+    """What has gathered on a position since it was opened and has not left with a sale; cents.
+
+    Shares of a short position are negative.
+    """
 
     shares: int = 0
     opened: date | None = None
@@ -31,14 +36,16 @@ class Pool:
     """From fractions, rights, capital returned beyond cost, and what a merger paid; what rates brought with them."""
     commission: int = 0
     slippage: int = 0
-    """Half-spread and impact paid on the buys."""
+    """Half-spread and impact paid on the trades that opened it."""
+    borrow: int = 0
+    """What borrowing the shares cost."""
 
     def take(self, sold: int) -> Pool:
         """Remove and return the part that goes with some of the shares."""
         held = self.shares
         part = Pool(sold, self.opened, self.bought_as, self.trade_id)
         for name in POOLED:
-            amount = getattr(self, name) if sold == held else half_even(getattr(self, name) * sold, held)
+            amount = getattr(self, name) if sold == held else half_even(getattr(self, name) * abs(sold), abs(held))
             setattr(part, name, amount)
             setattr(self, name, getattr(self, name) - amount)
         self.shares -= sold
@@ -54,7 +61,10 @@ class Pool:
 
 @dataclass
 class Closing:
-    """A sale or delisting with all that belongs to it; cents."""
+    """A sale, a cover or a delisting with all that belongs to it; cents.
+
+    Of a short position shares, proceeds and cost are negative: what buying back took, and what selling had brought.
+    """
 
     trade_id: str
     ticker: str
@@ -67,25 +77,26 @@ class Closing:
 
     @property
     def costs(self) -> int:
-        """Spread, impact and commission of both sides."""
-        return self.commission + self.slippage + self.entry.commission + self.entry.slippage
+        """Spread, impact and commission of both sides, and what borrowing cost."""
+        return self.commission + self.slippage + self.entry.commission + self.entry.slippage + self.entry.borrow
 
     @property
     def profit(self) -> int:
         """Gain after all costs, dividends included."""
         earned = self.entry.dividends + self.entry.gains
-        return self.proceeds - self.cost + earned - self.commission - self.entry.commission
+        paid = self.commission + self.entry.commission + self.entry.borrow
+        return self.proceeds - self.cost + earned - paid
 
     @property
     def gross_return(self) -> float:
-        """Gain before costs over what the shares were worth at the opens they were bought at."""
-        invested = self.cost - self.entry.slippage
+        """Gain before costs over what the shares were worth at the opens they were bought or sold short at."""
+        invested = abs(self.cost - self.entry.slippage)
         return (self.profit + self.costs) / invested if invested > 0 else 0.0
 
     @property
     def realised_return(self) -> float:
-        """Gain after costs over what was paid."""
-        paid = self.cost + self.entry.commission
+        """Gain after costs over what was paid; of a short position over what it brought."""
+        paid = abs(self.cost + self.entry.commission)
         return self.profit / paid if paid > 0 else 0.0
 
 
@@ -135,10 +146,12 @@ class _Walk:
     def take(self, event: str, legs: list[dict[str, Any]]) -> None:
         """Take one event in."""
         kind, reference, ticker = legs[0]["kind"], legs[0]["reference"], legs[0]["ticker"]
-        if kind in ("sell", "delisting", "write_off"):
+        if kind in CLOSING:
             self._close(event, reference, ticker, legs)
         elif kind == "commission":
             self._pay_commission(reference, ticker, _sum(legs, "commission"))
+        elif kind == "borrow":
+            self.pools[ticker].borrow += _sum(legs, "borrow")
         elif kind in CARRYING:
             self._hand_on(kind, legs)
         else:
@@ -160,7 +173,7 @@ class _Walk:
     def _hand_on(self, kind: str, legs: list[dict[str, Any]]) -> None:
         """A position goes on under another name, or shares of another company come with it."""
         moved = [leg for leg in legs if leg["account"] == "positions"]
-        giving = min(moved, key=lambda leg: (leg["shares"], leg["amount"]))["ticker"]
+        giving = name_giver(legs[0]["reference"])
         for leg in moved:
             if leg["ticker"] == giving:
                 continue
@@ -181,13 +194,13 @@ class _Walk:
             elif leg["account"] in ("realised", "exchange"):
                 pool.gains -= leg["amount"]
             elif leg["account"] == "positions":
-                if pool.shares == 0 and leg["shares"] > 0 and kind == "buy":
+                if pool.shares == 0 and leg["shares"] and kind in OPENING:
                     # What still comes in for a position that is gone belongs to nothing that can be looked back at.
                     self.pools[leg["ticker"]] = pool = Pool(
                         opened=leg["session"], bought_as=leg["ticker"], trade_id=reference
                     )
                 pool.shares += leg["shares"]
-                if kind == "buy":
+                if kind in OPENING:
                     pool.slippage += self.slippage.get(reference, 0)
 
 

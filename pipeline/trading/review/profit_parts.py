@@ -41,7 +41,7 @@ def split_profit(
     the position was held, and error of the forecast beyond. Without a forecast all of it is luck.
 
     Args:
-        closing: the sale.
+        closing: the sale or cover; of the latter all amounts have the other sign, what was invested among them.
         entry: the plan that opened the position; empty if unknown.
         leaving: the plan that closed it; likewise.
         opens: at which plans were filled.
@@ -57,7 +57,7 @@ def split_profit(
     left = closing.profit + closing.costs - expected - timing
     if point is None or low is None or high is None:
         return ProfitParts(expected, timing, left, 0)
-    least, most = (round((bound - point) * sqrt(span) * invested) for bound in (low, high))
+    least, most = sorted(round((bound - point) * sqrt(span) * invested) for bound in (low, high))
     luck = min(max(left, least), most)
     return ProfitParts(expected, timing, luck, left - luck)
 

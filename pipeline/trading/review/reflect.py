@@ -17,15 +17,16 @@ from pipeline.text_format import change, counted
 from pipeline.trading.books.money import cents_series
 from pipeline.trading.execution.orders import Stop
 from pipeline.trading.params import TradingParams
-from pipeline.trading.review.closings import Closing, collect_closings
+from pipeline.trading.review.closings import CLOSING, Closing, collect_closings
 from pipeline.trading.review.first_closings import collect_closings_once
 from pipeline.trading.review.profit_parts import Opens, read_opens, split_profit
 
 LOOKBACK = 250
 """Sessions searched for the plan and the fills that opened a position; beyond, its entry counts as unforecast."""
 
-ENTRY = ("enter",)
-EXITS = ("reduce", "exit", "stop", "expire")
+ENTRY = ("enter", "short")
+EXITS = ("reduce", "exit", "stop", "expire", "cover", "short", "enter")
+"""What ends a position; a trade from one side to the other ends one and begins one."""
 PLAN_COLUMNS = (
     *TRADE_PLANS.key, "plan_id", "for_session", "intent", "taken", "expected_return", "low_80", "high_80",
     "prediction_id", "close", "shares",
@@ -39,15 +40,13 @@ def reflect(
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
-    """Return one row per position sold or delisted at `moment.session` (that session alone).
+    """Return one row per position sold, covered or delisted at `moment.session` (that session alone).
 
     A delisting or a write-off is reflected on like a sale at its value, so that those losses are learned from too.
     """
     session = moment.session
     ended = ledger_entries.filter(
-        (pl.col("session") == session)
-        & pl.col("kind").is_in(["sell", "delisting", "write_off"])
-        & (pl.col("account") == "positions")
+        (pl.col("session") == session) & pl.col("kind").is_in(CLOSING) & (pl.col("account") == "positions")
     )
     if ended.is_empty():
         return TRADE_REFLECTIONS.empty()
@@ -90,7 +89,7 @@ def _row(
     ended = next((kind for kind in ("delisting", "write_off") if f":{kind}:" in closing.trade_id), None)
     planned = "stop" if closing.trade_id in fills.stopped else str(exit_plan.get("intent", "unknown"))
     intent = ended or planned
-    surprise, inside = _surprise(closing.gross_return, entry, held, params.horizon)
+    surprise, inside = _surprise(closing.gross_return, _turn(entry, closing.shares), held, params.horizon)
     verdict = _verdict(closing, surprise, inside, params)
     parts = split_profit(closing, entry, exit_plan, fills.opens, held, params.horizon)
     return {
@@ -99,7 +98,7 @@ def _row(
         "ticker": closing.ticker,
         "opened": opened,
         "held_sessions": held,
-        "shares": closing.shares,
+        "shares": abs(closing.shares),
         "intent": intent,
         "expected_return": entry.get("expected_return"),
         "realised_return": closing.realised_return,
@@ -123,6 +122,14 @@ def _plan_for(
     own = pl.col("plan_id") == plan_id if plan_id else of_ticker
     fitting = plans.filter(own & pl.col("intent").is_in(intents))
     return fitting.row(0, named=True) if fitting.height else {}
+
+
+def _turn(entry: dict[str, Any], shares: int) -> dict[str, Any]:
+    """A forecast as the position sees it: whoever is short gains what the name loses."""
+    if shares > 0 or None in (told := [entry.get(name) for name in ("expected_return", "high_80", "low_80")]):
+        return entry
+    point, high, low = (-float(one) for one in told if one is not None)
+    return {"expected_return": point, "low_80": high, "high_80": low}
 
 
 def _surprise(gross: float, entry: dict[str, Any], held: int, horizon: int) -> tuple[float | None, bool | None]:
@@ -160,7 +167,8 @@ def _lesson(
     forecast = "no forecast is on record" if expected is None else f"{change(expected)} was forecast"
     beyond = "" if surprise is None else f", {surprise:+.1f} sigma from it"
     return (
-        f"{closing.ticker} closed after {counted(held, 'session')} ({intent}): {forecast}; "
+        f"{closing.ticker}{' short' if closing.shares < 0 else ''} closed after"
+        f" {counted(held, 'session')} ({intent}): {forecast}; "
         f"{change(closing.gross_return)} before and {change(closing.realised_return)} after costs{beyond}: {verdict}"
     )
 

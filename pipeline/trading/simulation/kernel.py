@@ -64,12 +64,17 @@ def simulate(
 
     Raises:
         ValueError: if orders are no whole numbers of that shape, shares come of a name that the market lacks, or what
-            is sold is to pay for buys only once it is settled.
+            is sold is to pay for buys only once it is settled, or there are short sales or interest.
         BeyondExactError: if the cents of one fill are not below 2^52, 45 million million in currency.
     """
     _check_orders(orders, market)
     if params.orders.settlement_sessions:
         raise ValueError("a simulation pays buys from sales at once; set trading.orders.settlement_sessions to 0")
+    if params.shorts.allowed or params.book_interest or params.margin_interest:
+        raise ValueError(
+            "a simulation knows neither short positions nor interest; unset trading.shorts.allowed,"
+            " trading.book_interest and trading.margin_interest"
+        )
     with np.errstate(divide="ignore", invalid="ignore"):
         return _Course(market, orders, params, edges, rows=rows).follow()
 

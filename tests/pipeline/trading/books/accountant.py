@@ -14,12 +14,19 @@ from pipeline.market.sessions import Sessions
 
 TURN = {"split": 0, "dividend": 1, "delisting": 2, "rename": 3, "write_off": 4}
 LEAVING = ("rename", "delisting", "write_off")
+SIDES = [("sell", False), ("sell", True), ("buy", True), ("buy", False)]
+"""In which order a day's fills are booked; the second says whether the shares are borrowed."""
 Rows = Iterable[Mapping[str, Any]]
 
 
 def fraction(number: float | Decimal | None) -> Fraction:
     """The decimal number that is written, to a millionth."""
     return Fraction(round(Fraction(str(number or 0)) * 1_000_000), 1_000_000)
+
+
+def borrowed(trade: Mapping[str, Any]) -> bool:
+    """Whether a fill sells borrowed shares, or buys them back."""
+    return bool(trade["position"] == "short")
 
 
 @dataclass
@@ -100,7 +107,7 @@ class Accountant:
                     was = self.local[name] if self.moved[name][1] else self.cost[name]
                     self.local[name] = round(was * self.go_over(name, day)) if name in self.quoted else 0
             self.morning(day, [f for f in self.facts if before < f["ex_date"] <= day])
-            for trade in sorted(by_day[day], key=lambda t: (t["side"] == "buy", t["trade_id"])):
+            for trade in sorted(by_day[day], key=lambda t: (SIDES.index((t["side"], borrowed(t))), t["trade_id"])):
                 self.trade(trade)
         return self
 
@@ -149,9 +156,9 @@ class Accountant:
             if not cents:
                 return
             self.owed.append((fact["pay_date"] or day, cents))
-            back = min(cents, cost) if nature == "return_of_capital" else 0
+            back = sorted((0, cents, cost))[1] if nature == "return_of_capital" else 0  # who is short gives it back
             self.cost[name] -= back
-            self.local[name] -= min(there, local) if nature == "return_of_capital" else 0
+            self.local[name] -= sorted((0, there, local))[1] if nature == "return_of_capital" else 0
             if nature in ("return_of_capital", "rights"):
                 self.realised += cents - back
             else:
@@ -218,11 +225,26 @@ class Accountant:
         rest = exact - whole
         share = (rest / exact if whole else Fraction(1)) if rest else Fraction(0)
         gone = round(cost[0] * share), round(cost[1] * share)
-        self.shares[name] += whole
-        self.cost[name] += cost[0] - gone[0]
-        self.local[name] += cost[1] - gone[1]
+        self.join(day, name, whole, (cost[0] - gone[0], cost[1] - gone[1]))
         if rest:
             self.get_paid(day, name, round(rest * price * 100), gone)
+
+    def join(self, day: date, name: str, shares: int, cost: tuple[int, int], rate: Fraction | None = None) -> None:
+        """Shares come, or are owed; with what is there on the other side they are squared, and the gain is made."""
+        there, come = self.shares[name], list(cost)
+        if there * shares < 0:
+            both = min(abs(there), abs(shares))
+            out = [round(Fraction(one * both, abs(there))) for one in (self.cost[name], self.local[name])]
+            come = [round(Fraction(one * both, abs(shares))) for one in cost]
+            basis = self.worth_here(name, day, out[1], rate) if self.currency(name, day) else out[0]
+            self.realised -= come[0] + basis
+            self.by_rates += basis - out[0]
+            self.cost[name] -= out[0]
+            self.local[name] -= out[1]
+            come = [one - gone for one, gone in zip(cost, come, strict=True)]
+        self.shares[name] += shares
+        self.cost[name] += come[0]
+        self.local[name] += come[1]
 
     def trade(self, trade: Mapping[str, Any]) -> None:
         """A fill; of a sale only what there was to sell. It stands at the rate at which it was made."""
@@ -234,13 +256,20 @@ class Accountant:
             gross = round(there * rate)
         self.commission += fee
         self.cash -= fee
-        if trade["side"] == "buy":
-            self.shares[name] += trade["shares"]
-            self.cost[name] += gross
-            self.local[name] += there if foreign else 0
-            self.cash -= gross
+        if borrowed(trade) == (trade["side"] == "sell"):  # a short sale, or a buy
+            sign = 1 if trade["side"] == "buy" else -1
+            cost = sign * gross, sign * there if foreign else 0
+            self.join(trade["session"], name, sign * trade["shares"], cost, rate if foreign else None)
+            self.cash -= sign * gross
             return
-        held = min(trade["shares"], self.shares[name])
+        if borrowed(trade):
+            short = min(trade["shares"], max(-self.shares[name], 0))
+            paid = [round(Fraction(amount * short, trade["shares"])) for amount in (gross, there if foreign else 0)]
+            if short:
+                self.join(trade["session"], name, short, (paid[0], paid[1]), rate if foreign else None)
+            self.cash -= paid[0]
+            return
+        held = min(trade["shares"], max(self.shares[name], 0))
         if held:
             share = Fraction(held, self.shares[name])
             part = round(self.cost[name] * share), round(self.local[name] * share)
@@ -286,7 +315,7 @@ class Accountant:
         since = max((f["ex_date"] for f in came), default=date.min)
         traded = [when for who, when in self.bars if who == name and since <= when <= day]
         if traded:
-            return self.aged(self.restated(name, max(traded), day), max(traded), day)
+            return self.aged(self.restated(name, max(traded), day), max(traded), day, self.shares[name])
         if came:
             old = next(f["ticker"] for f in came if f["ex_date"] == since)
             traded = [when for who, when in self.bars if who == old and when < since]
@@ -296,7 +325,7 @@ class Accountant:
                     if fact["kind"] == "split" and fact["ticker"] == name and max(traded) < fact["ex_date"] <= day:
                         close *= Fraction(fact["denominator"], fact["numerator"])
                 close *= self.requoted(name, since, day)
-                return self.aged(fraction_of(close), max(traded), day)
+                return self.aged(fraction_of(close), max(traded), day, self.shares[name])
         else:
             spun = [f for f in self.facts if f["nature"] == "spin_off" and f["successor"] == name and f["amount"]]
             spun = sorted((f["ex_date"], f["ticker"], f["sequence"]) for f in spun if f["ex_date"] <= day)
@@ -317,10 +346,10 @@ class Accountant:
         days = [one["ex_date"] for one in came if one["ticker"] == name and one["ex_date"] < day]
         return bool(days) and not any(who == name and max(days) <= when < day for who, when in self.bars)
 
-    def aged(self, close: Fraction, when: date, day: date) -> Fraction:
-        """A close that is too old to be believed counts for less."""
+    def aged(self, close: Fraction, when: date, day: date, shares: int) -> Fraction:
+        """A close that is too old to be believed counts for less, of what is held; debts do not shrink by silence."""
         sessions, lost = self.mark_down
-        if not sessions or self.days.index(day) - self.days.index(when) < sessions:
+        if shares < 0 or not sessions or self.days.index(day) - self.days.index(when) < sessions:
             return close
         return fraction_of(close * (1 - fraction(lost)))
 

@@ -53,6 +53,10 @@ PARAMS = TradingParams(
 """Names are soon given up, so that many of them are heard of again."""
 
 
+LONG = (("buy", "enter"), ("buy", "enter"), ("sell", "exit"))
+"""Side and intent of the orders that are drawn."""
+
+
 @dataclass
 class History:
     """What comes to pass, and when each statement about it is learned."""
@@ -65,6 +69,7 @@ class History:
     rates: list[dict[str, Any]] = field(default_factory=list)
     changed: dict[str, tuple[date, str]] = field(default_factory=dict)
     """The names whose listing changed its currency: since when, and the currency before."""
+    params: TradingParams = PARAMS
 
     def quoted_on(self, name: str, session: date) -> str:
         """What a name is quoted in at a session."""
@@ -73,13 +78,14 @@ class History:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> History:
-    """Few names and days, so that what happens meets what is held."""
+def histories(draw: st.DrawFn, kinds: tuple[tuple[str, str], ...] = LONG, params: TradingParams = PARAMS) -> History:
+    """Few names and days, so that what happens meets what is held; orders have one of these sides and intents."""
     quoted = draw(draw_listings(NAMES))
     drawn = draw(draw_changes(NAMES, DAYS[1:SESSIONS]))
     changed = {name: one for name, one in drawn.items() if one[1] != quoted.get(name, BOOK)}
     foreign = {*quoted.values(), *(before for _, before in changed.values())} - {BOOK}
-    history = History(quoted=quoted, rates=draw(draw_rates(foreign, DAYS[: SESSIONS - 1])), changed=changed)
+    rates = draw(draw_rates(foreign, DAYS[: SESSIONS - 1]))
+    history = History(quoted=quoted, rates=rates, changed=changed, params=params)
     for name in NAMES:
         silent = draw(st.sampled_from((SESSIONS, SESSIONS, SESSIONS, 3, 5)))
         for session in DAYS[:silent]:
@@ -96,8 +102,9 @@ def histories(draw: st.DrawFn) -> History:
         history.statements += draw(_revisions(entity))
     for session in DAYS[: SESSIONS - 1]:
         for name in draw(st.lists(st.sampled_from(NAMES), max_size=2, unique=True)):
-            side, shares = draw(st.sampled_from(("buy", "buy", "sell"))), draw(st.integers(1, 300))
-            history.orders.append({"session": session, "ticker": name, "side": side, "shares": shares})
+            (side, intent), shares = draw(st.sampled_from(kinds)), draw(st.integers(1, 300))
+            order = {"session": session, "ticker": name, "side": side, "intent": intent, "shares": shares}
+            history.orders.append(order)
     return history
 
 
@@ -155,7 +162,7 @@ def _contents(draw: st.DrawFn, entity: dict[str, Any]) -> dict[str, Any]:
 
 def live(history: History, stages: tuple[Any, ...]) -> World:
     """Run the stages session by session, each with what was known by then."""
-    world = World(params=PARAMS)
+    world = World(params=history.params)
     world.tables[MARKET_PRICES.name] = market.prices(*history.bars, calendar=CALENDAR)
     world.tables[CORPORATE_ACTIONS.name] = market.actions(*history.statements, calendar=CALENDAR)
     world.tables[TRADE_PLANS.name] = plans(*history.orders)

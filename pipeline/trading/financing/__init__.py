@@ -1,0 +1,1 @@
+"""What carrying the book over a night costs or brings: interest on cash, and what borrowed shares cost."""
