@@ -53,7 +53,7 @@ class WeightGroup:
     """[N]"""
     upper: float
     """Fraction of NAV."""
-    lower: float = 0.0
+    lower: float = -np.inf
     """Fraction of NAV."""
 
 
@@ -61,8 +61,9 @@ class WeightGroup:
 class BookProblem:
     """Maximise alpha x active - risk_aversion / 2 x active' covariance active - costs of the trades.
 
-    `active` is weight less benchmark; every weight is a fraction of NAV, and none is negative. What a trade counts
-    depends on where it leads: away from the benchmark it is undone before long, towards it the risk it saves lasts.
+    `active` is weight less benchmark; every weight is a fraction of NAV, and negative only where a lower bound allows
+    short positions. What a trade counts depends on where it leads: away from the benchmark it is undone before long,
+    towards it the risk it saves lasts.
     """
 
     names: Sequence[str]
@@ -103,13 +104,31 @@ class BookProblem:
     max_risk: float = np.inf
     """Largest standard deviation of `active` over the holding period."""
     groups: tuple[WeightGroup, ...] = field(default=())
+    borrow: Floats | None = None
+    """[N] what borrowing one unit of weight costs over the holding period; None for nothing."""
+    collateral: float = 1.0
+    """What stays in cash for one unit of short weight, of which its own sale brings 1; `cash` is beyond it."""
+    max_short: float = np.inf
+    """Largest sum of the weights of short positions, without their sign."""
+    max_gross: float = np.inf
+    """Largest sum of all weights without their signs."""
+
+    @property
+    def shorting(self) -> bool:
+        """Whether any weight is or may become negative."""
+        return bool((self.lower < 0).any() or (self.held < 0).any())
+
+    @property
+    def fees(self) -> Floats:
+        """[N] `borrow`, with zeros where there are none."""
+        return np.zeros(len(self.names)) if self.borrow is None else self.borrow
 
     def buyable(self) -> Floats:
         """[N] what can be bought within the bounds; never negative."""
         return np.clip(np.minimum(self.max_buy, self.upper - self.held), 0.0, None)
 
     def sellable(self) -> Floats:
-        """[N] what can be sold within the bounds; never more than is held."""
+        """[N] what can be sold within the bounds: no more than is held, unless the lower bound is negative."""
         return np.clip(np.minimum(self.max_sell, self.held - self.lower), 0.0, None)
 
     def must_buy(self) -> Floats:
@@ -128,6 +147,8 @@ class BookProblem:
         home = np.where(same_side, np.clip(np.abs(before) - np.abs(active), 0.0, None), np.abs(before))
         home = np.minimum(home, traded)
         earned = (self.alpha * active).sum() - (self.cost_home * home).sum() - (self.cost * (traded - home)).sum()
+        if self.shorting:
+            earned -= (self.fees * np.clip(-weights, 0.0, None)).sum()
         return float(earned - self.risk_aversion / 2 * (active * self.risk.times(active)).sum())
 
     def cap(self, upper: Floats) -> Self:
@@ -143,12 +164,32 @@ class BookProblem:
         """The problem with less that can be bought and sold."""
         return replace(self, max_buy=np.minimum(self.max_buy, buy), max_sell=np.minimum(self.max_sell, sell))
 
+    def limit_opening(self, names: Flags) -> Self:
+        """The problem in which positions of some names are not opened or added to, on either side."""
+        if not self.shorting:
+            return self.limit_trades(np.where(names, 0.0, np.inf), np.full(len(names), np.inf))
+        cover, sell = np.clip(-self.held, 0.0, None), np.clip(self.held, 0.0, None)
+        return self.limit_trades(np.where(names, cover, np.inf), np.where(names, sell, np.inf))
+
+    def _violation_of_shorts(self, weights: Floats, bought: Floats, sold: Floats) -> list[float]:
+        """What short positions use beyond: cash, and their limits."""
+        covered = np.minimum(bought, np.clip(-self.held, 0.0, None))
+        opened = sold - np.minimum(sold, np.clip(self.held, 0.0, None))
+        more = (self.collateral * (opened - covered)).sum() - ((1.0 - self.proceeds_pay) * opened).sum()
+        short = np.clip(-weights, 0.0, None).sum()
+        return [float(more), float(short - self.max_short), float(np.abs(weights).sum() - self.max_gross)]
+
     def violation(self, weights: Floats) -> float:
         """How far weights are from meeting every limit: the largest excess, a fraction of NAV; 0 where all hold."""
         bought, sold = np.clip(weights - self.held, 0, None), np.clip(self.held - weights, 0, None)
         total = weights.sum()
         spent = (bought * (1 + self.expense)).sum() - (sold * (self.proceeds_pay - self.expense)).sum() - self.cash
+        beyond = [0.0, 0.0, 0.0]
+        if self.shorting:
+            beyond = self._violation_of_shorts(weights, bought, sold)
+            spent += beyond[0]
         excess = [
+            *beyond[1:],
             (bought - np.maximum(self.buyable(), self.must_buy())).max(initial=0.0),
             (sold - np.maximum(self.sellable(), self.must_sell())).max(initial=0.0),
             (self.must_buy() - bought).max(initial=0.0),

@@ -12,8 +12,10 @@ from pipeline.trading.construction.problem import BookProblem, WeightGroup
 from pipeline.trading.construction.solver import (
     CASH,
     EXPOSURE,
+    GROSS,
     MIN_EXPOSURE,
     RISK,
+    SHORT,
     TURNOVER,
     InfeasibleError,
     Solution,
@@ -34,17 +36,32 @@ class Relaxed(NamedTuple):
 def _free_groups(problem: BookProblem) -> BookProblem:
     """A sector that no trade can bring under its limit may stay as it is."""
     freed = (
-        WeightGroup(name=one.name, members=one.members, upper=max(one.upper, problem.held[one.members].sum()))
+        WeightGroup(
+            name=one.name,
+            members=one.members,
+            upper=max(one.upper, problem.held[one.members].sum()),
+            lower=min(one.lower, problem.held[one.members].sum()),
+        )
         for one in problem.groups
     )
     return replace(problem, groups=tuple(freed))
 
 
+def _free_shorts(problem: BookProblem) -> BookProblem:
+    return replace(problem, max_short=max(problem.max_short, np.clip(-problem.held, 0.0, None).sum()))
+
+
+def _free_gross(problem: BookProblem) -> BookProblem:
+    return replace(problem, max_gross=max(problem.max_gross, np.abs(problem.held).sum()))
+
+
 STEPS: tuple[tuple[str, Callable[[BookProblem], BookProblem]], ...] = (
     (RISK, lambda problem: replace(problem, max_risk=np.inf)),
     (TURNOVER, lambda problem: replace(problem, max_turnover=np.inf)),
-    (MIN_EXPOSURE, lambda problem: replace(problem, min_exposure=0.0)),
+    (MIN_EXPOSURE, lambda problem: replace(problem, min_exposure=-np.inf if problem.shorting else 0.0)),
     ("sector limits", _free_groups),
+    (SHORT, _free_shorts),
+    (GROSS, _free_gross),
     (EXPOSURE, lambda problem: replace(problem, max_exposure=max(problem.max_exposure, problem.held.sum()))),
     (CASH, lambda problem: replace(problem, cash=max(problem.cash, 0.0))),
     ("everything", lambda problem: problem.limit_trades(np.zeros(len(problem.held)), np.zeros(len(problem.held)))),
@@ -56,6 +73,8 @@ def solve_relaxed(problem: BookProblem) -> Relaxed:
     """Return the best weights that meet as many limits as can be met, given up in the order of `STEPS`."""
     given_up: list[str] = []
     for name, relax in ((None, None), *STEPS):
+        if name in (SHORT, GROSS) and not problem.shorting:
+            continue
         if name is not None and relax is not None:
             problem = relax(problem)
             given_up.append(name)

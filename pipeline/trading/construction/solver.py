@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.trading.construction.problem import BookProblem, Floats
+from pipeline.trading.construction.problem import BookProblem, Flags, Floats
 
 if TYPE_CHECKING:
     from scipy.sparse import csc_matrix
@@ -24,6 +24,7 @@ NO_TRADE = 1e-7
 UNLIMITED = 1e6
 """Bounds beyond this many times NAV are left out."""
 EXPOSURE, MIN_EXPOSURE, CASH, TURNOVER, RISK = "exposure", "least exposure", "cash", "turnover", "risk"
+SHORT, GROSS = "short positions", "gross exposure"
 
 
 class InfeasibleError(ValueError):
@@ -48,12 +49,21 @@ class Solution:
 
 
 class _Row(NamedTuple):
-    """A limit on the book: coefficients x (bought, sold) <= bound."""
+    """A limit on the book: coefficients x (bought, sold, bought back of a short position, sold short) <= bound."""
 
     name: str
     bought: Floats
     sold: Floats
     bound: float
+    covered: Floats
+    shorted: Floats
+
+
+def _row(
+    name: str, bought: Floats, sold: Floats, bound: float, covered: Floats | None = None, shorted: Floats | None = None
+) -> _Row:
+    """A limit that takes covers for buys and short sales for sales, unless it says otherwise."""
+    return _Row(name, bought, sold, bound, bought if covered is None else covered, sold if shorted is None else shorted)
 
 
 class _Trades(NamedTuple):
@@ -69,6 +79,8 @@ class _Trades(NamedTuple):
     """[V] fraction of NAV."""
     cost: Floats
     """[V]"""
+    below: Flags
+    """[V] whether it moves a weight that is negative."""
     factors: int
 
     @property
@@ -119,22 +131,36 @@ def _settings() -> Any:
 def _rows(problem: BookProblem) -> Iterator[_Row]:
     """The limits on the whole book and on groups."""
     one, held = np.ones(len(problem.names)), problem.held.sum()
-    yield _Row(EXPOSURE, one, -one, problem.max_exposure - held)
-    if problem.min_exposure > 0:
-        yield _Row(MIN_EXPOSURE, -one, one, held - problem.min_exposure)
-    yield _Row(CASH, 1 + problem.expense, problem.expense - problem.proceeds_pay, problem.cash)
+    yield _row(EXPOSURE, one, -one, problem.max_exposure - held)
+    if problem.min_exposure > (-UNLIMITED if problem.shorting else 0):
+        yield _row(MIN_EXPOSURE, -one, one, held - problem.min_exposure)
+    spent, received = 1 + problem.expense, problem.expense - problem.proceeds_pay
+    # A short sale brings its collateral but for what is asked beyond; buying back sets it free.
+    yield _row(
+        CASH, spent, received, problem.cash, spent - problem.collateral, problem.expense + (problem.collateral - 1)
+    )
     if problem.max_turnover < UNLIMITED:
-        yield _Row(TURNOVER, one, one, problem.max_turnover)
+        yield _row(TURNOVER, one, one, problem.max_turnover)
+    if problem.shorting and problem.max_short < UNLIMITED:
+        short = np.clip(-problem.held, 0.0, None).sum()
+        yield _row(SHORT, 0 * one, 0 * one, problem.max_short - short, -one, one)
+    if problem.shorting and problem.max_gross < UNLIMITED:
+        yield _row(GROSS, one, -one, problem.max_gross - np.abs(problem.held).sum(), -one, one)
     for group in problem.groups:
         part = group.members.astype(np.float64)
         inside = problem.held[group.members].sum()
-        yield _Row(group.name, part, -part, group.upper - inside)
-        if group.lower > 0:
-            yield _Row(f"least {group.name}", -part, part, inside - group.lower)
+        yield _row(group.name, part, -part, group.upper - inside)
+        if group.lower > (-UNLIMITED if problem.shorting else 0):
+            yield _row(f"least {group.name}", -part, part, inside - group.lower)
 
 
 def _split_trades(problem: BookProblem) -> _Trades:
-    """Each name's trades: up to its benchmark weight at the cost of trading home, beyond it at the whole cost."""
+    """Each name's trades: up to its benchmark weight at the cost of trading home, beyond it at the whole cost.
+
+    Below a weight of 0 buying saves what borrowing costs, and selling pays it. Kinds are told apart by their cost and
+    by what they take of limits, and those that are used first take less, so that the problem stays convex and the
+    best answer uses them in their order.
+    """
     gap = problem.benchmark - problem.held
     parts = []
     for sign, most, least in (
@@ -143,12 +169,17 @@ def _split_trades(problem: BookProblem) -> _Trades:
     ):
         most = np.minimum(np.maximum(most, least), UNLIMITED)
         home = np.minimum(np.clip(sign * gap, 0.0, None), most)
-        first = np.minimum(least, home)
-        for room, owed, cost in ((home, first, problem.cost_home), (most - home, least - first, problem.cost)):
-            at = np.flatnonzero(room > 0)
-            parts.append((at, np.full(len(at), sign), owed[at], room[at], cost[at]))
-    name, signs, owed, room, cost = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return _Trades(name, signs, owed, room, cost, len(problem.risk.factors))
+        to_zero = np.clip(-sign * problem.held, 0.0, None)
+        for start, end, cost in ((np.zeros_like(home), home, problem.cost_home), (home, most, problem.cost)):
+            turn = np.clip(to_zero, start, end)
+            for first, last, owing in ((start, turn, sign > 0), (turn, end, sign < 0)):
+                at = np.flatnonzero(last - first > 0)
+                room = (last - first)[at]
+                owed = np.clip(least - first, 0.0, last - first)[at]
+                fee = sign * -problem.fees[at] if owing else 0.0
+                parts.append((at, np.full(len(at), sign), owed, room, cost[at] + fee, np.full(len(at), owing)))
+    name, signs, owed, room, cost, below = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return _Trades(name, signs, owed, room, cost, below, len(problem.risk.factors))
 
 
 def _objective(problem: BookProblem, trades: _Trades) -> tuple[csc_matrix, Floats]:
@@ -186,7 +217,9 @@ def _constraints(problem: BookProblem, trades: _Trades, rows: list[_Row]) -> tup
     upper = csc_matrix((np.ones(count), (box, box)), shape=(count, trades.size))
     limits = np.zeros((len(rows), trades.size))
     for at, row in enumerate(rows):
-        limits[at, :count] = np.where(trades.sign > 0, row.bought[trades.name], row.sold[trades.name])
+        buys = np.where(trades.below, row.covered[trades.name], row.bought[trades.name])
+        sales = np.where(trades.below, row.shorted[trades.name], row.sold[trades.name])
+        limits[at, :count] = np.where(trades.sign > 0, buys, sales)
     parts = [csc_matrix(equal), -upper, upper, csc_matrix(limits)]
     bounds = [-(loadings * active).sum(axis=1), -trades.least, trades.most, np.array([row.bound for row in rows])]
     cones: list[Any] = [clarabel.ZeroConeT(factors), clarabel.NonnegativeConeT(2 * count + len(rows))]
@@ -234,7 +267,8 @@ def _read(
     moved = np.zeros(len(problem.names))
     np.add.at(moved, trades.name, trades.sign * values[: trades.number])
     moved[np.abs(moved) < NO_TRADE] = 0.0
-    weights = np.maximum(problem.held + moved, 0.0)
+    weights = np.maximum(problem.held + moved, np.minimum(np.minimum(problem.lower, problem.held), 0.0))
+    weights[np.abs(weights) < NO_TRADE * problem.shorting] = 0.0
     first = trades.factors + 2 * trades.number
     prices = {row.name: float(price) for row, price in zip(rows, duals[first:], strict=False)}
     aversion = problem.risk_aversion
@@ -260,6 +294,10 @@ def _gaps(
     bought = sum((prices[row.name] * row.bought for row in rows), np.zeros(len(worth)))
     sold = sum((prices[row.name] * row.sold for row in rows), np.zeros(len(worth)))
     up, down = np.maximum(weights, problem.held), np.minimum(weights, problem.held)
+    if problem.shorting:
+        covered = sum((prices[row.name] * row.covered for row in rows), -problem.fees)
+        shorted = sum((prices[row.name] * row.shorted for row in rows), problem.fees.copy())
+        bought, sold = np.where(up < -NO_TRADE, covered, bought), np.where(down <= NO_TRADE, shorted, sold)
     buying = np.where(up < problem.benchmark - NO_TRADE, problem.cost_home, problem.cost)
     selling = np.where(down > problem.benchmark + NO_TRADE, problem.cost_home, problem.cost)
     return buying + bought - worth, selling + sold + worth

@@ -15,6 +15,7 @@ from pipeline.trading.params import TradingParams
 from pipeline.trading.philosophy.params import Philosophy
 from pipeline.trading.planning.candidates import Candidate
 from pipeline.trading.planning.rule import Unit
+from pipeline.trading.shorts.lending import Lending
 
 Kind = Literal["refusal", "bound", "penalty", "scaling"]
 """refusal: a trade may not be made, or has to be; bound: weights or trades have a limit; penalty: trading costs more;
@@ -49,6 +50,8 @@ class RuleFacts:
     session_share: float
     """The holding period as a fraction of a year."""
     params: TradingParams
+    lending: Lending | None = None
+    """What can be borrowed at the next open; None where nothing is sold short."""
 
     @property
     def limits(self) -> Philosophy:
@@ -61,9 +64,9 @@ class RuleFacts:
         return np.array([one.price for one in self.candidates], dtype=np.float64)
 
     def is_stopped(self, at: int) -> bool:
-        """Whether a held name lies below its stop, at a price that is explained."""
+        """Whether a held name lies below its stop, or a short one above it, at a price that is explained."""
         one = self.candidates[at]
-        return one.holding is not None and self.left[at] < one.holding.stop and not one.unexplained
+        return one.holding is not None and one.holding.is_beyond_stop(self.left[at]) and not one.unexplained
 
     def flags(self, test: Callable[[Candidate], bool]) -> Flags:
         """[N] which names meet a test."""

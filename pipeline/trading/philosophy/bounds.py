@@ -28,9 +28,14 @@ def _cap(problem: BookProblem, weights: Floats, upper: Floats, reasons: list[str
 @book_rule("bound", share_of("profit"))
 def letting_winners_run(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
     """A position in profit of which more is expected is not sold below its benchmark weight; its stop guards it."""
-    lower, touched = np.zeros(len(problem.names)), {}
+    lower, touched = problem.lower.copy(), {}
     for at, one in enumerate(facts.candidates):
-        if one.holding is None or problem.alpha[at] <= 0 or (profit := one.holding.profit(one.close)) <= 0:
+        if (
+            one.holding is None
+            or one.holding.shares < 0
+            or problem.alpha[at] <= 0
+            or (profit := one.holding.profit(one.close)) <= 0
+        ):
             continue
         lower[at] = min(problem.held[at], problem.benchmark[at])
         if weights[at] < lower[at] - TOLERANCE:
@@ -49,7 +54,44 @@ def capital_preservation(facts: RuleFacts, problem: BookProblem, weights: Floats
             upper[at] = max(facts.limits.position_loss / -one.forecast.low, problem.benchmark[at])
             most = percent(facts.limits.position_loss)
             reasons[at] = f"5 % quantile {change(one.forecast.low, 1)}; a position may lose {most} of NAV"
-    return _cap(problem, weights, upper, reasons, "what it may lose is within the limit")
+    capped = _cap(problem, weights, upper, reasons, "what it may lose is within the limit")
+    return _keep_short_losses(facts, capped, weights) if problem.shorting else capped
+
+
+def _keep_short_losses(facts: RuleFacts, capped: Effect, weights: Floats) -> Effect:
+    """The same of short positions, which lose at the other end of the forecast."""
+    lower, touched = np.full(len(weights), -np.inf), dict(capped.touched)
+    for at, one in enumerate(facts.candidates):
+        if one.forecast is not None and one.forecast.high is not None and one.forecast.high > 0:
+            lower[at] = -facts.limits.position_loss / one.forecast.high
+            if weights[at] < lower[at] - TOLERANCE:
+                most = percent(facts.limits.position_loss)
+                reason = f"95 % quantile {change(one.forecast.high, 1)}; a short position may lose {most} of NAV"
+                touched[at] = Touch(float(lower[at] - weights[at]), reason)
+    return Effect(capped.problem.floor(lower), touched, capped.otherwise)
+
+
+@book_rule("bound", NAV)
+def short_limits(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
+    """A short position loses without limit: each, all together, and the book with its long ones stay bounded."""
+    shorts = facts.params.shorts
+    bounded = replace(
+        problem.floor(np.full(len(weights), -shorts.max_name)), max_short=shorts.max_total, max_gross=shorts.max_gross
+    )
+    short, gross = float(np.clip(-weights, 0.0, None).sum()), float(np.abs(weights).sum())
+    book = max(short - shorts.max_total, gross - shorts.max_gross)
+    all_of_it = (
+        f"{percent(short, 1)} of NAV is short, {percent(shorts.max_total, 0)} may be; long and short together are"
+        f" {percent(gross, 1)}, {percent(shorts.max_gross, 0)} may be"
+    )
+    touched = {}
+    for at in np.flatnonzero(weights < -TOLERANCE).tolist():
+        over = float(-weights[at] - shorts.max_name)
+        if over > TOLERANCE:
+            touched[at] = Touch(over, f"one name may be short {percent(shorts.max_name, 1)} of NAV")
+        elif book > TOLERANCE:
+            touched[at] = Touch(book, all_of_it)
+    return Effect(bounded, touched, all_of_it)
 
 
 @book_rule("bound", NAV)
@@ -71,7 +113,8 @@ def sector_limit(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Eff
         members = sectors == sector
         upper = float(problem.benchmark[members].sum()) + limit
         over = float(weights[members].sum()) - upper
-        groups.append(WeightGroup(name=f"sector {sector}", members=members, upper=upper))
+        lower = upper - 2 * limit if problem.shorting else -np.inf
+        groups.append(WeightGroup(name=f"sector {sector}", members=members, upper=upper, lower=lower))
         if over > TOLERANCE:
             reason = f"{sector} may be {percent(upper, 1)} of NAV and would be {percent(upper + over, 1)}"
             touched |= {at: Touch(over, reason) for at in np.flatnonzero(members).tolist()}
@@ -96,7 +139,7 @@ def liquidity(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect
         for at in np.flatnonzero(over > TOLERANCE).tolist()
     }
     # Of what is held without a known volume, the session's own volume limits the sale.
-    sell = np.where(volumes > 0, room, np.inf)
+    sell = np.where(volumes > 0, room, np.clip(problem.held, 0.0, None) if problem.shorting else np.inf)
     return Effect(problem.limit_trades(room, sell), touched, f"it is within {percent(part, 1)} of the usual volume")
 
 
@@ -107,7 +150,18 @@ def capacity(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
     volumes = np.array([one.median_volume or 0.0 for one in facts.candidates])
     upper = np.maximum(facts.weigh_shares(sessions * facts.params.costs.participation * volumes), problem.held)
     reasons = [f"leaving {percent(bound, 1)} of NAV takes {sessions:g} sessions of usual trading" for bound in upper]
-    return _cap(problem, weights, upper, reasons, f"it can be left within {sessions:g} sessions")
+    capped = _cap(problem, weights, upper, reasons, f"it can be left within {sessions:g} sessions")
+    if not problem.shorting:
+        return capped
+    lower = np.minimum(-facts.weigh_shares(sessions * facts.params.costs.participation * volumes), problem.held)
+    over = {
+        at: Touch(
+            float(lower[at] - weights[at]),
+            f"buying {percent(-lower[at], 1)} of NAV back takes {sessions:g} sessions of usual trading",
+        )
+        for at in np.flatnonzero(weights < lower - TOLERANCE).tolist()
+    }
+    return Effect(capped.problem.floor(lower), {**capped.touched, **over}, capped.otherwise)
 
 
 @book_rule("bound", NAV)
@@ -137,7 +191,7 @@ def exposure(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
     mandate = facts.mandate
     upper = mandate.max_exposure * (1.0 if mandate.relative else facts.risk_budget)
     lower = 1 - mandate.cash_target - TOLERANCE if mandate.mode == "always_invested" else mandate.min_exposure
-    lower = 0.0 if mandate.mode == "absolute" else min(lower, upper)
+    lower = (-np.inf if problem.shorting else 0.0) if mandate.mode == "absolute" else min(lower, upper)
     reason = (
         f"{percent(float(weights.sum()), 1)} of NAV is invested; the band is {percent(lower, 0)} to {percent(upper, 0)}"
     )
@@ -153,6 +207,8 @@ def exposure(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
 def turnover(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
     """A session's trading is limited, beside what the benchmark's exposure lacks and stops sell."""
     cut = float(problem.must_sell().sum())
+    if problem.shorting:  # what stops and lenders have bought back
+        cut += float(np.minimum(problem.must_buy(), np.clip(-problem.held, 0.0, None)).sum())
     lacking = max(float(problem.benchmark.sum() - problem.held.sum()), 0.0)
     limit = facts.limits.turnover + cut + lacking
     traded = float(np.abs(weights - problem.held).sum())
@@ -182,7 +238,7 @@ def significance(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Eff
     """What is traded must be worth an order; sales of whole positions always are."""
     least = facts.limits.min_order
     value = np.abs(weights - problem.held) * facts.nav
-    whole = (weights <= TOLERANCE) & (problem.held > 0)
+    whole = (np.abs(weights) <= TOLERANCE) & (problem.held != 0)
     small = (value > 0) & (value < least) & ~whole
     if not small.any():
         return Effect(problem, otherwise=f"no order is below {least:,.0f}")

@@ -14,9 +14,14 @@ from pipeline.config.setting_types import DISTINCT, Share
 RULE_NAMES = (
     "operator_stop", "unexplained_price", "eligibility", "exclusions", "fresh_data", "patience", "cutting_losses",
     "sector_cool_down", "stale_forecasts", "humility", "strangeness", "trust", "drawdown_stop", "event_proximity",
-    "cost_awareness", "letting_winners_run", "averaging_down", "capital_preservation", "diversification",
-    "sector_limit", "liquidity", "capacity", "active_risk", "exposure", "turnover", "solvency", "significance",
+    "cost_awareness", "borrow", "letting_winners_run", "averaging_down", "capital_preservation", "diversification",
+    "short_limits", "sector_limit", "liquidity", "capacity", "active_risk", "exposure", "turnover", "solvency",
+    "significance",
 )  # fmt: skip
+
+
+SHORT_RULES = ("borrow", "short_limits")
+"""Rules that speak only where short sales are allowed."""
 
 
 def _rule_name(name: str) -> str:

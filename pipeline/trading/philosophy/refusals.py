@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.text_format import change, counted
 from pipeline.trading.construction.problem import BookProblem, Flags, Floats
+from pipeline.trading.construction.solver import NO_TRADE
 from pipeline.trading.philosophy.book_rule import Effect, RuleFacts, Touch, book_rule
 from pipeline.trading.planning.candidates import Candidate
 from pipeline.trading.planning.rule import count_of, share_of
@@ -24,11 +25,11 @@ def _forbid(
     *,
     sales: bool = False,
 ) -> Effect:
-    """The problem without buys, or without any trade, of some names."""
+    """The problem in which some names are not bought (nor sold short), or not traded at all."""
     if not names.any():
         return Effect(problem, otherwise=otherwise)
-    buy = np.where(names, 0.0, np.inf)
-    limited = problem.limit_trades(buy, buy if sales else np.full(len(names), np.inf))
+    none = np.where(names, 0.0, np.inf)
+    limited = problem.limit_trades(none, none) if sales else problem.limit_opening(names)
     return Effect(limited, {at: say(facts.candidates[at]) for at in np.flatnonzero(names).tolist()}, otherwise)
 
 
@@ -65,7 +66,8 @@ def exclusions(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effec
     if not names.any():
         return Effect(problem, otherwise="the mandate does not exclude it")
     touched = {at: Touch(0.0, "the mandate excludes it") for at in np.flatnonzero(names).tolist()}
-    return Effect(problem.cap(np.where(names, 0.0, np.inf)), touched, "the mandate does not exclude it")
+    without = problem.cap(np.where(names, 0.0, np.inf)).floor(np.where(names, 0.0, -np.inf))
+    return Effect(without, touched, "the mandate does not exclude it")
 
 
 @book_rule("refusal", SESSIONS)
@@ -97,7 +99,11 @@ def patience(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
 def cutting_losses(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:  # noqa: ARG001
     """Below its stop a position is sold whatever is expected of it."""
     cut = {
-        at: Touch(0.0, f"close {one.close:.2f} is under the stop {one.holding.stop:.2f}: cut")
+        at: Touch(
+            0.0,
+            f"close {one.close:.2f} is {'under' if one.holding.shares > 0 else 'over'} the stop"
+            f" {one.holding.stop:.2f}: cut",
+        )
         for at, one in enumerate(facts.candidates)
         if one.holding is not None and facts.is_stopped(at)
     }
@@ -106,7 +112,7 @@ def cutting_losses(facts: RuleFacts, problem: BookProblem, weights: Floats) -> E
         return Effect(problem, otherwise=otherwise)
     upper = np.full(len(problem.names), np.inf)
     upper[list(cut)] = 0.0
-    return Effect(problem.cap(upper), cut, otherwise)
+    return Effect(problem.cap(upper).floor(-upper), cut, otherwise)
 
 
 @book_rule("refusal")
@@ -122,7 +128,9 @@ def sector_cool_down(facts: RuleFacts, problem: BookProblem, weights: Floats) ->
         sector = facts.candidates[at].sector
         stops = counted(facts.stops_by_sector[sector], "position")
         touched[at] = Touch(0.0, f"{stops} of {sector} hit their stops within the cool-down")
-    return Effect(problem.cap(np.where(hot, np.maximum(problem.held, problem.benchmark), np.inf)), touched, otherwise)
+    upper = np.where(hot, np.maximum(problem.held, problem.benchmark), np.inf)
+    lower = np.where(hot, np.minimum(problem.held, 0.0), -np.inf)
+    return Effect(problem.cap(upper).floor(lower), touched, otherwise)
 
 
 @book_rule("bound", share_of("loss"))
@@ -140,6 +148,24 @@ def averaging_down(facts: RuleFacts, problem: BookProblem, weights: Floats) -> E
     if not losers:
         return Effect(problem, otherwise=otherwise)
     upper = np.full(len(problem.names), np.inf)
-    places = list(losers)
+    lower, places = -upper, list(losers)
     upper[places] = np.maximum(problem.held, problem.benchmark)[places]
-    return Effect(problem.cap(upper), losers, otherwise)
+    lower[places] = np.minimum(problem.held, 0.0)[places]
+    return Effect(problem.cap(upper).floor(lower), losers, otherwise)
+
+
+@book_rule("refusal")
+def borrow(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
+    """Nothing is sold short that nobody lends; what the lender wants back is bought back."""
+    lending, lower, touched = facts.lending, np.full(len(problem.names), -np.inf), {}
+    otherwise = "it is not short, or what it is short can be borrowed"
+    if lending is None:
+        return Effect(problem, otherwise=otherwise)
+    for at, one in enumerate(facts.candidates):
+        offer = lending.find(one.ticker)
+        lent = 0.0 if offer is None else np.inf if offer.shares is None else offer.shares * one.price / facts.nav
+        lower[at] = -lent
+        if weights[at] < -lent - NO_TRADE:
+            less = f"only {offer.shares:,} shares of it are lent" if offer is not None else ""
+            touched[at] = Touch(0.0, less or lending.explain(one.ticker))
+    return Effect(problem.floor(lower), touched, otherwise)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from pipeline.trading.philosophy import bounds, refusals, scalings
 from pipeline.trading.philosophy.book_rule import BookRule
-from pipeline.trading.philosophy.params import RULE_NAMES
+from pipeline.trading.philosophy.params import RULE_NAMES, SHORT_RULES
 
 _DECLARED = {
     one.name: one
@@ -17,6 +17,6 @@ _DECLARED = {
 BOOK_RULES: tuple[BookRule, ...] = tuple(_DECLARED[name] for name in RULE_NAMES)
 
 
-def order_rules(names: Sequence[str]) -> tuple[BookRule, ...]:
-    """The rules of these names, in their order."""
-    return tuple(_DECLARED[name] for name in names)
+def order_rules(names: Sequence[str], *, shorts: bool = False) -> tuple[BookRule, ...]:
+    """The rules of these names, in their order; those of short sales only where there are some."""
+    return tuple(_DECLARED[name] for name in names if shorts or name not in SHORT_RULES)

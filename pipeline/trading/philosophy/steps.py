@@ -82,7 +82,7 @@ def _solve_again(before: BookProblem, after: BookProblem, solved: Relaxed) -> Re
         return solved
     same = all(
         getattr(before, name) is getattr(after, name)
-        for name in ("alpha", "cost", "cost_home", "expense", "benchmark", "risk")
+        for name in ("alpha", "cost", "cost_home", "expense", "benchmark", "risk", "borrow")
     )
     if same and not solved.given_up and after.violation(solved.solution.weights) <= KEPT:
         return Relaxed(solved.solution, after, ())

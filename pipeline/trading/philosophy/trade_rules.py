@@ -55,12 +55,30 @@ def as_trade(facts: RuleFacts, problem: BookProblem, weights: Floats, at: int) -
     if abs(change) <= NO_TRADE:
         return one
     held = one.holding.shares if one.holding else 0
+    if held < 0 or weights[at] < -NO_TRADE:
+        return _as_short_trade(facts, one, held, float(weights[at]), float(change), stopped=facts.is_stopped(at))
     if change > 0:
         shares = int(change * facts.nav // one.price)
         return replace(one, side="buy", intent="add" if held else "enter", shares=shares)
     if weights[at] <= NO_TRADE:
         return replace(one, side="sell", intent="stop" if facts.is_stopped(at) else "exit", shares=held)
     return replace(one, side="sell", intent="reduce", shares=min(int(-change * facts.nav // one.price), held))
+
+
+def _as_short_trade(
+    facts: RuleFacts, one: Candidate, held: int, weight: float, change: float, *, stopped: bool
+) -> Candidate:
+    """A trade that begins or ends short: sold short, bought back, or from one side to the other."""
+    size, beyond = (int(abs(part) * facts.nav // one.price) for part in (change, weight))
+    if change < 0:  # what is held is sold first, and the rest sold short
+        return replace(
+            one, side="sell", intent="short" if beyond else "exit", shares=held + beyond if held > 0 else size
+        )
+    if weight > NO_TRADE and beyond:
+        return replace(one, side="buy", intent="enter", shares=beyond - held)
+    if weight > -NO_TRADE:
+        return replace(one, side="buy", intent="stop" if stopped else "cover", shares=-held)
+    return replace(one, side="buy", intent="cover", shares=min(size, -held))
 
 
 def describe_state(facts: RuleFacts, problem: BookProblem) -> PortfolioState:

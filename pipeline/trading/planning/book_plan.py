@@ -52,7 +52,8 @@ def plan_book(
     if not names or state.nav <= 0:
         return frame_plans([], [], [], moment)
     stated = state_book(names, inputs, state, alphas, trade_reflections, corporate_actions, mandated.mandate, params)
-    built = build_book(stated.problem, stated.facts, order_rules(params.philosophy.order), trade_rules)
+    own = order_rules(params.philosophy.order, shorts=params.shorts.allowed)
+    built = build_book(stated.problem, stated.facts, own, trade_rules)
     rows = [_row(at, stated, built, state, mandated, params) for at in range(len(names))]
     return frame_plans(rows, built.verdicts, [one.exchange for one in stated.facts.candidates], moment)
 
@@ -86,7 +87,7 @@ def _row(
         "expected_cost": one.cost,
         "edge": alpha - one.cost,
         "target_weight": state.weight(after * one.price),
-        "stop": _stop(one, taken, params),
+        "stop": _stop(one, after, params) if taken or one.holding else None,
         "blocked_by": blocked,
         "prediction_id": forecast.prediction_id if forecast else None,
         "model_id": forecast.model_id if forecast else None,
@@ -108,10 +109,12 @@ def _first_refusal(built: BuiltBook, at: int) -> str | None:
     return next((one.rule for one in built.verdicts[at] if one.verdict == "refuse"), None)
 
 
-def _stop(one: Candidate, taken: bool, params: TradingParams) -> float | None:
-    if one.holding is not None:
+def _stop(one: Candidate, after: int, params: TradingParams) -> float | None:
+    """The position's, or that of the one which the trade begins, on the other side as it may be."""
+    if one.holding is not None and one.holding.shares * after >= 0:
         return one.holding.stop
-    return compute_stop(one.close, one.volatility, params.philosophy.stop_sigmas, params.horizon) if taken else None
+    sigmas = params.philosophy.stop_sigmas * (1 if after >= 0 else -1)
+    return compute_stop(one.close, one.volatility, sigmas, params.horizon)
 
 
 def _binding(built: BuiltBook, at: int) -> list[dict[str, object]]:

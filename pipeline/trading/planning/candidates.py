@@ -27,6 +27,8 @@ class Forecast:
     """Share of the model's training rows whose inputs lie nearer than these; None where it is not known."""
     distance: float | None = None
     """How far the inputs lie from the middle of the training rows, in robust deviations; None likewise."""
+    high: float | None = None
+    """95 % quantile; None where it is not known."""
 
     @property
     def sigma(self) -> float:
@@ -36,7 +38,7 @@ class Forecast:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Holding:
-    """What the book has of a ticker."""
+    """What the book has of a ticker; shares and weight of a short position are negative."""
 
     shares: int
     cost: float
@@ -45,11 +47,16 @@ class Holding:
     opened: date
     held_sessions: int
     stop: float
-    """Price below which it is cut; only ever raised."""
+    """Price below which it is cut, only ever raised; of a short position above which, only ever lowered."""
 
     def profit(self, close: float) -> float:
         """Gain at the close as a fraction of cost."""
-        return close / self.cost - 1 if self.cost else 0.0
+        gain = close / self.cost - 1 if self.cost else 0.0
+        return gain if self.shares > 0 else -gain
+
+    def is_beyond_stop(self, close: float) -> bool:
+        """Whether a close is on the wrong side of the stop."""
+        return close < self.stop if self.shares > 0 else close > self.stop
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -118,7 +118,10 @@ def generate_candidates(inputs: PlanningInputs, state: PortfolioState, params: T
 
 
 def compute_stop(entry: float, volatility: float, sigmas: float, horizon: int) -> float:
-    """Return the price `sigmas` standard deviations over the horizon below an entry; never below a tenth of it."""
+    """Return the price `sigmas` standard deviations over the horizon below an entry; never below a tenth of it.
+
+    Negative `sigmas` give the one above it, for a short position.
+    """
     return entry * max(1 - sigmas * volatility * sqrt(horizon), 0.1)
 
 
@@ -168,7 +171,7 @@ def describe_name(
         volatility=volatility,
         median_volume=volume,
         cost=round_trip(
-            holding.shares * price if holding else value, price, volume, known.get("volatility"), params.costs
+            abs(holding.shares) * price if holding else value, price, volume, known.get("volatility"), params.costs
         ),
         forecast=inputs.forecasts.get(ticker),
         holding=holding,
@@ -238,6 +241,7 @@ def _forecast(row: dict[str, Any], session: date, calendar: Sessions) -> Forecas
         confidence=row["confidence"],
         strangeness=row["strangeness"],
         distance=row["distance"],
+        high=row.get("q95"),
     )
 
 
@@ -249,14 +253,19 @@ def _holding(
     params: TradingParams,
     stop_sigmas: tuple[float, float],
 ) -> Holding:
-    """A position with its stop: under cost at first, then trailing the best close once in profit, never lowered."""
+    """A position with its stop: under cost at first, then trailing the best close once in profit, never lowered.
+
+    Of a short position all of it is the other way round.
+    """
     cost = float(row["cost"] if row["local_cost"] is None else row["local_cost"]) / row["shares"]
-    stop = compute_stop(cost, volatility, stop_sigmas[0], params.horizon)
+    side = 1 if row["shares"] > 0 else -1
+    stop = compute_stop(cost, volatility, side * stop_sigmas[0], params.horizon)
     stated, before = inputs.stops.get(row["ticker"], (date.min, 0.0))
     if stated >= inputs.calendar.previous(row["opened"]):  # not a stop of an earlier position
         stop = before
-    if close > cost and row["ticker"] not in inputs.doubts:  # a price that nobody explains raises no stop
-        stop = max(stop, compute_stop(close, volatility, stop_sigmas[1], params.horizon))
+    if side * (close - cost) > 0 and row["ticker"] not in inputs.doubts:  # a price that nobody explains moves no stop
+        trailing = compute_stop(close, volatility, side * stop_sigmas[1], params.horizon)
+        stop = max(stop, trailing) if side > 0 else min(stop, trailing)
     return Holding(
         shares=row["shares"],
         cost=cost,

@@ -19,6 +19,7 @@ from pipeline.trading.params import TradingParams
 from pipeline.trading.philosophy.book_rule import RuleFacts
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.generate_orders import PlanningInputs, describe_name
+from pipeline.trading.shorts.lending import Lending
 
 BASIS_CHANGES = ("split", "spin_off", "merger", "rights")
 """Actions after which the next opens are uncertain."""
@@ -83,6 +84,7 @@ def state_book(
         stopped_out=stops,
         session_share=mandate.horizon / sessions_per_year(inputs.calendar, inputs.session),
         params=params,
+        lending=Lending(params.shorts, inputs.calendar.next(inputs.session)) if params.shorts.allowed else None,
     )
     problem = _state_problem(candidates, weights, state, alphas, facts)
     return Stated(problem=problem, facts=facts)
@@ -132,6 +134,7 @@ def _state_problem(
     if not mandate.relative:
         alpha = alpha + beta * mandate.market_premium * facts.session_share
     one_way = np.array([one.cost / 2 for one in candidates])
+    secured = facts.params.shorts.collateral * float(np.clip(-held, 0.0, None).sum())
     return BookProblem(
         names=[one.ticker for one in candidates],
         held=held,
@@ -142,13 +145,24 @@ def _state_problem(
         expense=one_way,
         risk=_risk(candidates, known, beta, mandate.horizon),
         risk_aversion=mandate.risk_aversion,
-        lower=np.zeros(count),
+        lower=np.full(count, -1.0) if facts.lending is not None else np.zeros(count),
         upper=np.ones(count),
         max_buy=np.full(count, np.inf),
         max_sell=np.full(count, np.inf),
-        cash=state.weight(state.cash),
+        cash=state.weight(state.cash) - secured,
+        min_exposure=0.0 if facts.lending is None else -np.inf,
+        borrow=_borrow_fees(candidates, facts),
+        collateral=facts.params.shorts.collateral,
         proceeds_pay=not facts.params.orders.settlement_sessions,
     )
+
+
+def _borrow_fees(candidates: Sequence[Candidate], facts: RuleFacts) -> Floats | None:
+    """What borrowing each name costs over the holding period; None where nothing is sold short."""
+    lending = facts.lending
+    if lending is None:
+        return None
+    return np.array([lending.find_rate(one.ticker) * facts.session_share for one in candidates], dtype=np.float64)
 
 
 def _risk(candidates: Sequence[Candidate], known: dict[str, dict[str, Any]], beta: Floats, horizon: int) -> Risk:

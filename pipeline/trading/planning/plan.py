@@ -38,7 +38,7 @@ COOL_DOWN_LOOKBACK = 20
 
 PREDICTION_COLUMNS = (
     *PREDICTIONS.key, "prediction_id", "reference_close", "point", "q05", "q10", "q90", "confidence", "role",
-    "strangeness", "distance",
+    "strangeness", "distance", "q95",
 )  # fmt: skip
 
 Decision = tuple[Candidate, list[RuleVerdict], int, str | None]
