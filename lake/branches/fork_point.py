@@ -14,8 +14,9 @@ from lake.tables.control import RUNS, SYSTEM_HEALTH
 
 OF_THE_DAEMON = (
     "task_requests", "task_definitions", "task_attempts", "service_heartbeats", "alerts", "alert_deliveries",
+    "training_progress", "determinism_certificates",
 )  # fmt: skip
-"""Tables of the process that serves a lake; a branch has none, and takes no request for its own."""
+"""Tables of the processes that serve a lake; a branch has none, and takes no request for its own."""
 
 
 class ForkPoint(NamedTuple):

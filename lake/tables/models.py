@@ -4,7 +4,7 @@ import polars as pl
 
 from lake.contract import Column, Table
 from lake.tables.features import FEATURE_SET
-from lake.tables.vocabulary import MODEL_ID, SESSION, count, day, flag, number, text
+from lake.tables.vocabulary import MODEL_ID, SESSION, count, day, flag, instant, number, text
 
 MEMBER = Column(pl.String(), "name", "a member of the ensemble", pattern=r"[a-z][a-z0-9_]*", max_length=40)
 
@@ -98,6 +98,63 @@ TRAINING_ATTEMPTS = Table(
         "windows": count("windows", "labelled examples in them"),
         "lacking_sessions": count("sessions", "further sessions of history after which it is worth trying again"),
         "reason": text("the outcome as a sentence", max_length=500),
+    },
+)
+
+TRAINING_PROGRESS = Table(
+    name="training_progress",
+    domain="models",
+    doc="The passes of trainings as they come, each with its losses: what a training that runs now has come to.",
+    key=("job", "at"),
+    mode="append",
+    owner="kernel",
+    clock="at",
+    root="a sign of life",
+    published_by_run=False,
+    columns={
+        "job": Column(pl.String(), "hash", "of all that decides the training's weights", pattern=r"[0-9a-f]{16}"),
+        "at": instant("when the pass was done"),
+        "cycle_id": text("the work that it is part of", unit="id", max_length=120),
+        "session": Column(pl.Date(), "exchange date", "the session at whose close it trains"),
+        "fit": text("which of its fits: one for each fold, then the final one", unit="name", max_length=60),
+        "part": text("what is fitted: a member, or a network of one", unit="name", max_length=80),
+        "pass": count("passes", "passes done, this one among them; 1 of what takes no passes"),
+        "passes": count("passes", "passes at most"),
+        "loss": number(
+            "sigma", "mean loss on the rows it learned from, before each step; null if unmeasured", nullable=True
+        ),
+        "held_loss": number("sigma", "loss on held-back rows after it; null where none are held back", nullable=True),
+        "best": flag("no earlier pass did better on held-back rows"),
+    },
+)
+
+CERTIFICATES = Table(
+    name="determinism_certificates",
+    domain="models",
+    doc="The same training done twice in fresh processes: whether its weights were equal to the bit, and on what.",
+    key=("at", "member"),
+    mode="append",
+    owner="kernel",
+    clock="at",
+    root="a measurement",
+    published_by_run=False,
+    columns={
+        "at": instant("when the second training was done"),
+        "session": Column(pl.Date(), "exchange date", "the session at whose close was trained"),
+        "member": MEMBER,
+        "first_sha256": Column(pl.String(), "sha256", "of the weights in the first process", pattern=r"[0-9a-f]{64}"),
+        "second_sha256": Column(pl.String(), "sha256", "of the weights in the second", pattern=r"[0-9a-f]{64}"),
+        "equal": flag("both are the same"),
+        "registered_sha256": Column(
+            pl.String(),
+            "sha256",
+            "of the weights that are registered for that session and these settings; null where none are",
+            nullable=True,
+            pattern=r"[0-9a-f]{64}",
+        ),
+        "libraries": text("library -> version", unit="JSON", max_length=4_000),
+        "cpu": text("the processor and its instruction sets", unit="name", max_length=1_000),
+        "seconds": number("seconds", "both trainings took together"),
     },
 )
 

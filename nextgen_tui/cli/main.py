@@ -78,6 +78,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "securities": CommandEntry("securities", "Tell which company a ticker was, from renames, listings and gaps."),
         "tables": CommandEntry("tables", "List the tables, or describe the columns of one."),
         "versions": CommandEntry("versions", "Tell which version of each table is published, for other readers."),
+        "model": CommandEntry("model", "Show a model's card, or how trainings went."),
         "features": CommandEntry("features", "List the features, or explain one."),
         "stages": CommandEntry("stages", "List the stages with what they read and write."),
     },
@@ -87,7 +88,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "compare": CommandEntry("compare", "Compare an imported system's figures with the lake's."),
         "reproduce": CommandEntry("reproduce", "Recompute runs and compare every bit."),
         "capsule": CommandEntry("capsule", "List what failed runs left, or do one again elsewhere."),
-        "check": CommandEntry("check", "Look for what knows the future, or add the books up again."),
+        "check": CommandEntry("check", "Look for what knows the future, add the books up again, or train twice."),
     },
     "Maintain": {
         "backup": CommandEntry("backup", "Copy everything published to a folder, with checksums."),

@@ -1,4 +1,4 @@
-"""`nextgen check`: does anything of this lake know the future, and do its books add up from their beginning?"""
+"""`nextgen check`: does anything of this lake know the future, do its books add up, is a training the same twice?"""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLOURS = {"clean": "green", "leak": "bold red", "broken": "bold red", "not chec
 
 
 @click.command("check", cls=ReadingCommand)
-@click.argument("what", type=click.Choice(["leaks", "books"]))
+@click.argument("what", type=click.Choice(["leaks", "books", "determinism"]))
 @click.option("--session", type=DAY, help="The last session that is looked at (default: the last one there is).")
 @click.option(
     "--draws",
@@ -30,7 +30,7 @@ COLOURS = {"clean": "green", "leak": "bold red", "broken": "bold red", "not chec
 )
 @pass_invocation
 def command(invocation: Invocation, what: str, session: date | None, draws: int) -> int:
-    """Look for what knows the future, or add the books up again.
+    """Look for what knows the future, add the books up again, or train twice.
 
     With books, every entry of the ledger is added up and compared with the balances that the books go on from, and
     with fills and facts gone through from the first session on; a cycle looks at what its session adds.
@@ -40,10 +40,15 @@ def command(invocation: Invocation, what: str, session: date | None, draws: int)
     may look back no further than they declare; labels of folds may not overlap, nor be an input; and nothing may be
     learned from shuffled labels. Each detector has to find a planted leak first: one that does not is told as broken.
 
-    Nothing is written. The exit status is 1 if there is a leak, a broken detector, or books that are off. Example:
-    nextgen check leaks --draws 5
+    With determinism, the session's training is done twice in fresh processes. Whether the weights of every member are
+    equal to the bit is recorded in determinism_certificates, with the versions of the libraries and the processor.
+
+    Nothing else is written. The exit status is 1 if there is a leak, a broken detector, books that are off, or weights
+    that differ. Example: nextgen check leaks --draws 5
     """
-    return _check_books(invocation, session) if what == "books" else _check_leaks(invocation, session, draws)
+    if what == "books":
+        return _check_books(invocation, session)
+    return _check_leaks(invocation, session, draws) if what == "leaks" else _check_determinism(invocation, session)
 
 
 def _check_books(invocation: Invocation, session: date | None) -> int:
@@ -56,6 +61,20 @@ def _check_books(invocation: Invocation, session: date | None) -> int:
     invocation.output.record(asdict(found) | {"agrees": found.agrees, "sentence": found.sentence})
     invocation.output.say(found.sentence)
     return exit_codes.DONE if found.agrees else exit_codes.DEGRADED
+
+
+def _check_determinism(invocation: Invocation, session: date | None) -> int:
+    from nextgen_tui.cli.output import to_records
+    from nextgen_tui.cli.session_choice import require_last_session
+    from pipeline.engine.determinism import certify
+
+    session = session or require_last_session(invocation.lake)
+    with invocation.output.progress(f"training twice at {session}") as progress:
+        progress("in two processes, one after the other", 0, 1)
+        found = certify(invocation.lake, session)
+    invocation.output.record(to_records(found.rows))
+    invocation.output.say(found.sentence)
+    return exit_codes.DONE if found.equal else exit_codes.DEGRADED
 
 
 def _check_leaks(invocation: Invocation, session: date | None, draws: int) -> int:

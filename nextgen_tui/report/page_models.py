@@ -26,6 +26,7 @@ def _card(card: ModelCard) -> Html:
         _pairs([("trained", str(card.trained)), *card.data, *card.trials]),
         _members(card),
         _figures(card),
+        _matters(card),
         tag("ul", [tag("li", one) for one in card.limits]),
     )
 
@@ -58,6 +59,15 @@ def _figures(card: ModelCard) -> Html:
         for one in card.figures
     ]
     return table(("measure", "horizon", "value", "95 % interval", "", "baseline", "sessions or forecasts"), rows)
+
+
+def _matters(card: ModelCard) -> Html:
+    """What its location is worth less without, by the shuffling of held-out values."""
+    rows = [
+        [one.feature, one.member, str(one.horizon), formats.percent(one.rise, 2), formats.percent(one.error, 2)]
+        for one in card.matters
+    ]
+    return table(("feature", "member", "horizon", "squared error more when shuffled", "+-"), rows) if rows else join()
 
 
 def _ends(one: CardFigure) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cached_property, partial
@@ -41,6 +41,10 @@ from pipeline.plugins.plugins import Plugins
 log = logging.getLogger(__name__)
 CURRENCY, EXTENSIONS = "currency", "extensions"
 """Where a recipe's parameters say the book's currency, and what the run used beyond what the program began with."""
+
+
+def tell_nobody(_words: str) -> None:
+    """Nobody watches."""
 
 
 class Executor:
@@ -85,7 +89,9 @@ class Executor:
         lag = timedelta(minutes=self.settings.market.decision_lag_minutes)
         return self.calendar.close_at(session) + self.calendar.within_pause(lag)
 
-    def execute(self, work: Work, stage: Stage, span: Span, attempt: int) -> Run:
+    def execute(
+        self, work: Work, stage: Stage, span: Span, attempt: int, say: Callable[[str], None] = tell_nobody
+    ) -> Run:
         """Run a stage of a piece of work; what it wrote is not published yet.
 
         Args:
@@ -93,6 +99,7 @@ class Executor:
             stage: one of its stages.
             span: the first and last session to compute.
             attempt: 0 for the first try of the work.
+            say: told in words how far a stage is that works for long, from any thread.
 
         Raises:
             StageFailedError: if the stage raises; its run is recorded as failed.
@@ -103,10 +110,11 @@ class Executor:
         clock = perf_counter()
         run = Run(recipe=recipe, files={}, started_at=datetime.now(UTC))
         try:
-            rows = self.compute(stage, recipe)
-            content = stage.writes.for_columns(rows.columns).content_columns
-            run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, content))
-            written = self._write(work, stage, rows, run)
+            with nullcontext() if stage.attend is None else stage.attend(self.lake, recipe, say):
+                rows = self.compute(stage, recipe)
+                content = stage.writes.for_columns(rows.columns).content_columns
+                run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, content))
+                written = self._write(work, stage, rows, run)
         except StorageError:
             raise  # the work is interrupted, not wrong: what it has done so far is used again
         except Exception as error:  # whatever a stage raises ends this piece of work and is recorded in words

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 
 import polars as pl
 
@@ -43,6 +44,10 @@ from pipeline.plugins.plugins import Plugins
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many steps are done, and of how many."""
+
+
+def _tell_step(progress: Progress, stage: Stage, number: int, total: int, words: str) -> None:
+    progress(f"{stage.name.replace('_', ' ')}: {words}", number, total)
 
 
 def silent(what: str, done: int, total: int) -> None:
@@ -254,7 +259,8 @@ class Runner:
                 if stage.name in finished:
                     runs.append(finished[stage.name])
                 elif (span := self._span(wanted, stage, loaded)) is not None:
-                    runs.append(self.executor.execute(wanted, stage, span, attempt))
+                    say = partial(_tell_step, progress, stage, number, len(wanted.stages))
+                    runs.append(self.executor.execute(wanted, stage, span, attempt, say))
             progress("publishing", len(wanted.stages), len(wanted.stages))
             return Cycle(wanted.session, tuple(self._publish(runs, f"{wanted.cycle_id}/{attempt}")))
 

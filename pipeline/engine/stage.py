@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from inspect import signature
@@ -11,6 +12,8 @@ from typing import Any, Literal
 import polars as pl
 
 from lake.contract import Table
+from lake.runs import Recipe
+from lake.store import Lake
 from pipeline.market.sessions import Sessions
 from pipeline.plugins.extensions import NONE, Extensions, Kind
 
@@ -141,6 +144,9 @@ class Stage:
     learns: bool = False
     """True where it chooses models: what it reads ends before the test window, if there is one, and the lake refuses it
     the rest."""
+    attend: Callable[[Lake, Recipe, Callable[[str], None]], AbstractContextManager[None]] | None = None
+    """Of one that works for long: a context around its run that shows how far it is (told in words, to the last
+    argument) and keeps where it stands, so that a kill does not cost all of it. It changes no row."""
     uses: tuple[Kind, ...] = ()
     """The kinds of extension it sees in `moment.extensions`; a plugin that declares others does not concern it."""
 

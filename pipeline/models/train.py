@@ -16,6 +16,7 @@ from pipeline.config.recorded import first_names
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import feature_set
 from pipeline.models.dataset import Examples, label_examples
+from pipeline.models.jobs.attendance import attend_training
 from pipeline.models.members import MEMBERS, list_members
 from pipeline.models.members.member import Choices, Member
 from pipeline.models.params import ModelParams
@@ -148,4 +149,5 @@ STAGE = Stage(
     section="models",
     uses=("features", "members"),
     learns=True,
+    attend=attend_training,
 )

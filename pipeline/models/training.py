@@ -22,6 +22,8 @@ from pipeline.models.ensemble import (
     weigh_locations,
 )
 from pipeline.models.folds import Fold, SessionSpan, walk_forward
+from pipeline.models.jobs.fingerprint import describe_job
+from pipeline.models.jobs.training_job import begin_job
 from pipeline.models.members import MEMBERS
 from pipeline.models.members.member import (
     Arrays,
@@ -115,15 +117,23 @@ def run_training(
     folds = [fold for fold in _folds(examples, params) if _enough(examples, fold, params)]
     if not folds or _never_moves(examples):
         return None
+    job = begin_job(lambda salt: describe_job(examples, quantiles, params, seed, members, salt))
     tasks = [
-        FitTask(examples=examples, span=fold.train, quantiles=tuple(quantiles), params=params, seed=(seed, number))
+        FitTask(
+            examples=examples,
+            span=fold.train,
+            quantiles=tuple(quantiles),
+            params=params,
+            seed=(seed, number),
+            job=job.within(f"fold {number + 1} of {len(folds)}"),
+        )
         for number, fold in enumerate(folds)
     ]
     tested = _test_folds(folds, tasks, members, workers or cpu_count() or 1)
     ordered = sort_members(members)
     shares = _weigh(examples, tested, ordered, quantiles, params)
     everything = SessionSpan(int(examples.session[0]), int(examples.session[-1]))
-    final = replace(tasks[0], span=everything, seed=(seed, len(tested)))
+    final = replace(tasks[0], span=everything, seed=(seed, len(tested)), job=job.within("final"))
     fitted = fit_members(members, final, [t.choices for t in tested])
     return TrainingResult(
         tested=tested,

@@ -19,7 +19,19 @@ import torch
 from torch import nn
 
 from pipeline.models.dataset import Examples, Index
-from pipeline.models.members.lstm_network import INFERENCE_BATCH, AdamW, exact_arithmetic, pad_batch, row_by_row
+from pipeline.models.jobs.checkpoints import State
+from pipeline.models.jobs.passes import train_passes, train_until_stale
+from pipeline.models.jobs.training_job import NO_JOB, TrainingJob
+from pipeline.models.members.lstm_network import (
+    INFERENCE_BATCH,
+    MODEL,
+    AdamW,
+    copy_weights,
+    exact_arithmetic,
+    load_weights,
+    pad_batch,
+    row_by_row,
+)
 from pipeline.models.params import LstmParams
 from pipeline.models.scaling import fit_scaler, standardise
 
@@ -66,27 +78,52 @@ class LocationTrainer:
     """One network in training on some examples."""
 
     def __init__(
-        self, examples: Examples, rows: Index, scaled: Scaled, params: LstmParams, seed: Sequence[int]
+        self,
+        examples: Examples,
+        rows: Index,
+        scaled: Scaled,
+        params: LstmParams,
+        seed: Sequence[int],
+        start: Arrays | None = None,
     ) -> None:
+        """Begin with drawn weights and a head of zeros, or with the weights `start`."""
         self.examples, self.rows, self.params, self.scaled = examples, rows, params, scaled
         self.random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
         self.dropped = torch.Generator().manual_seed(int(self.random.integers(2**62)))
         horizons = len(examples.horizons)
         self.model = LocationLstm(len(scaled.inputs), params.location_hidden, horizons, params.dropout)
         _draw(self.model, self.random)
+        if start is not None:
+            load_weights(self.model, start)
         self.optimiser = AdamW(list(self.model.parameters()), params.location_rate, params.weight_decay)
         self.target = torch.from_numpy(examples.relative.astype(np.float32))
 
-    def train_epoch(self, epoch: int) -> None:
-        """One pass over this epoch's stride of sessions, in random order."""
+    def train_epoch(self, epoch: int) -> float:
+        """One pass over this epoch's stride of sessions, in random order; the mean squared error it met."""
         rows = self.random.permutation(self.examples.thin(self.rows, self.params.windows_per_epoch, epoch))
+        losses = []
         for start in range(0, len(rows), self.params.batch):
             batch = rows[start : start + self.params.batch]
             miss = self.model(self.scaled.windows(batch), self.dropped) - self.target[batch]
             self.model.zero_grad(set_to_none=True)
-            miss.square().mean().backward()
+            loss = miss.square().mean()
+            loss.backward()
             nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
             self.optimiser.step()
+            losses.append(float(loss.detach()))
+        return float(np.mean(losses)) if losses else 0.0
+
+    def state(self) -> State:
+        """Weights, optimiser and both sources of random numbers as they stand."""
+        arrays = copy_weights(self.model) | self.optimiser.arrays() | {"dropped": self.dropped.get_state().numpy()}
+        return State(arrays, {"steps": self.optimiser.steps, "random": dict(self.random.bit_generator.state)})
+
+    def restore(self, state: State) -> None:
+        """Stand where it stood."""
+        load_weights(self.model, state.part(MODEL))
+        self.optimiser.restore(state)
+        self.random.bit_generator.state = dict(state.facts["random"])
+        self.dropped.set_state(torch.from_numpy(np.array(state.arrays["dropped"])))
 
     def loss(self, held: Index) -> float:
         """Mean squared error on held-back rows."""
@@ -114,14 +151,35 @@ class Scaled:
 
 
 def choose(
-    examples: Examples, train: Index, held: Index, inputs: Sequence[int], params: LstmParams, seed: Sequence[int]
+    examples: Examples,
+    train: Index,
+    held: Index,
+    inputs: Sequence[int],
+    params: LstmParams,
+    seed: Sequence[int],
+    job: TrainingJob = NO_JOB,
+    start: Arrays | None = None,
 ) -> tuple[tuple[int, ...], dict[str, npt.NDArray[Any]]]:
-    """Train each network until held-back examples stop improving: the passes of each, and the arrays of all."""
+    """Train each network until held-back examples stop improving: the passes of each, and the arrays of all.
+
+    Args:
+        examples: less the forecast of a line that was fitted on `train` alone.
+        train, held: rows to learn from, and rows that say when to stop.
+        inputs: positions of the features they see.
+        params: how they are trained.
+        seed: each network's begins so.
+        job: where they keep where they stand.
+        start: the arrays of networks of the same inputs and sizes to begin with, and to scale by.
+    """
     with exact_arithmetic():
-        scaler, scaled = _prepare(examples, train, inputs, params)
+        scaler, scaled = _prepare(examples, train, inputs, params, start)
         held = examples.thin(held, params.windows_per_epoch)
         found = [
-            _choose_one(LocationTrainer(examples, train, scaled, params, (*seed, number)), held)
+            _choose_one(
+                LocationTrainer(examples, train, scaled, params, (*seed, number), _begin(start, number)),
+                held,
+                job.within(f"location {number + 1}"),
+            )
             for number in range(params.networks)
         ]
     return tuple(passes for passes, _ in found), _pack(scaled, scaler, [weights for _, weights in found])
@@ -134,15 +192,16 @@ def fit(
     passes: Sequence[int],
     params: LstmParams,
     seed: Sequence[int],
+    job: TrainingJob = NO_JOB,
+    start: Arrays | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
     """Train each network for a given number of passes, and return the arrays of all."""
     with exact_arithmetic():
-        scaler, scaled = _prepare(examples, rows, inputs, params)
+        scaler, scaled = _prepare(examples, rows, inputs, params, start)
         weights = []
         for number, count in enumerate(passes):
-            trainer = LocationTrainer(examples, rows, scaled, params, (*seed, number))
-            for epoch in range(count):
-                trainer.train_epoch(epoch)
+            trainer = LocationTrainer(examples, rows, scaled, params, (*seed, number), _begin(start, number))
+            train_passes(trainer, count, job.within(f"location {number + 1}"))
             weights.append(trainer.weights())
     return _pack(scaled, scaler, weights)
 
@@ -181,22 +240,24 @@ def count_networks(arrays: Arrays) -> int:
 
 
 def _prepare(
-    examples: Examples, rows: Index, inputs: Sequence[int], params: LstmParams
+    examples: Examples, rows: Index, inputs: Sequence[int], params: LstmParams, start: Arrays | None
 ) -> tuple[dict[str, npt.NDArray[Any]], Scaled]:
-    scaler: dict[str, npt.NDArray[Any]] = {**fit_scaler(examples.last_rows(rows)[:, list(inputs)])}
+    own = start if start is not None else fit_scaler(examples.last_rows(rows)[:, list(inputs)])
+    scaler: dict[str, npt.NDArray[Any]] = {name: own[name] for name in ("mean", "std")}
     return scaler, Scaled(examples, inputs, scaler, min(params.sessions, examples.index.length))
 
 
-def _choose_one(trainer: LocationTrainer, held: Index) -> tuple[int, dict[str, npt.NDArray[np.float32]]]:
-    best, weights, best_loss = 0, trainer.weights(), trainer.loss(held)
-    for epoch in range(trainer.params.location_epochs):
-        trainer.train_epoch(epoch)
-        loss = trainer.loss(held)
-        if loss < best_loss:
-            best, weights, best_loss = epoch + 1, trainer.weights(), loss
-        elif epoch + 1 - best >= trainer.params.location_patience:
-            break
-    return best, weights
+def _begin(start: Arrays | None, number: int) -> Arrays | None:
+    return None if start is None else _unpack(start)[number]
+
+
+def _choose_one(
+    trainer: LocationTrainer, held: Index, job: TrainingJob
+) -> tuple[int, dict[str, npt.NDArray[np.float32]]]:
+    own = trainer.params
+    return train_until_stale(
+        trainer, lambda: (trainer.weights(), trainer.loss(held)), own.location_epochs, own.location_patience, job
+    )
 
 
 def _draw(model: LocationLstm, random: np.random.Generator) -> None:
@@ -224,7 +285,7 @@ def _unpack(arrays: Arrays) -> list[dict[str, npt.NDArray[Any]]]:
 def _build(weights: Arrays) -> LocationLstm:
     hidden, inputs = weights["embed.weight"].shape
     model = LocationLstm(inputs, hidden, weights["head.weight"].shape[0])
-    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    load_weights(model, weights)
     return model.eval()
 
 

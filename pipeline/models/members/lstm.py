@@ -93,13 +93,15 @@ def _choose(task: FitTask, remainder: Examples, train: Index, held: Index, line:
     from pipeline.models.members import location_network, lstm_network
 
     params = _spread_params(task.params.lstm)
-    choices, network = lstm_network.choose(remainder, train, held, task.quantiles, params, task.seed)
+    choices, network = lstm_network.choose(
+        remainder, train, held, task.quantiles, params, task.seed, task.job.within("spread")
+    )
     arrays = merge_arrays(line.arrays, network)
     if task.params.lstm.version == 1:
         return Fitted(arrays, choices)
     own = task.params.lstm
     inputs = choose_inputs(remainder, train, own.inputs, own.windows_per_epoch)
-    passes, location = location_network.choose(remainder, train, held, inputs, own, task.seed)
+    passes, location = location_network.choose(remainder, train, held, inputs, own, task.seed, task.job)
     return Fitted(arrays | _named(location), {**choices, **_tell(task.examples, passes, inputs)})
 
 
@@ -108,13 +110,14 @@ def _fit_all(task: FitTask, remainder: Examples, line: Fitted) -> Fitted:
     from pipeline.models.members import location_network, lstm_network
 
     choices, rows, own = settle(task.folds), task.rows, task.params.lstm
-    network = lstm_network.fit(remainder, rows, task.quantiles, _spread_params(own), task.seed, choices)
+    spread = task.job.within("spread")
+    network = lstm_network.fit(remainder, rows, task.quantiles, _spread_params(own), task.seed, choices, spread)
     arrays = merge_arrays(line.arrays, network)
     if own.version == 1:
         return Fitted(arrays, choices)
     inputs = choose_inputs(remainder, rows, own.inputs, own.windows_per_epoch)
     passes = settle_passes(task.folds)
-    location = location_network.fit(remainder, rows, inputs, passes, own, task.seed)
+    location = location_network.fit(remainder, rows, inputs, passes, own, task.seed, task.job)
     return Fitted(arrays | _named(location), {**choices, **_tell(task.examples, passes, inputs)})
 
 

@@ -24,6 +24,9 @@ from torch import nn
 
 from pipeline.models.dataset import Examples, Index
 from pipeline.models.evaluation import estimate_trust, pinball
+from pipeline.models.jobs.checkpoints import State
+from pipeline.models.jobs.passes import train_passes, train_until_stale
+from pipeline.models.jobs.training_job import NO_JOB, TrainingJob
 from pipeline.models.members.member import Arrays, Choices, Floats
 from pipeline.models.members.naive import centred_quantiles
 from pipeline.models.params import LstmParams
@@ -34,6 +37,8 @@ INFERENCE_BATCH = 128
 MIN_STEP = 1e-3
 """Least step between neighbouring quantiles that the spread starts from, in standard deviations."""
 
+MODEL = "model."
+"""Begins the names of a network's arrays in a state that is kept."""
 SPREAD_TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the network's own spread that are tried."""
 
@@ -89,12 +94,16 @@ def fit(
     params: LstmParams,
     seed: Sequence[int],
     choices: Choices,
+    job: TrainingJob = NO_JOB,
+    start: Arrays | None = None,
 ) -> dict[str, npt.NDArray[Any]]:
-    """Train for a given number of passes on these examples, less the line's forecast, and return the network."""
+    """Train for a given number of passes on these examples, less the line's forecast, and return the network.
+
+    It begins as `Trainer` says of `start`, or where the job was interrupted.
+    """
     with exact_arithmetic():
-        trainer = Trainer(examples, rows, quantiles, params, seed)
-        for epoch in range(choices["epochs"]):
-            trainer.train_epoch(epoch)
+        trainer = Trainer(examples, rows, quantiles, params, seed, start)
+        train_passes(trainer, choices["epochs"], job)
         return trainer.weights(Trust(choices["location_trust"], choices["spread_trust"]))
 
 
@@ -105,23 +114,23 @@ def choose(
     quantiles: Sequence[float],
     params: LstmParams,
     seed: Sequence[int],
+    job: TrainingJob = NO_JOB,
+    start: Arrays | None = None,
 ) -> tuple[Choices, dict[str, npt.NDArray[Any]]]:
     """Train until held-back examples stop improving; return the decision and the network of the best pass.
 
-    The examples are less the forecast of a line that was fitted on `train` alone.
+    The examples are less the forecast of a line that was fitted on `train` alone. It begins as `Trainer` says of
+    `start`, or where the job was interrupted.
     """
     with exact_arithmetic():
-        trainer = Trainer(examples, train, quantiles, params, seed)
+        trainer = Trainer(examples, train, quantiles, params, seed, start)
         held = examples.thin(held, params.windows_per_epoch)
-        best, trust, best_loss = 0, *trainer.judge(held)
-        weights = trainer.weights(trust)
-        for epoch in range(params.epochs):
-            trainer.train_epoch(epoch)
+
+        def judge() -> tuple[dict[str, npt.NDArray[Any]], float]:
             trust, loss = trainer.judge(held)
-            if loss < best_loss:
-                weights, best, best_loss = trainer.weights(trust), epoch + 1, loss
-            elif epoch + 1 - best >= params.patience:
-                break
+            return trainer.weights(trust), loss
+
+        best, weights = train_until_stale(trainer, judge, params.epochs, params.patience, job)
     return {"epochs": best, **asdict(read_trust(weights))}, weights
 
 
@@ -170,8 +179,7 @@ def build(weights: Arrays) -> QuantileLstm:
     horizons = weights["location.weight"].shape[0]
     quantiles = weights["spread.bias"].shape[0] // horizons + 1
     model = QuantileLstm(len(weights["mean"]), hidden, layers, horizons, quantiles)
-    # Copied: bytes from the registry are read-only, and torch may not write through them.
-    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+    load_weights(model, weights)
     return model.eval()
 
 
@@ -248,6 +256,29 @@ class AdamW:
             value.mul_(1 - self.learning_rate * self.weight_decay)
             value.addcdiv_(first, second.sqrt().mul_(unbias).add_(self.EPSILON), value=-rate)
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Both moments of each parameter, by place."""
+        kept = (("first", self.first), ("second", self.second))
+        return {f"{name}.{at}": value.numpy().copy() for name, own in kept for at, value in enumerate(own)}
+
+    def restore(self, state: State) -> None:
+        """Stand where it stood."""
+        self.steps = state.facts["steps"]
+        for name, own in (("first", self.first), ("second", self.second)):
+            for at, value in enumerate(own):
+                value.copy_(torch.from_numpy(state.arrays[f"{name}.{at}"]))
+
+
+def copy_weights(model: nn.Module) -> dict[str, npt.NDArray[Any]]:
+    """A copy of a network's weights and buffers, as a state keeps them."""
+    return {MODEL + name: value.detach().numpy().copy() for name, value in model.state_dict().items()}
+
+
+def load_weights(model: nn.Module, weights: Arrays) -> None:
+    """Give a network these weights and buffers."""
+    # Copied: bytes from the registry are read-only, and torch may not write through them.
+    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
+
 
 class Trainer:
     """A network in training on some examples; holds references, gathers one batch at a time."""
@@ -259,21 +290,38 @@ class Trainer:
         quantiles: Sequence[float],
         params: LstmParams,
         seed: Sequence[int],
+        start: Arrays | None = None,
     ) -> None:
+        """Begin as the naive forecast, or as the network `start` is: with its scaling, and its weights to be tuned."""
         self.examples, self.rows, self.params = examples, rows, params
         self.random = np.random.Generator(np.random.PCG64(np.random.SeedSequence(list(seed))))
         self.quantiles = tuple(quantiles)
         self.levels = torch.tensor(self.quantiles, dtype=torch.float32)
         self.naive = centred_quantiles(examples.clipped[rows], quantiles)
         self.model = _naive_network(examples, rows, self.naive, params, self.random)
+        if start is not None:
+            _take_over(self.model, start)
         self.optimiser = AdamW(list(self.model.parameters()), params.learning_rate, params.weight_decay)
 
-    def train_epoch(self, epoch: int) -> None:
-        """One pass over this epoch's stride of sessions, in random order."""
+    def train_epoch(self, epoch: int) -> float:
+        """One pass over this epoch's stride of sessions, in random order; the mean loss it met."""
         rows = self.random.permutation(self.examples.thin(self.rows, self.params.windows_per_epoch, epoch))
         self.model.train()
-        for start in range(0, len(rows), self.params.batch):
-            self._step(rows[start : start + self.params.batch])
+        losses = [
+            self._step(rows[start : start + self.params.batch]) for start in range(0, len(rows), self.params.batch)
+        ]
+        return float(np.mean(losses)) if losses else 0.0
+
+    def state(self) -> State:
+        """Weights, optimiser and random numbers as they stand."""
+        arrays = copy_weights(self.model) | self.optimiser.arrays()
+        return State(arrays, {"steps": self.optimiser.steps, "random": dict(self.random.bit_generator.state)})
+
+    def restore(self, state: State) -> None:
+        """Stand where it stood."""
+        load_weights(self.model, state.part(MODEL))
+        self.optimiser.restore(state)
+        self.random.bit_generator.state = dict(state.facts["random"])
 
     def weights(self, trust: Trust) -> dict[str, npt.NDArray[Any]]:
         """A copy of the weights by name, with how far to trust them."""
@@ -297,8 +345,8 @@ class Trainer:
         trust = Trust(tuple(followed.tolist()), tuple(share.tolist()))
         return trust, float((loss + self.params.location_weight * centre).mean())
 
-    def _step(self, rows: Index) -> None:
-        """One gradient step; a short batch is filled up with its first example at weight 0."""
+    def _step(self, rows: Index) -> float:
+        """One gradient step, and the loss before it; a short batch is filled up with its first example at weight 0."""
         count, size = len(rows), self.params.batch
         rows = np.concatenate([rows, np.repeat(rows[:1], size - count)])
         windows = torch.from_numpy(self.examples.windows(rows))
@@ -317,6 +365,7 @@ class Trainer:
         loss.backward()
         nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
         self.optimiser.step()
+        return float(loss.detach())
 
 
 def _naive_network(
@@ -339,6 +388,12 @@ def _naive_network(
         model.std.copy_(torch.from_numpy(scaling["std"].astype(np.float32)))
         model.naive.copy_(torch.from_numpy(z.astype(np.float32)))
     return model
+
+
+def _take_over(model: QuantileLstm, start: Arrays) -> None:
+    """Give a network what another of the same sizes knows: its scaling and weights, not what it was trusted."""
+    known = {name: value for name, value in start.items() if name not in ("naive", "location_trust", "spread_trust")}
+    load_weights(model, {name: value.numpy() for name, value in model.state_dict().items()} | known)
 
 
 def _apply_trust(weights: Arrays, location: Floats, offsets: Floats) -> Floats:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from pipeline.models.dataset import Examples, Index
 from pipeline.models.folds import SessionSpan, split_inner
+from pipeline.models.jobs.training_job import NO_JOB, TrainingJob
 from pipeline.models.params import ModelParams
 
 Floats = npt.NDArray[np.float64]
@@ -52,6 +53,8 @@ class FitTask:
     """The members that were fitted on the same rows before this one, by name."""
     folds: tuple[Choices, ...] = ()
     """In the last fit, on all rows: what this member decided in each fold. Empty while a fold is fitted."""
+    job: TrainingJob = NO_JOB
+    """Where a fit that takes long may keep where it stands, and tell how it goes."""
 
     @property
     def rows(self) -> Index:
@@ -134,10 +137,22 @@ def fit_members(members: Sequence[Member], task: FitTask, folds: Sequence[Mappin
     fitted: dict[str, Fitted] = {}
     for member in members:
         own = tuple(fold[member.name] for fold in folds)
-        one = member.fit(replace(task, earlier=dict(fitted), folds=own))
+        job = task.job.within(member.name)
+        one = _fit_once(member, replace(task, earlier=dict(fitted), folds=own, job=job))
         _check_choices(member.name, one, fitted)
         fitted[member.name] = one
     return fitted
+
+
+def _fit_once(member: Member, task: FitTask) -> Fitted:
+    """Fit a member, or take what it had come to before the training was interrupted."""
+    whole = task.job.within("fitted")
+    if (kept := whole.restore()) is not None:
+        return Fitted(kept.arrays, kept.facts)
+    one = member.fit(task)
+    whole.keep(one.arrays, one.choices)
+    task.job.report(1, 1)
+    return one
 
 
 def _check_choices(name: str, one: Fitted, earlier: Mapping[str, Fitted]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from lake.errors import NoSuchError
 from lake.store import Lake
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
@@ -18,6 +19,8 @@ from pipeline.text_format import counted, percent
 LIVE = ("pinball_skill", "ic", "coverage_90")
 """Figures of a model's own live forecasts."""
 HELD_OUT = "held out"
+CARD_COLUMNS = tuple(name for name in MODEL_REGISTRY.columns if name not in ("weights", "profile", "distances"))
+"""Of the registry: all but what is large and tells a reader nothing."""
 STRANGE = 0.99
 """Share of the training rows beyond which a forecast's inputs are told as strange."""
 
@@ -48,17 +51,30 @@ class CardFigure:
 
 
 @dataclass(frozen=True)
+class Importance:
+    """What a feature is worth to a member: its values shuffled within each held-out session."""
+
+    feature: str
+    member: str
+    horizon: int
+    rise: float
+    """Of the squared error of the location, as a fraction of the naive forecast's."""
+    error: float
+    """Standard error of it over sessions."""
+
+
+@dataclass(frozen=True)
 class ModelCard:
     """All that a stranger needs to judge a champion."""
 
     model_id: str
     trained: date
-    decided: date
-    """Session since which it is champion."""
+    decided: date | None
+    """Session since which it is, or last was, champion; None where it never was."""
     until: date | None
-    """Last session before another decided; None while it does."""
+    """Session at which another was taken; None while it decides, or where it never did."""
     reason: str
-    """Why it was promoted."""
+    """Why it was promoted, or was not."""
     data: tuple[tuple[str, str], ...]
     """What it was fitted on, as pairs of name and value."""
     members: tuple[MemberShare, ...]
@@ -66,6 +82,8 @@ class ModelCard:
     figures: tuple[CardFigure, ...]
     trials: tuple[tuple[str, str], ...]
     """What was tried and what that leaves of the advantage."""
+    matters: tuple[Importance, ...]
+    """The features that its held-out forecasts owe most to, at each horizon."""
     limits: tuple[str, ...]
     """What it must not be trusted with, as sentences."""
 
@@ -78,9 +96,31 @@ def read_model_cards(lake: Lake, first: date, last: date) -> tuple[ModelCard, ..
     """Read a card for each model that was champion at a session of a span, the newest first."""
     decisions = lake.read(MODEL_PROMOTIONS, until=last).sort("session", "model_id")
     reigns = [one for one in _find_reigns(decisions) if one[2] is None or one[2] >= first]
-    columns = tuple(name for name in MODEL_REGISTRY.columns if name not in ("weights", "profile", "distances"))
-    registry = lake.read(MODEL_REGISTRY, until=last, columns=columns)
+    registry = lake.read(MODEL_REGISTRY, until=last, columns=CARD_COLUMNS)
     return tuple(_read_card(lake, registry, decisions, *reign, last) for reign in reversed(reigns))
+
+
+def read_model_card(lake: Lake, model_id: str | None = None) -> ModelCard | None:
+    """Read the card of a registered model, champion or not; of the champion by default, None where there is none.
+
+    Raises:
+        NoSuchError: if no model of that name is registered, with the newest that are.
+    """
+    decisions = lake.read(MODEL_PROMOTIONS).sort("session", "model_id")
+    reigns = {champion: (decided, until) for champion, decided, until in _find_reigns(decisions)}
+    wanted = model_id or next((name for name, (_, until) in reigns.items() if until is None), None)
+    if wanted is None:
+        return None
+    registry = lake.read(MODEL_REGISTRY, columns=CARD_COLUMNS)
+    if registry.filter(pl.col("model_id") == wanted).is_empty():
+        known = registry.sort("session", "model_id")["model_id"].unique(maintain_order=True).to_list()
+        raise NoSuchError(f"no model {wanted!r} is registered; the newest are {', '.join(known[-5:]) or 'none'}")
+    last = registry["session"].max()
+    forecast = lake.last_clock(PREDICTIONS, until=date.max)
+    assert isinstance(last, date), "the registry has a row"
+    end = max(last, forecast) if forecast is not None else last
+    decided, until = reigns.get(wanted, (None, None))
+    return _read_card(lake, registry, decisions, wanted, decided, until, end)
 
 
 def _find_reigns(decisions: pl.DataFrame) -> list[tuple[str, date, date | None]]:
@@ -103,13 +143,15 @@ def _read_card(
     registry: pl.DataFrame,
     decisions: pl.DataFrame,
     model_id: str,
-    decided: date,
+    decided: date | None,
     until: date | None,
     last: date,
 ) -> ModelCard:
     mine = registry.filter(pl.col("model_id") == model_id).sort("member")
     row = mine.row(0, named=True)
-    decision = decisions.filter((pl.col("champion") == model_id) & (pl.col("session") == decided)).row(-1, named=True)
+    taken = (pl.col("champion") == model_id) & (pl.col("session") == decided)
+    judged = decisions.filter(taken if decided is not None else pl.col("model_id") == model_id)
+    decision = judged.row(-1, named=True) if len(judged) else {"reason": "it was not judged yet"}
     end = until or last
     return ModelCard(
         model_id=model_id,
@@ -129,7 +171,8 @@ def _read_card(
         horizons=tuple(row["horizons"]),
         figures=(*_held_out(row), *_live(lake, model_id, end)),
         trials=tuple(_describe_trials(decision)),
-        limits=tuple(_describe_limits(lake, row, model_id, decided, end)),
+        matters=_read_importance(row),
+        limits=tuple(_describe_limits(lake, row, model_id, decided or row["session"], end)),
     )
 
 
@@ -158,6 +201,17 @@ def _held_out(row: dict[str, Any]) -> list[CardFigure]:
         covered = one["coverage_90"]
         figures.append(CardFigure(HELD_OUT, int(horizon), "coverage_90", covered, None, None, 0.9, one["sessions"]))
     return figures
+
+
+def _read_importance(row: dict[str, Any], most: int = 5) -> tuple[Importance, ...]:
+    """What the training measured, the largest first; nothing of models that measured none."""
+    found = []
+    for member, own in json.loads(row["metrics"]).get("importance", {}).items():
+        for feature, one in own.items():
+            pairs = zip(row["horizons"], one["rise"], one["error"], strict=True)
+            found += [Importance(feature, member, horizon, rise, error) for horizon, rise, error in pairs]
+    by_horizon = [[one for one in found if one.horizon == horizon] for horizon in row["horizons"]]
+    return tuple(one for own in by_horizon for one in sorted(own, key=lambda one: -one.rise)[:most])
 
 
 def _live(lake: Lake, model_id: str, end: date) -> list[CardFigure]:

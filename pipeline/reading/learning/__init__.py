@@ -1,0 +1,1 @@
+"""What the operator is shown of learning: trainings as they run, and why a forecast is what it is."""

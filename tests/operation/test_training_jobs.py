@@ -1,0 +1,150 @@
+"""A training in a lake: shown pass by pass, taken up after it was cut off, and the same when it is done twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from lake.errors import NoSuchError
+from lake.store import Lake
+from lake.tables.models import CERTIFICATES, MODEL_REGISTRY, TRAINING_PROGRESS
+from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.main import outcome
+from pipeline.engine.runner import Runner
+from pipeline.models.jobs.attendance import FOLDER
+from pipeline.reading.learning.trainings import read_trainings
+from pipeline.reading.report.model_cards import read_model_card
+from tests.copies import copy_lake
+from tests.operation.conftest import Operation
+
+
+@pytest.fixture
+def copied(operation: Operation, tmp_path: Path) -> Iterator[Runner]:
+    lake = Lake.open(copy_lake(operation.lake.path, tmp_path / "lake"))
+    yield Runner(lake, operation.settings)
+
+
+def passes(lake: Lake) -> int:
+    return len(lake.read(TRAINING_PROGRESS))
+
+
+def test_every_pass_of_a_training_is_in_the_lake_with_its_losses(operation: Operation) -> None:
+    shown = read_trainings(operation.lake)[0]
+    assert shown.session == operation.lake.read(MODEL_REGISTRY)["session"].max()
+    assert not shown.unfinished
+    assert not any((operation.lake.path / FOLDER).glob("*"))
+    fits = ("fold 1 of 1", "final")
+    assert set(shown.done) == {f"{fit}, {member}" for fit in fits for member in ("naive", "ridge", "lstm")}
+    learned = {(one.fit, one.part) for one in shown.curves}
+    networks = ("lstm spread", "lstm location 1", "lstm location 2")
+    assert learned >= {(fit, part) for fit in fits[:1] for part in networks}
+    for one in shown.curves:
+        assert len(one.losses) <= one.most
+        assert all(loss > 0 for loss in one.losses)
+        assert all((loss is None) == (one.fit == "final") for loss in one.held)
+
+
+def test_a_training_that_is_cut_off_is_taken_up_and_gives_the_same_model(copied: Runner, operation: Operation) -> None:
+    session = copied.calendar.next(operation.sessions[-1])
+    copied.cycle(session)
+    whole = Runner(Lake.open(copy_lake(copied.lake.path, copied.lake.path.with_name("whole"))), copied.settings)
+    before = passes(whole.lake)
+    whole.train(session)
+    told: list[str] = []
+
+    def interrupt(what: str, _done: int, _total: int) -> None:
+        told.append(what)
+        if "fold 1 of 1, lstm location 1" in what:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        copied.train(session, interrupt)
+    assert any(one.startswith("train: fold 1 of 1, ridge done") for one in told)
+    assert read_trainings(copied.lake)[0].unfinished
+    left = passes(copied.lake)
+    copied.train(session)
+    assert set(copied.lake.read(MODEL_REGISTRY)["model_id"]) == set(whole.lake.read(MODEL_REGISTRY)["model_id"])
+    assert passes(copied.lake) - left < passes(whole.lake) - before, "what was done is not done again"
+    assert not read_trainings(copied.lake)[0].unfinished
+
+
+def write_settings(operation: Operation, path: Path) -> None:
+    models = asdict(operation.settings.models)
+    text = {name: models[name] for name in ("folds", "test_sessions", "min_train_sessions", "min_sessions", "min_rows")}
+    nested = {
+        f"lstm.{name}": models["lstm"][name]
+        for name in ("hidden", "epochs", "sessions", "location_hidden", "networks", "location_epochs")
+    } | {"ridge.blocks": models["ridge"]["blocks"], "ridge.penalties": list(models["ridge"]["penalties"])}
+    lines = [f"{name} = {value}" for name, value in (text | nested).items()]
+    (path / "nextgen.toml").write_text("[models]\n" + "\n".join(lines) + "\n", encoding="utf-8")
+
+
+def test_a_training_done_twice_is_certified(
+    copied: Runner, operation: Operation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake, session = copied.lake, trained_at(operation)
+    write_settings(operation, lake.path)
+    told = ["check", "determinism", "--session", str(session), "--lake", str(lake.path), "--json"]
+    assert outcome(told) == exit_codes.DONE
+    rows = lake.read(CERTIFICATES)
+    assert rows["member"].to_list() == ["lstm", "naive", "ridge"]
+    assert rows["equal"].all()
+    assert rows["first_sha256"].n_unique() == 3
+    assert "torch" in json.loads(rows["libraries"][0])
+    assert rows["cpu"].str.len_chars().min() > 10
+    assert {row["member"] for row in json.loads(capsys.readouterr().out)} == set(rows["member"])
+
+
+def test_what_cannot_be_trained_is_said_and_not_certified(
+    copied: Runner, operation: Operation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = copied.lake
+    (lake.path / "nextgen.toml").write_text("[models]\nmin_sessions = 5000\n", encoding="utf-8")
+    told = ["check", "determinism", "--session", str(operation.sessions[-1]), "--lake", str(lake.path)]
+    assert outcome(told) != exit_codes.DONE
+    assert "not enough labelled history" in capsys.readouterr().err
+    assert lake.read(CERTIFICATES).is_empty()
+
+
+def test_curves_and_card_are_told_on_the_command_line(operation: Operation, capsys: pytest.CaptureFixture[str]) -> None:
+    lake = str(operation.lake.path)
+    assert outcome(["model", "curves", "--lake", lake]) == exit_codes.DONE
+    assert "lstm location 2" in capsys.readouterr().out
+    assert outcome(["model", "card", "--lake", lake]) == exit_codes.DONE
+    told = capsys.readouterr().out
+    card = read_model_card(operation.lake)
+    assert card is not None
+    for word in (card.model_id, "Limits", "Trials", "95 % interval", card.reason[:40]):
+        assert word in told
+    assert outcome(["model", "card", "m-20000101-00000000", "--lake", lake]) != exit_codes.DONE
+    assert card.model_id in capsys.readouterr().err
+
+
+def test_a_model_that_never_decided_has_a_card_too(operation: Operation) -> None:
+    registry = operation.lake.read(MODEL_REGISTRY)
+    champion = read_model_card(operation.lake)
+    assert champion is not None and champion.decided is not None
+    for model_id in registry["model_id"].unique():
+        card = read_model_card(operation.lake, model_id)
+        assert card is not None and card.model_id == model_id
+        assert card.figures and card.members and card.limits
+    with pytest.raises(NoSuchError, match="no model 'nobody' is registered"):
+        read_model_card(operation.lake, "nobody")
+
+
+def trained_at(operation: Operation) -> date:
+    newest = operation.lake.read(MODEL_REGISTRY).sort("session")["session"][-1]
+    assert isinstance(newest, date)
+    return newest
+
+
+def test_a_cycles_training_names_its_work(operation: Operation) -> None:
+    rows = operation.lake.read(TRAINING_PROGRESS)
+    assert set(rows["cycle_id"]) <= {f"cycle-{day:%Y%m%d}" for day in operation.sessions}
+    assert rows.filter(pl.col("held_loss").is_not_null())["best"].any()
