@@ -6,6 +6,7 @@ how its training rows lay, and a forecast how strange its inputs are to them, wh
 its error is told apart: of older ones it is not known. A lesson has a control arm, and what it gained beside it. What
 the book is compared with has its costs taken from it: older rows compare without. Past runs are compared over the
 columns they wrote, so they come out as before. A review of a sale says which part of its profit was expected.
+A forecast says which specialist spoke in the champion's place: none had been trained before.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ STEPS: tuple[Step, ...] = (
     AddColumn("model_promotions", "champion_gain_low"),
     AddColumn("model_promotions", "champion_gain_high"),
     AddColumn("predictions", "location_weights"),
+    AddColumn("predictions", "specialist"),
     AddColumn("predictions", "distance"),
     AddColumn("predictions", "strangeness"),
     AddColumn("predictions", "strange_features"),

@@ -8,6 +8,8 @@ from lake.tables.vocabulary import MODEL_ID, SESSION, count, day, flag, instant,
 
 MEMBER = Column(pl.String(), "name", "a member of the ensemble", pattern=r"[a-z][a-z0-9_]*", max_length=40)
 
+TARGET = text("whom it is for: sector=NAME, ticker=ABC or group=ABC,DEF", unit="name", max_length=4_200)
+
 MODEL_REGISTRY = Table(
     name="model_registry",
     domain="models",
@@ -158,6 +160,86 @@ CERTIFICATES = Table(
     },
 )
 
+SPECIALISTS = Table(
+    name="specialists",
+    domain="models",
+    doc="One member of what the champion was tuned to for some names: a challenger for these alone.",
+    key=("specialist_id", "member"),
+    mode="append",
+    owner="train_target",
+    clock="session",
+    diffuse=True,
+    columns={
+        "specialist_id": Column(pl.String(), "id", "what was tuned, a row for each member", max_length=80),
+        "member": MEMBER,
+        "session": Column(pl.Date(), "exchange date", "the session at whose close it was tuned"),
+        "target": TARGET,
+        "champion": MODEL_ID.refer_to("model_registry.model_id"),
+        "feature_set": FEATURE_SET,
+        "features": Column(pl.List(pl.String()), "names", "input features in their order, the champion's"),
+        "window": count("sessions", "length of the input window"),
+        "horizons": Column(pl.List(pl.Int32()), "sessions", "the horizons it forecasts, in their order"),
+        "quantiles": Column(pl.List(pl.Float64()), "probability", "the quantiles it forecasts, in their order"),
+        "ensemble_weights": Column(
+            pl.List(pl.Float64()), "share", "the member's weight at each horizon, the champion's"
+        ),
+        "location_weights": Column(
+            pl.List(pl.Float64()),
+            "share",
+            "the weight of the member's median at each horizon, by held-out rows of these names; null where medians are"
+            " not weighed apart",
+            nullable=True,
+        ),
+        "weights": Column(pl.Binary(), "safetensors", "fitted parameters and the scaler"),
+        "weights_sha256": Column(pl.String(), "sha256", "hash of `weights`", pattern=r"[0-9a-f]{64}"),
+        "config": text("hyper-parameters", unit="JSON", max_length=100_000),
+        "metrics": text("out-of-sample figures of these names per fold and horizon", unit="JSON", max_length=1_000_000),
+        "train_first": day("first session of its rows"),
+        "train_last": day("last session of its rows; their labels end no later than `session`"),
+        "rows_train": count("windows", "examples of these names"),
+        "names": count("names", "companies among them"),
+        "seed": count("seed", "random seed of the fit"),
+        "input_versions": Column(pl.String(), "JSON", "versions of the tables it was trained from", provenance=True),
+    },
+)
+
+TARGETED_TRAININGS = Table(
+    name="targeted_trainings",
+    domain="models",
+    doc="Each training for some names and what came of it: whether a specialist speaks for them, or what was lacking.",
+    key=("session", "target"),
+    mode="append",
+    owner="targeted_trainings",
+    clock="session",
+    columns={
+        "session": SESSION,
+        "target": TARGET,
+        "outcome": Column(
+            pl.String(),
+            "name",
+            "what came of it; enough is what nothing was registered for though nothing was lacking",
+            pattern="registered|no_champion|short_history|few_windows|still_prices|enough",
+        ),
+        "specialist_id": text("what it registered", unit="id", nullable=True, max_length=80).refer_to(
+            "specialists.specialist_id"
+        ),
+        "champion": text(
+            "the champion it began as, with which it lapses", unit="model_id", nullable=True, max_length=80
+        ),
+        "windows": count("windows", "labelled examples of these names", nullable=True),
+        "names": count("names", "companies among them", nullable=True),
+        "speaks": flag("it forecasts these names in the champion's place"),
+        "reason": text("the outcome as a sentence", max_length=500),
+        "general_loss": number("pinball loss / sigma", "the general model's loss on the same rows", nullable=True),
+        "specialist_loss": number("pinball loss / sigma", "its own, on test sessions of every fold", nullable=True),
+        "naive_loss": number("pinball loss / sigma", "the naive forecast's", nullable=True),
+        "gain": number("pinball loss / sigma", "the general model's loss less its own", nullable=True),
+        "gain_error": number("pinball loss / sigma", "standard error of that over sessions", nullable=True),
+        "asked_z": number("standard errors", "what it had to gain, after all that were tried", nullable=True),
+        "sessions": count("sessions", "test sessions with its names", nullable=True),
+    },
+)
+
 TRIALS = Table(
     name="trials",
     domain="models",
@@ -168,8 +250,8 @@ TRIALS = Table(
     clock="session",
     columns={
         "session": Column(pl.Date(), "exchange date", "the session at whose close it was tried"),
-        "model_id": MODEL_ID.refer_to("model_registry.model_id"),
-        "candidate": text("the ensemble, or one of its members", unit="name", max_length=40),
+        "model_id": MODEL_ID.refer_to("model_registry.model_id", "specialists.specialist_id"),
+        "candidate": text("the ensemble, one of its members, or a specialist", unit="name", max_length=40),
         "points": count("settings", "settings it chose among within its training spans, which saw no held-out session"),
         "first": day("first held-out session"),
         "last": day("last held-out session"),

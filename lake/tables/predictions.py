@@ -81,6 +81,12 @@ PREDICTIONS = Table(
             " for the width around it alone; null where those count for both",
             nullable=True,
         ),
+        "specialist": text(
+            "what the champion was tuned to for this ticker, whose weights spoke in place of its own; null where none",
+            unit="id",
+            nullable=True,
+            max_length=80,
+        ).refer_to("specialists.specialist_id"),
         "bias_adjustment": number("fraction", "subtracted from the raw point because of measured bias"),
         "lessons": Column(
             pl.List(pl.String()),

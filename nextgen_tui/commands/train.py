@@ -13,28 +13,71 @@ from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
 
 @click.command("train", cls=ReadingCommand)
 @click.option("--session", type=DAY, help="Train at this session's close (default: the last one).")
+@click.option("--target", metavar="KIND=NAMES", help="Tune the champion for sector=NAME, ticker=ABC or group=ABC,DEF.")
 @dry_run_option()
 @pass_invocation
-def command(invocation: Invocation, session: date | None, dry_run: bool) -> None:
+def command(invocation: Invocation, session: date | None, target: str | None, dry_run: bool) -> None:
     """Train a challenger and evaluate it.
 
-    It becomes champion only if it beats the naive forecast and the current champion out of sample.
+    It becomes champion only if it beats the naive forecast and the current champion out of sample. With --target, a specialist begins as the champion and learns from these names alone. It speaks for them in the
+    champion's place if it beats a general model of the same folds on their held-out sessions, by more than the best of
+    all such trainings would by chance; it lapses with the champion. Example: nextgen train --target sector=Energy
     """
+    from nextgen_tui.cli.session_choice import refuse_open, require_last_session
+    from pipeline.engine import work
+
+    session = session or require_last_session(invocation.lake)
+    refuse_open(session, invocation.runner.calendar)
+    wanted = _check_target(invocation, target, session)
+    if dry_run:
+        show_rehearsal(invocation, work.training(session, wanted))
+    elif wanted:
+        _train_target(invocation, session, wanted)
+    else:
+        _train(invocation, session)
+
+
+def _check_target(invocation: Invocation, target: str | None, session: date) -> str:
+    """The target as it is recorded; empty for none."""
+    from pipeline.reading.learning.targets import check_target
+
+    if target is None:
+        return ""
+    try:
+        return str(check_target(invocation.lake, target, session))
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _train_target(invocation: Invocation, session: date, target: str) -> None:
+    import polars as pl
+    from rich.text import Text
+
+    from lake.tables.models import TARGETED_TRAININGS
+    from nextgen_tui.cli.error_messages import suggest_request
+    from nextgen_tui.cli.output import to_records
+    from nextgen_tui.text.safe_text import safe_text
+
+    what = f"training at {session} for {target}"
+    with suggest_request(invocation, f"train --session {session}"), invocation.output.progress(what) as progress:
+        invocation.runner.train(session, progress, target)
+    mine = (pl.col("session") == session) & (pl.col("target") == target)
+    decided = invocation.lake.read(TARGETED_TRAININGS, where=mine)
+    for row in decided.iter_rows(named=True):
+        name = row["specialist_id"] or f"Nothing was trained for {target}"
+        invocation.output.show(Text(safe_text(f"{name}: {row['reason']}", 600)))
+    invocation.output.record(to_records(decided))
+
+
+def _train(invocation: Invocation, session: date) -> None:
     import polars as pl
     from rich.text import Text
 
     from lake.tables.models import MODEL_PROMOTIONS
     from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.output import to_records
-    from nextgen_tui.cli.session_choice import refuse_open, require_last_session
     from nextgen_tui.text.safe_text import safe_text
-    from pipeline.engine import work
 
-    session = session or require_last_session(invocation.lake)
-    refuse_open(session, invocation.runner.calendar)
-    if dry_run:
-        show_rehearsal(invocation, work.training(session))
-        return
     asked = f"train --session {session}"
     with suggest_request(invocation, asked), invocation.output.progress(f"training at {session}") as progress:
         invocation.runner.train(session, progress)

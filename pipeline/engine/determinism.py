@@ -86,13 +86,7 @@ def certify(lake: Lake, session: date) -> Certificate:
 
 
 def _rows(lake: Lake, session: date, first: dict[str, Any], second: dict[str, Any], seconds: float) -> pl.DataFrame:
-    now = datetime.now(UTC)
-    registered = lake.read(
-        MODEL_REGISTRY,
-        where=(pl.col("session") == session) & (pl.col("seed") == first["seed"]),
-        columns=("model_id", "member", "session", "seed", "weights_sha256"),
-    )
-    known = dict(registered.select("member", "weights_sha256").iter_rows())
+    now, known = datetime.now(UTC), _read_registered(lake, session, first["seed"])
     rows = [
         {
             "at": now,
@@ -109,6 +103,13 @@ def _rows(lake: Lake, session: date, first: dict[str, Any], second: dict[str, An
         for member, sha256 in sorted(first["weights"].items())
     ]
     return CERTIFICATES.check(pl.DataFrame(rows, schema=CERTIFICATES.schema))
+
+
+def _read_registered(lake: Lake, session: date, seed: int) -> dict[str, str]:
+    """Member -> hash of the weights that are registered for a session and a seed."""
+    columns = ("model_id", "member", "session", "seed", "weights_sha256")
+    mine = (pl.col("session") == session) & (pl.col("seed") == seed)
+    return dict(lake.read(MODEL_REGISTRY, where=mine, columns=columns).select("member", "weights_sha256").iter_rows())
 
 
 def _train_in_process(lake: Path, session: date) -> dict[str, Any]:

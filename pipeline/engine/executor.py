@@ -39,8 +39,9 @@ from pipeline.plugins.extensions import Extensions
 from pipeline.plugins.plugins import Plugins
 
 log = logging.getLogger(__name__)
-CURRENCY, EXTENSIONS = "currency", "extensions"
-"""Where a recipe's parameters say the book's currency, and what the run used beyond what the program began with."""
+CURRENCY, EXTENSIONS, TARGET = "currency", "extensions", "target"
+"""Where a recipe's parameters say the book's currency, what the run used beyond what the program began with, and whom a
+training is for."""
 
 
 def tell_nobody(_words: str) -> None:
@@ -105,7 +106,7 @@ class Executor:
             StageFailedError: if the stage raises; its run is recorded as failed.
             StorageError: if the disk refuses; the next run goes on from here.
         """
-        moment = self._moment(stage, span, work.as_of, self._take_over(stage))
+        moment = replace(self._moment(stage, span, work.as_of, self._take_over(stage)), target=work.target)
         recipe = self._recipe(work, stage, moment, attempt)
         clock = perf_counter()
         run = Run(recipe=recipe, files={}, started_at=datetime.now(UTC))
@@ -143,6 +144,7 @@ class Executor:
             versions=recipe.inputs,
             calendar=self._calendar_at(recipe.as_of),
             currency=recipe.params.get(CURRENCY, ""),
+            target=recipe.params.get(TARGET, ""),
             extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
             test_from=find_test_window(stage, recipe.params),
         )
@@ -245,6 +247,7 @@ class Executor:
     def _recipe(self, work: Work, stage: Stage, moment: Moment, attempt: int) -> Recipe:
         extensions = moment.extensions.record()
         beside = {CURRENCY: moment.currency} if stage.keeps_currency else {}
+        beside |= {TARGET: moment.target} if moment.target else {}
         return Recipe(
             work=work.kind,
             cycle_id=work.cycle_id,
@@ -285,7 +288,7 @@ def end_before(test_from: date, until: date, as_of: datetime | None) -> tuple[da
 
 def parse_params(stage: Stage, values: dict[str, Any]) -> Any:
     """The stage's parameter object from what a recipe recorded."""
-    beside = (CURRENCY, EXTENSIONS)
+    beside = (CURRENCY, EXTENSIONS, TARGET)
     return from_record(type(stage.params), {name: value for name, value in values.items() if name not in beside})
 
 

@@ -32,6 +32,7 @@ from pipeline.ingestion.rates import fx_rates
 from pipeline.ingestion.universe import index_constituents, instruments, ticker_universe
 from pipeline.models import promote, train
 from pipeline.models.attempts import record_attempt
+from pipeline.models.targets import judge_target, train_target
 from pipeline.models.trials import ledger as ledger_of_trials
 from pipeline.prediction import inference_log, predict, ranking
 from pipeline.trading.alpha import alphas
@@ -91,6 +92,8 @@ SCORE = (
 TRAINING = (train.STAGE, record_attempt.STAGE, ledger_of_trials.STAGE, promote.STAGE)
 """Fit a challenger, record what came of it and what was tried, and decide who is champion; in a cycle only when
 feedback asks for it."""
+TARGETED = (train_target.STAGE, ledger_of_trials.STAGE, judge_target.STAGE)
+"""Tune the champion for some names, record what was tried, and decide whether it speaks for them; no cycle does."""
 FORECAST = (
     features.STAGE,
     windows.STAGE,
@@ -118,7 +121,17 @@ NEWS_BETWEEN = (land_news.STAGE,)
 """News between cycles: landed alone; the cycle of the session to come makes articles of it."""
 REPORT = report.STAGE
 """Follows each publication, so that it can judge the runs themselves."""
-STAGES = (*IMPORT_ONLY, *CYCLE, *SNAPSHOT, REPORT)
+_BEFORE = CYCLE.index(TRAINING[0])
+STAGES = (
+    *IMPORT_ONLY,
+    *CYCLE[:_BEFORE],
+    train_target.STAGE,
+    *TRAINING,
+    judge_target.STAGE,
+    *CYCLE[_BEFORE + len(TRAINING) :],
+    *SNAPSHOT,
+    REPORT,
+)
 
 
 TRAINING_DUE = Condition(RETRAIN_CANDIDATES, retrain_candidates.training_due)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from hashlib import sha256
 
 from lake.tables.control import WorkKind
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import BACKFILL, CYCLE, NEWS_BETWEEN, SNAPSHOT, TRAINING
+from pipeline.engine.stages import BACKFILL, CYCLE, NEWS_BETWEEN, SNAPSHOT, TARGETED, TRAINING
 
 Span = tuple[date, date]
 """The first and last session of a range."""
@@ -27,6 +28,8 @@ class Work:
     """What is to run; none where all of it has run and only the publication is missing."""
     as_of: datetime | None = None
     """What it may know; None for the session's own moment of decision."""
+    target: str = ""
+    """Whom a training is for; empty for all names."""
     skips_idle: bool = False
     """True where a stage is left out that has nothing to do: a session that a backfill loaded, training not due."""
 
@@ -78,8 +81,17 @@ def import_from(system: str, stages: Sequence[Stage], since: date, session: date
     )
 
 
-def training(session: date) -> Work:
-    """A challenger trained at a session's close and evaluated."""
+def training(session: date, target: str = "") -> Work:
+    """A challenger trained at a session's close and evaluated; for all names, or a specialist for a target."""
+    if target:
+        return Work(
+            kind=WorkKind.TRAINING,
+            cycle_id=f"training-{session:%Y%m%d}-{sha256(target.encode()).hexdigest()[:8]}",
+            since=session,
+            session=session,
+            stages=TARGETED,
+            target=target,
+        )
     return Work(
         kind=WorkKind.TRAINING,
         cycle_id=f"training-{session:%Y%m%d}",

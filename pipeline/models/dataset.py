@@ -97,6 +97,19 @@ class Examples:
         session = self.session[rows]
         return rows[(session - session[-1] + turn) % stride == 0] if stride > 1 else rows
 
+    def take(self, rows: Index) -> Examples:
+        """These examples alone, with the same windows to gather from; positions in rising order."""
+        return replace(
+            self,
+            number=self.number[rows],
+            ticker=self.ticker[rows],
+            session=self.session[rows],
+            sigma=self.sigma[rows],
+            outcome=self.outcome[rows],
+            clipped=self.clipped[rows],
+            relative=self.relative[rows],
+        )
+
     def subtract(self, location: Floats) -> Examples:
         """The same windows with a forecast [n, H] taken out of the targets that are fitted: what is left to learn."""
         return replace(self, clipped=self.clipped - location, relative=self.relative - location)

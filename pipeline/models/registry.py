@@ -12,9 +12,11 @@ import numpy as np
 import polars as pl
 
 from pipeline.features.feature_set import contains, current_set
+from pipeline.models.dataset import Examples
 from pipeline.models.members import MEMBERS
 from pipeline.models.members.member import Arrays, Floats, Member, Sizes
 from pipeline.models.members.naive import NAIVE, default_z
+from pipeline.models.params import ModelParams
 from pipeline.models.scaling import VOLATILITIES
 from pipeline.models.serialization import WeightsError, decode
 
@@ -103,6 +105,39 @@ def load_members(
         weights=weights,
         locations=locations,
     )
+
+
+def load_general(
+    model_registry: pl.DataFrame,
+    model_id: str | None,
+    examples: Examples,
+    params: ModelParams,
+    members: Sequence[Member],
+    quantiles: Sequence[float] | None = None,
+) -> tuple[Ensemble | None, str]:
+    """The champion, or None and why it can't forecast these examples: one that can't must not block its successor.
+
+    Args:
+        model_registry: all models.
+        model_id: the champion's; None where there is none.
+        examples: what it would be shown.
+        params: what is trained now.
+        members: the kinds of members there are.
+        quantiles: those it has to forecast; its own where None.
+    """
+    if model_id is None:
+        return None, "there is none"
+    try:
+        ensemble = load_members(model_registry, model_id, examples.features, members, feature_set=examples.feature_set)
+    except (RegistryError, WeightsError) as error:
+        return None, str(error)
+    # One of a smaller set is asked with the features it has; of the same set, it has to have been given the same ones.
+    smaller = model_registry.filter(pl.col("model_id") == model_id)["feature_set"][0] != examples.feature_set
+    asked = tuple(quantiles) if quantiles is not None else ensemble.quantiles
+    wanted = (ensemble.features if smaller else examples.features, params.window, params.horizons, asked)
+    if (ensemble.features, ensemble.window, ensemble.horizons, ensemble.quantiles) != wanted:
+        return None, f"model {model_id!r} has other features, window, horizons or quantiles"
+    return ensemble, ""
 
 
 def find_naive_shape(model_registry: pl.DataFrame, horizons: tuple[int, ...], quantiles: tuple[float, ...]) -> Floats:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from os import cpu_count
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,7 +25,7 @@ from pipeline.models.ensemble import (
 )
 from pipeline.models.folds import Fold, SessionSpan, walk_forward
 from pipeline.models.jobs.fingerprint import describe_job
-from pipeline.models.jobs.training_job import begin_job
+from pipeline.models.jobs.training_job import TrainingJob, begin_job
 from pipeline.models.members import MEMBERS
 from pipeline.models.members.member import (
     Arrays,
@@ -38,6 +40,7 @@ from pipeline.models.members.member import (
 )
 from pipeline.models.params import ModelParams
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -114,24 +117,16 @@ def run_training(
         workers: folds fitted at a time; None for as many as there are processors.
         members: what is fitted, in the order in which they build on each other.
     """
-    folds = [fold for fold in _folds(examples, params) if _enough(examples, fold, params)]
+    folds = list_folds(examples, params)
     if not folds or _never_moves(examples):
         return None
     job = begin_job(lambda salt: describe_job(examples, quantiles, params, seed, members, salt))
-    tasks = [
-        FitTask(
-            examples=examples,
-            span=fold.train,
-            quantiles=tuple(quantiles),
-            params=params,
-            seed=(seed, number),
-            job=job.within(f"fold {number + 1} of {len(folds)}"),
-        )
-        for number, fold in enumerate(folds)
-    ]
-    tested = _test_folds(folds, tasks, members, workers or cpu_count() or 1)
+    tasks = plan_tasks(examples, folds, quantiles, params, seed, job)
+    tested = side_by_side(
+        [partial(_test, fold, task, members) for fold, task in zip(folds, tasks, strict=True)], workers
+    )
     ordered = sort_members(members)
-    shares = _weigh(examples, tested, ordered, quantiles, params)
+    shares = weigh(examples, tested, ordered, quantiles, params)
     everything = SessionSpan(int(examples.session[0]), int(examples.session[-1]))
     final = replace(tasks[0], span=everything, seed=(seed, len(tested)), job=job.within("final"))
     fitted = fit_members(members, final, [t.choices for t in tested])
@@ -145,20 +140,48 @@ def run_training(
     )
 
 
-def _test_folds(
-    folds: Sequence[Fold], tasks: Sequence[FitTask], members: Sequence[Member], workers: int
-) -> tuple[FoldResult, ...]:
-    """Test all folds, several at a time."""
-    with ThreadPoolExecutor(min(workers, len(folds))) as pool:
-        tests = [pool.submit(_test, fold, task, members) for fold, task in zip(folds, tasks, strict=True)]
+def list_folds(examples: Examples, params: ModelParams) -> list[Fold]:
+    """The folds that have windows to fit, to hold back and to be tested on, earliest first."""
+    if len(examples) == 0:
+        return []
+    span = SessionSpan(int(examples.session[0]), int(examples.session[-1]))
+    return [fold for fold in walk_forward(span, params) if count_fitted(examples, fold, params) >= params.min_rows]
+
+
+def plan_tasks(
+    examples: Examples,
+    folds: Sequence[Fold],
+    quantiles: Sequence[float],
+    params: ModelParams,
+    seed: int,
+    job: TrainingJob,
+) -> list[FitTask]:
+    """What members learn from in each fold, with a seed and a place of its own."""
+    return [
+        FitTask(
+            examples=examples,
+            span=fold.train,
+            quantiles=tuple(quantiles),
+            params=params,
+            seed=(seed, number),
+            job=job.within(f"fold {number + 1} of {len(folds)}"),
+        )
+        for number, fold in enumerate(folds)
+    ]
+
+
+def side_by_side(tests: Sequence[Callable[[], T]], workers: int | None) -> tuple[T, ...]:
+    """Do all of these, several at a time; as many as there are processors where None."""
+    with ThreadPoolExecutor(min(workers or cpu_count() or 1, len(tests))) as pool:
+        begun = [pool.submit(test) for test in tests]
         try:
-            return tuple(test.result() for test in tests)
+            return tuple(one.result() for one in begun)
         except BaseException:  # a fold failed, or the operator has had enough: begin nothing more
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 
 
-def _weigh(
+def weigh(
     examples: Examples,
     tested: Sequence[FoldResult],
     ordered: Sequence[Member],
@@ -170,16 +193,17 @@ def _weigh(
     losses: list[Floats] = []
     shares: list[Shares] = []
     for number in range(len(tested) + 1):
-        location = _weigh_locations(examples, tested[:number], ordered, params) if params.ensemble == 2 else None
+        location = weigh_locations_of(examples, tested[:number], ordered, params) if params.ensemble == 2 else None
         shares.append(Shares(_weights(losses, grid, ordered, params), location))
         if number < len(tested):
             losses.append(_fold_losses(examples, tested[number], shares[-1].location, grid, quantiles))
     return shares
 
 
-def _weigh_locations(
+def weigh_locations_of(
     examples: Examples, tested: Sequence[FoldResult], ordered: Sequence[Member], params: ModelParams
 ) -> Floats:
+    """What each member's median counts by the test blocks of these folds, [members, H]."""
     rows: Index = np.concatenate([one.test for one in tested]) if tested else np.empty(0, dtype=np.int64)
     empty = np.empty((0, len(params.horizons), 1))
     forecasts = {
@@ -210,22 +234,15 @@ def _never_moves(examples: Examples) -> bool:
     return bool(same.any())
 
 
-def _folds(examples: Examples, params: ModelParams) -> list[Fold]:
-    if len(examples) == 0:
-        return []
-    return walk_forward(SessionSpan(int(examples.session[0]), int(examples.session[-1])), params)
-
-
-def _enough(examples: Examples, fold: Fold, params: ModelParams) -> bool:
-    """Whether the fold has windows to fit, to hold back and to be tested on."""
-    return count_fitted(examples, fold, params) >= params.min_rows
-
-
 def _test(fold: Fold, task: FitTask, members: Sequence[Member]) -> FoldResult:
     """Fit the members on what lies before the block and forecast it."""
+    return test_members(fold, task, members, fit_members(members, task, []))
+
+
+def test_members(fold: Fold, task: FitTask, members: Sequence[Member], fitted: Mapping[str, Fitted]) -> FoldResult:
+    """The forecasts that members fitted for a fold make of its block."""
     examples = task.examples
     test = examples.between(fold.test.first, fold.test.last)
-    fitted = fit_members(members, task, [])
     return FoldResult(
         fold=fold,
         train=task.rows,

@@ -13,11 +13,10 @@ from pipeline.models.dataset import Examples, Index, cut_blocks, session_means
 from pipeline.models.ensemble import combine
 from pipeline.models.evaluation import compute_figures, pinball
 from pipeline.models.inference import forecast_standardised
-from pipeline.models.members.member import Floats, Member
+from pipeline.models.members.member import Floats
 from pipeline.models.members.naive import NAIVE
 from pipeline.models.params import ModelParams
-from pipeline.models.registry import Ensemble, RegistryError, load_members
-from pipeline.models.serialization import WeightsError
+from pipeline.models.registry import Ensemble, load_general
 from pipeline.models.training import FoldResult, TrainingResult
 
 
@@ -41,7 +40,7 @@ def describe_metrics(
     names = [member.name for member in trained.kinds]
     facts = [_fold_facts(examples, tested) for tested in trained.tested]
     ensemble = {
-        "figures": at([tested for tested, _ in trained.evidence], _evidence_forecasts(trained)),
+        "figures": at([tested for tested, _ in trained.evidence], evidence_forecasts(trained)),
         "fold_weights": [dict(zip(names, one.width.tolist(), strict=True)) for one in trained.fold_shares],
         **_fold_locations(names, trained),
     }
@@ -82,7 +81,7 @@ def compare(
     members = [kind.name for kind in trained.kinds if kind.name != NAIVE.name] if params.ledger == 2 else []
     own = {name: np.concatenate([tested.forecasts[name] for tested in evidence]) for name in members}
     places = np.unique(examples.session[rows])
-    champion, missing = _champion(model_registry, parent, examples, quantiles, params, trained.kinds)
+    champion, missing = load_general(model_registry, parent, examples, params, trained.kinds, quantiles)
     losses: list[float | None] = [None] * len(places)
     if champion is not None:
         fresh = rows[examples.session[rows] > examples.calendar.position(champion.session)]
@@ -90,20 +89,24 @@ def compare(
         known = dict(
             zip(
                 np.unique(examples.session[fresh]).tolist(),
-                _losses(examples, fresh, _forecast(examples, champion, fresh), quantiles).tolist(),
+                session_losses(examples, fresh, _forecast(examples, champion, fresh), quantiles).tolist(),
                 strict=True,
             )
         )
         losses = [known.get(place) for place in places.tolist()]
     return {
         "sessions": [examples.calendar.days[place].isoformat() for place in places],
-        "challenger": _losses(examples, rows, np.concatenate(_evidence_forecasts(trained)), quantiles).tolist(),
-        "naive": _losses(examples, rows, naive, quantiles).tolist(),
+        "challenger": session_losses(examples, rows, np.concatenate(evidence_forecasts(trained)), quantiles).tolist(),
+        "naive": session_losses(examples, rows, naive, quantiles).tolist(),
         "champion": losses,
         "champion_id": parent,
         "champion_can_forecast": champion is not None,
         "champion_missing": missing,
-        **({"members": {name: _losses(examples, rows, own[name], quantiles).tolist() for name in own}} if own else {}),
+        **(
+            {"members": {name: session_losses(examples, rows, own[name], quantiles).tolist() for name in own}}
+            if own
+            else {}
+        ),
     }
 
 
@@ -132,7 +135,7 @@ def _fold_locations(names: Sequence[str], trained: TrainingResult) -> dict[str, 
     return {"fold_locations": [dict(zip(names, one.tolist(), strict=True)) for one in known]} if known else {}
 
 
-def _evidence_forecasts(trained: TrainingResult) -> list[Floats]:
+def evidence_forecasts(trained: TrainingResult) -> list[Floats]:
     """The ensemble's forecast of each judged fold."""
     return [shares.combine(tested.forecasts) for tested, shares in trained.evidence]
 
@@ -156,34 +159,11 @@ def _figures(
     )
 
 
-def _losses(examples: Examples, rows: Index, forecast: Floats, quantiles: Sequence[float]) -> Floats:
+def session_losses(examples: Examples, rows: Index, forecast: Floats, quantiles: Sequence[float]) -> Floats:
     """Mean loss per session over names and horizons, rounded far below any difference that matters: [sessions]."""
     loss = pinball(examples.outcome[rows], forecast, quantiles)
     means: Floats = session_means(loss, examples.session[rows]).mean(axis=1).round(8)
     return means
-
-
-def _champion(
-    model_registry: pl.DataFrame,
-    parent: str | None,
-    examples: Examples,
-    quantiles: Sequence[float],
-    params: ModelParams,
-    members: Sequence[Member],
-) -> tuple[Ensemble | None, str]:
-    """The champion, or None and why it can't forecast: one that can't be loaded must not block its successor."""
-    if parent is None:
-        return None, "there is none"
-    try:
-        ensemble = load_members(model_registry, parent, examples.features, members, feature_set=examples.feature_set)
-    except (RegistryError, WeightsError) as error:
-        return None, str(error)
-    # One of a smaller set is asked with the features it has; of the same set, it has to have been given the same ones.
-    smaller = model_registry.filter(pl.col("model_id") == parent)["feature_set"][0] != examples.feature_set
-    wanted = (ensemble.features if smaller else examples.features, params.window, params.horizons, tuple(quantiles))
-    if (ensemble.features, ensemble.window, ensemble.horizons, ensemble.quantiles) != wanted:
-        return None, f"model {parent!r} has other features, window, horizons or quantiles"
-    return ensemble, ""
 
 
 def _forecast(examples: Examples, champion: Ensemble, rows: Index) -> Floats:

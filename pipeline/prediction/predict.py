@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lake.tables.features import FEATURE_ROWS, FEATURE_WINDOWS
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
-from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
+from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY, SPECIALISTS, TARGETED_TRAININGS
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, QUANTILES, TICKER_PRIORITIES
 from lake.tables.trading import STRATEGIC_PRIORITIES
 from pipeline.engine.stage import Moment, Read, Stage
@@ -30,6 +30,7 @@ from pipeline.models.members import MEMBERS, list_members, naive
 from pipeline.models.members.member import Member
 from pipeline.models.profile.registry_columns import find_profile
 from pipeline.models.registry import Ensemble, find_champion, find_naive_shape, load_members
+from pipeline.models.targets.specialists import Specialist, load_specialists, share_out
 from pipeline.prediction.corrections import Circumstances, CorrectedForecast, RawForecast, correct
 from pipeline.prediction.forecast_limits import MEDIAN, name_bounds
 from pipeline.prediction.params import PredictionParams
@@ -54,13 +55,16 @@ def predict(
     bias_flags: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     strategic_priorities: pl.DataFrame,
+    specialists: pl.DataFrame,
+    targeted_trainings: pl.DataFrame,
     moment: Moment,
     params: PredictionParams,
 ) -> pl.DataFrame:
     """Forecast every selected ticker that has a usable window and a bar at the session; no other gets a row.
 
-    Challengers forecast beside the champion, corrected as he is: what they would say in his place. Without a champion
-    for the current feature set the naive forecast is stated as what it is. For `moment.session` only (ignores `since`).
+    Challengers forecast beside the champion, corrected as he is: what they would say in his place. Where he was tuned
+    for a ticker, those weights speak for it. Without a champion for the current feature set the naive forecast is
+    stated as what it is. For `moment.session` only (ignores `since`).
     """
     selected = ticker_priorities.filter((pl.col("session") == moment.session) & pl.col("selected"))
     windows = feature_windows.filter(pl.col("session") == moment.session)
@@ -87,7 +91,8 @@ def predict(
         members=kinds,
     )
     shadows = load_shadows(windows["feature_set"][0], model_registry, model_promotions, kinds, params.shadows)
-    return pl.concat([forecast(), *(forecast(shadow=one) for one in shadows)])
+    champion = forecast(specialists=specialists, targeted_trainings=targeted_trainings)
+    return pl.concat([champion, *(forecast(shadow=one) for one in shadows)])
 
 
 def predict_batch(
@@ -108,6 +113,8 @@ def predict_batch(
     params: PredictionParams,
     members: Sequence[Member] = MEMBERS,
     shadow: Ensemble | None = None,
+    specialists: pl.DataFrame | None = None,
+    targeted_trainings: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Forecast a whole batch of windows: the core of the stage, and all there is to `nextgen predict-batch`.
 
@@ -121,33 +128,60 @@ def predict_batch(
         model_registry, model_promotions: all models, and all decisions on the champion, up to the session.
         bias_flags, feedback_metrics, strategic_priorities: of recent sessions before this one; the latest speak.
         made_at, calendar: the moment of decision, and the exchange's sessions.
-        params: bounds.
-        members: the kinds of members there are, those of plugins included.
+        params, members: bounds, and the kinds of members there are, those of plugins included.
         shadow: speaks in the champion's place, and is only scored.
+        specialists, targeted_trainings: what champions were tuned to for some names, and the verdicts; none by default.
 
     Returns:
-        Rows of predictions, one per usable window with a bar and horizon, sorted by ticker and horizon.
+        Rows of predictions, one per usable window with a bar and horizon, by ticker and horizon.
 
     Raises:
         ValueError: if no window belongs to the batch. RegistryError: if the champion cannot be used.
     """
     batch = _select_batch(feature_windows, features_id)
     session: date = batch["session"][0]
+    speaking: list[Specialist] = []
+    if specialists is not None and targeted_trainings is not None:
+        decides = find_champion(model_promotions), members, batch["feature_set"][0]
+        speaking = load_specialists(specialists, targeted_trainings, *decides)
     if params.securities == 2:
         feature_rows, bias_flags = _follow(feature_rows, bias_flags, corporate_actions, session)
     tickers = _select_forecastable(batch, market_prices, ticker_universe, session)
     ensemble = shadow or _load_champion(tickers, model_registry, model_promotions, members)
-    if (tickers := _with_values(tickers, feature_rows, ensemble)).is_empty():
+    learned, role = (bias_flags, feedback_metrics, strategic_priorities), SHADOW if shadow else "champion"
+    made = [
+        _forecast_part(one, part, ensemble, role, feature_rows, model_registry, learned, calendar, params)
+        for one, part in share_out(tickers, speaking)
+    ]
+    stated = pl.concat(made).with_columns(session=session, made_at=made_at, features_id=pl.lit(features_id))
+    return stated.select(*PREDICTIONS.columns).cast(PREDICTIONS.schema).sort("ticker", "horizon")
+
+
+def _forecast_part(
+    specialist: Specialist | None,
+    tickers: pl.DataFrame,
+    ensemble: Ensemble | None,
+    role: str,
+    feature_rows: pl.DataFrame,
+    model_registry: pl.DataFrame,
+    learned: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
+    calendar: Sessions,
+    params: PredictionParams,
+) -> pl.DataFrame:
+    """The forecasts of tickers that one model speaks for: a specialist, else the champion, else the naive one."""
+    speaker = ensemble if specialist is None else specialist.ensemble
+    if (tickers := _with_values(tickers, feature_rows, speaker)).is_empty():
         return PREDICTIONS.empty()
-    raw = _raw_forecast(tickers, feature_rows, model_registry, ensemble, params, SHADOW if shadow else "champion")
+    bias_flags, feedback_metrics, strategic_priorities = learned
+    raw = _raw_forecast(tickers, feature_rows, model_registry, speaker, params, role)
     told = add_strangeness(tickers, feature_rows, find_profile(model_registry, raw.model_id))
     circumstances = _circumstances(tickers, feature_rows, strategic_priorities)
     final = correct(raw, told, circumstances, bias_flags, feedback_metrics, params)
+    session: date = tickers["session"][0]
     made = _rows(told, raw, final, calendar).with_columns(
-        session=pl.lit(session),
-        made_at=pl.lit(made_at, dtype=pl.Datetime("us", "UTC")),
-        features_id=pl.lit(features_id),
         prediction_id=_ids(session, tickers["ticker"].to_list(), raw),
+        specialist=pl.lit(specialist.specialist_id if specialist is not None else None, dtype=pl.String),
+        **{name: pl.lit(None, dtype=PREDICTIONS.schema[name]) for name in ("session", "made_at", "features_id")},
     )
     return made.select(*PREDICTIONS.columns)
 
@@ -344,6 +378,8 @@ STAGE = Stage(
             where=pl.col("scope").is_in(["all", "regime"]) & pl.col("metric").is_in(["interval_scale", "ic"]),
         ),
         Read(STRATEGIC_PRIORITIES, lookback=5, upto="previous"),
+        Read(SPECIALISTS, lookback=None, upto="previous"),
+        Read(TARGETED_TRAININGS, lookback=None, upto="previous"),
     ),
     writes=PREDICTIONS,
     params=PredictionParams(),

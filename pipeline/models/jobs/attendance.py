@@ -79,7 +79,7 @@ class ProgressLog:
                 return
             try:
                 frame = TRAINING_PROGRESS.check(pl.DataFrame(rows, schema=TRAINING_PROGRESS.schema))
-                self._lake.commit(TRAINING_PROGRESS, frame, f"training-{getpid()}-{self._last.isoformat()}", {})
+                self._lake.commit(TRAINING_PROGRESS, frame, f"passes-{getpid()}-{self._last.isoformat()}", {})
             except Exception:  # a full disk, a damaged log: the training tells it itself if it cannot go on
                 log.warning("%d passes of the training could not be recorded", len(rows), exc_info=True)
 

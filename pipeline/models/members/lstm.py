@@ -47,6 +47,21 @@ class Lstm:
         blind = ridge.fit_rows(task, train, ridge.Strength.of(line.choices))
         return _choose(task, subtract_line(task.examples, blind), train, held, line)
 
+    def tune(self, task: FitTask) -> Fitted:
+        """Begin as networks of more names; those of the location learn from these, the spread's stays as it is.
+
+        In a fold they stop where the held-back end stops to improve, 0 passes included. A member of an earlier program,
+        whose location is the spread's network, stays as it is beside the tuned line.
+        """
+        start, line = task.start[self.name], task.earlier["ridge"]
+        spread = {name: value for name, value in start.items() if not name.startswith((LINE, LOCATION))}
+        arrays = merge_arrays(line.arrays, spread)
+        if not (location := _part(start, LOCATION)):
+            return Fitted(arrays, {})
+        passes, tuned = _tune_location(task, location, line)
+        inputs = [int(number) for number in location["inputs"]]
+        return Fitted(arrays | _named(tuned), _tell(task.examples, passes, inputs))
+
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """The network's quantiles around the line and what the location's networks add to it."""
         from pipeline.models.members import location_network, lstm_network
@@ -119,6 +134,32 @@ def _fit_all(task: FitTask, remainder: Examples, line: Fitted) -> Fitted:
     passes = settle_passes(task.folds)
     location = location_network.fit(remainder, rows, inputs, passes, own, task.seed, task.job)
     return Fitted(arrays | _named(location), {**choices, **_tell(task.examples, passes, inputs)})
+
+
+def _tune_location(task: FitTask, start: Arrays, line: Fitted) -> tuple[tuple[int, ...], Arrays]:
+    """Passes and arrays of the location's networks, begun as `start`."""
+    from pipeline.models.members import location_network
+
+    inputs, params = [int(number) for number in start["inputs"]], _sized_as(task.params.lstm, start)
+    if task.folds:
+        passes = settle_passes(task.folds)
+        if len(passes) != params.networks:  # it was trained with another number of them than is set now
+            passes = (median_high(passes),) * params.networks
+        left = subtract_line(task.examples, line.arrays)
+        return passes, location_network.fit(left, task.rows, inputs, passes, params, task.seed, task.job, start)
+    train, held = task.hold_back()
+    blind = ridge.tune_rows(task, train, ridge.Strength.of(line.choices))
+    left = subtract_line(task.examples, blind)
+    return location_network.choose(left, train, held, inputs, params, task.seed, task.job, start)
+
+
+def _sized_as(params: LstmParams, start: Arrays) -> LstmParams:
+    """The settings with the sizes of networks that there are."""
+    from pipeline.models.members import location_network
+
+    hidden = int(start["0.head.weight"].shape[-1])
+    sessions, networks = int(start["sessions"][0]), location_network.count_networks(start)
+    return replace(params, location_hidden=hidden, sessions=sessions, networks=networks)
 
 
 def _spread_params(params: LstmParams) -> LstmParams:

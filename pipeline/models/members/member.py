@@ -53,6 +53,8 @@ class FitTask:
     """The members that were fitted on the same rows before this one, by name."""
     folds: tuple[Choices, ...] = ()
     """In the last fit, on all rows: what this member decided in each fold. Empty while a fold is fitted."""
+    start: Mapping[str, Arrays] = field(default_factory=dict)
+    """Where members are tuned: the arrays of each, fitted on more names, that it begins with."""
     job: TrainingJob = NO_JOB
     """Where a fit that takes long may keep where it stands, and tell how it goes."""
 
@@ -81,6 +83,9 @@ class Member(Protocol):
 
         Targets are `examples.clipped` and `examples.relative`, [n, H] in units of sigma x sqrt(h).
         """
+
+    # A member may also have `tune`, with the arguments and the result of `fit`: begin as `task.start[name]` and learn
+    # from the task's names, where a training is for some names alone. One without it stays there as it began.
 
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """Quantiles of the return in units of sigma x sqrt(h): [n, window, F] -> [n, H, Q], never decreasing along Q.
@@ -149,10 +154,16 @@ def _fit_once(member: Member, task: FitTask) -> Fitted:
     whole = task.job.within("fitted")
     if (kept := whole.restore()) is not None:
         return Fitted(kept.arrays, kept.facts)
-    one = member.fit(task)
+    one = _tune(member, task) if task.start else member.fit(task)
     whole.keep(one.arrays, one.choices)
     task.job.report(1, 1)
     return one
+
+
+def _tune(member: Member, task: FitTask) -> Fitted:
+    own = getattr(member, "tune", None)
+    tuned: Fitted = Fitted(task.start[member.name]) if own is None else own(task)
+    return tuned
 
 
 def _check_choices(name: str, one: Fitted, earlier: Mapping[str, Fitted]) -> None:

@@ -20,7 +20,7 @@ Financial Machine Learning (2018), chapter 7.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -72,6 +72,15 @@ class Ridge:
         strength = choose_strength(task)
         return Fitted(fit_rows(task, task.rows, strength), strength.choices)
 
+    def tune(self, task: FitTask) -> Fitted:
+        """Begin as a line of more names: what is fitted is the difference, with the amplitude that it earned.
+
+        Where these names give no evidence of a difference, it is the line it began as. So are its quantiles.
+        """
+        start = task.start[self.name]
+        strength = choose_strength(_less(task, start), start)
+        return Fitted(tune_rows(task, task.rows, strength), strength.choices)
+
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """The residuals' quantiles around the line's forecast from the last row."""
         return forecast_location(arrays, windows[:, -1])[:, :, None] + arrays["z"][None]
@@ -94,8 +103,8 @@ def line_shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
     return {"mean": (sizes.features,), "std": (sizes.features,), "coefficients": (sizes.features, sizes.horizons)}
 
 
-def choose_strength(task: FitTask) -> Strength:
-    """Penalty and trust of the line, by cross-validation within the task's rows."""
+def choose_strength(task: FitTask, scaler: Arrays | None = None) -> Strength:
+    """Penalty and trust of the line, by cross-validation within the task's rows; scaled by their own, or as told."""
     examples, params = task.examples, task.params
     thin = examples.thin(task.rows, params.ridge.max_rows)
     return cross_validate(
@@ -107,7 +116,24 @@ def choose_strength(task: FitTask) -> Strength:
         params.ridge.blocks,
         params.purge + params.embargo,
         twice=params.ridge.version == 2,
+        scaler=scaler,
     )
+
+
+def tune_rows(task: FitTask, rows: Index, strength: Strength) -> dict[str, npt.NDArray[Any]]:
+    """The line of `task.start` with a difference fitted on some of the task's examples, in its scaling."""
+    start, less = task.start[RIDGE.name], _less(task, task.start[RIDGE.name])
+    thin = task.examples.thin(rows, task.params.ridge.max_rows)
+    inputs, relative = less.examples.last_rows(thin), less.examples.relative[thin]
+    added = fit_coefficients(inputs, relative, strength, start)
+    return {**start, "coefficients": start["coefficients"] + added}
+
+
+def _less(task: FitTask, line: Arrays) -> FitTask:
+    """The task with a line's forecast taken out of its targets."""
+    every: Index = np.arange(len(task.examples), dtype=np.int64)
+    left = task.examples.subtract(forecast_location(line, task.examples.last_rows(every)))
+    return replace(task, examples=left)
 
 
 def fit_rows(task: FitTask, rows: Index, strength: Strength) -> dict[str, npt.NDArray[Any]]:
@@ -134,12 +160,18 @@ def fit_line(
         `mean`, `std` [F], `coefficients` [F, H], trust included; `z` [H, Q]: raw residuals' quantiles, median 0.
     """
     scaler = fit_scaler(inputs)
+    line = {**scaler, "coefficients": fit_coefficients(inputs, relative, strength, scaler)}
+    return {**line, "z": centred_quantiles(clipped - forecast_location(line, inputs), quantiles)}
+
+
+def fit_coefficients(inputs: Inputs, relative: Floats, strength: Strength, scaler: Arrays) -> Floats:
+    """The coefficients of scaled inputs, trust included: [F, H]."""
     gram, moment = _normal_equations(inputs, relative, scaler)
     coefficients = _solve_all(gram, moment, len(inputs), strength.penalties)
     if strength.again is not None:
         coefficients = _solve_again(gram, moment, len(inputs), coefficients, strength.again)
-    line = {**scaler, "coefficients": coefficients * np.array(strength.trust)}
-    return {**line, "z": centred_quantiles(clipped - forecast_location(line, inputs), quantiles)}
+    trusted: Floats = coefficients * np.array(strength.trust)
+    return trusted
 
 
 def cross_validate(
@@ -152,6 +184,7 @@ def cross_validate(
     gap: int,
     *,
     twice: bool = False,
+    scaler: Arrays | None = None,
 ) -> Strength:
     """Decide penalties and trust per horizon by cross-validation over blocks of sessions.
 
@@ -164,12 +197,13 @@ def cross_validate(
         count: blocks.
         gap: sessions left out of the fit on either side of a block.
         twice: whether a second fit follows, with penalties of each input's own.
+        scaler: by whose `mean` and `std` inputs are scaled; their own by default.
 
     Returns:
         The penalties with the least squared error over all blocks. A span too short to leave rows beside its blocks
         decides nothing: then it is the largest penalty, and no trust.
     """
-    scaler = fit_scaler(inputs)
+    scaler = scaler if scaler is not None else fit_scaler(inputs)
     blocks = _blocks(inputs, relative, session, scaler, count, gap)
     if not blocks:
         return Strength((max(penalties),) * len(horizons), (0.0,) * len(horizons))

@@ -10,16 +10,21 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from lake.tables.models import MODEL_REGISTRY, TRIALS
+from lake.tables.models import MODEL_REGISTRY, SPECIALISTS, TRIALS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.models.evaluation import newey_west_error
 from pipeline.models.params import ModelParams
 
 ENSEMBLE = "ensemble"
+SPECIALIST = "specialist"
 
 
-def trials(model_registry: pl.DataFrame, moment: Moment, params: ModelParams) -> pl.DataFrame:
+def trials(
+    model_registry: pl.DataFrame, specialists: pl.DataFrame, moment: Moment, params: ModelParams
+) -> pl.DataFrame:
     """Record the session's candidates: the ensemble and each member that is not naive, with their held-out advantage.
+
+    So is each specialist that was tuned for some names, by its own name.
 
     For `moment.session` only (ignores `since`).
     """
@@ -27,6 +32,10 @@ def trials(model_registry: pl.DataFrame, moment: Moment, params: ModelParams) ->
     for row in model_registry.sort("model_id", "member").unique("model_id", maintain_order=True).to_dicts():
         comparison = json.loads(row["metrics"])["comparison"]
         rows += [_row(row["model_id"], *one, comparison, moment, params) for one in _candidates(comparison)]
+    tuned = specialists.sort("specialist_id", "member").unique("specialist_id", keep="first", maintain_order=True)
+    for specialist_id, metrics in tuned.select("specialist_id", "metrics").iter_rows():
+        comparison = json.loads(metrics)["comparison"]
+        rows.append(_row(specialist_id, SPECIALIST, comparison["challenger"], comparison, moment, params))
     return pl.DataFrame(rows, schema=TRIALS.schema).sort(TRIALS.key)
 
 
@@ -79,7 +88,10 @@ def _count_points(candidate: str, params: ModelParams) -> int:
 STAGE = Stage(
     name="trials",
     function=trials,
-    reads=(Read(MODEL_REGISTRY, columns=("model_id", "member", "session", "metrics")),),
+    reads=(
+        Read(MODEL_REGISTRY, columns=("model_id", "member", "session", "metrics")),
+        Read(SPECIALISTS, columns=("specialist_id", "member", "session", "metrics")),
+    ),
     writes=TRIALS,
     params=ModelParams(),
     section="models",

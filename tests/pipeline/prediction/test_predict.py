@@ -12,6 +12,7 @@ import pytest
 
 from lake.tables.features import FEATURE_WINDOWS
 from lake.tables.market import CORPORATE_ACTIONS
+from lake.tables.models import SPECIALISTS, TARGETED_TRAININGS
 from lake.tables.predictions import QUANTILE_COLUMNS, QUANTILES
 from lake.tables.trading import STRATEGIC_PRIORITIES
 from pipeline.features.tensors import window_tensor
@@ -19,6 +20,7 @@ from pipeline.models.ensemble import combine
 from pipeline.models.inference import forecast_members
 from pipeline.models.members.naive import default_z
 from pipeline.models.registry import RegistryError, load_members
+from pipeline.models.serialization import decode, digest, encode
 from pipeline.prediction import inference_log, predict
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.predict import predict_batch
@@ -349,3 +351,45 @@ def test_the_naive_forecast_decides_beside_a_challenger_that_was_kept_out(traine
         PredictionParams(shadows=0),
     )
     assert none["role"].unique().to_list() == ["naive"]
+
+
+def test_a_specialist_speaks_for_its_names_alone_and_is_named(trained: Setting) -> None:
+    """Its line is the champion's the other way round, so that what it says cannot be mistaken for what he says."""
+    registry = trained.tables["model_registry"]
+    tuned = registry.with_columns(
+        specialist_id=pl.lit("s-1"),
+        champion=pl.lit(trained.model_id),
+        target=pl.lit("ticker=T003"),
+        names=pl.lit(1, dtype=pl.Int64),
+    )
+    weights = []
+    for member, content, sha256 in tuned.select("member", "weights", "weights_sha256").iter_rows():
+        arrays = decode(content, sha256, member)
+        turned = {name: -value if name.endswith("coefficients") else value for name, value in arrays.items()}
+        weights.append(encode(turned))
+    tuned = tuned.with_columns(weights=pl.Series(weights), weights_sha256=pl.Series([digest(one) for one in weights]))
+    eve = CALENDAR.previous(trained.session)
+    specialists = tuned.with_columns(session=pl.lit(eve)).select(*SPECIALISTS.columns)
+    verdict = dict.fromkeys(TARGETED_TRAININGS.columns) | {
+        "session": eve,
+        "target": "ticker=T003",
+        "outcome": "registered",
+        "specialist_id": "s-1",
+        "champion": trained.model_id,
+        "speaks": True,
+        "reason": "planted by a test",
+    }
+    frames = {
+        "specialists": SPECIALISTS.check(specialists),
+        "targeted_trainings": TARGETED_TRAININGS.check(pl.DataFrame([verdict], schema=TARGETED_TRAININGS.schema)),
+    }
+    plain, with_one = trained.forecasts(), trained.forecasts(**frames)
+    mine = pl.col("ticker") == "T003"
+    assert with_one.filter(~mine).equals(plain.filter(~mine)), "no other ticker is touched"
+    assert with_one.filter(mine)["specialist"].unique().to_list() == ["s-1"]
+    assert with_one.filter(~mine)["specialist"].null_count() == with_one.filter(~mine).height
+    assert with_one["model_id"].unique().to_list() == [trained.model_id], "the champion decides"
+    first = pl.col("horizon") == 1
+    points = [frame.filter(mine & first)["point"][0] for frame in (plain, with_one)]
+    assert points[0] == pytest.approx(-points[1], rel=0.2)
+    assert with_one.select("ticker", "horizon").equals(plain.select("ticker", "horizon"))

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from lake.tables.control import MODEL_CHOICES
-from lake.tables.models import MODEL_PROMOTIONS, TRIALS
+from lake.tables.models import MODEL_PROMOTIONS, SPECIALISTS, TRIALS
 from pipeline.models.promote import promote
 from pipeline.models.trials.court import hear
 from pipeline.models.trials.ledger import trials
@@ -28,7 +28,7 @@ def registry() -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def ledger(registry: pl.DataFrame) -> pl.DataFrame:
     """What its training tried."""
-    return TRIALS.check(trials(registry, moment(WORLD), SMALL))
+    return TRIALS.check(trials(registry, SPECIALISTS.empty(), moment(WORLD), SMALL))
 
 
 def decided(registry: pl.DataFrame, ledger: pl.DataFrame, world: Market = WORLD, **params: Any) -> dict[str, Any]:
