@@ -19,9 +19,10 @@ from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
 def command(invocation: Invocation, session: date | None, target: str | None, dry_run: bool) -> None:
     """Train a challenger and evaluate it.
 
-    It becomes champion only if it beats the naive forecast and the current champion out of sample. With --target, a specialist begins as the champion and learns from these names alone. It speaks for them in the
-    champion's place if it beats a general model of the same folds on their held-out sessions, by more than the best of
-    all such trainings would by chance; it lapses with the champion. Example: nextgen train --target sector=Energy
+    It becomes champion only if it beats the naive forecast and the current champion out of sample. With --target, a
+    specialist begins as the champion, learns from these names alone, and speaks for them in his place if it beats a
+    general model of the same folds on their held-out sessions, by more than the best of all such trainings would by
+    chance; it lapses with the champion. Example: nextgen train --target sector=Energy
     """
     from nextgen_tui.cli.session_choice import refuse_open, require_last_session
     from pipeline.engine import work

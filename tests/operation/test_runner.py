@@ -22,13 +22,13 @@ from lake.tables.control import RUNS
 from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
-from pipeline.engine.stages import CYCLE, IMPORT_ONLY, SNAPSHOT, STAGES, TRAINING
+from pipeline.engine.stages import CYCLE, IMPORT_ONLY, SNAPSHOT, STAGES, TARGETED, TRAINING
 from tests.copies import copy_lake
 from tests.operation.conftest import SESSIONS, Operation
 
 
 def test_every_stage_of_the_loop_ran_in_every_cycle(operation: Operation) -> None:
-    optional = {stage.name for stage in (*TRAINING, *IMPORT_ONLY, *SNAPSHOT)} | {
+    optional = {stage.name for stage in (*TRAINING, *TARGETED, *IMPORT_ONLY, *SNAPSHOT)} | {
         stage.name for stage in CYCLE if stage.catches_up
     }
     for cycle in operation.cycles:
@@ -40,6 +40,7 @@ def test_every_table_that_the_loop_fills_has_rows(operation: Operation) -> None:
     rows = {name: operation.lake.rows(table) for name, table in TABLES.items()}
     asked_for = {name for name, table in TABLES.items() if not table.published_by_run}
     asked_for |= {stage.writes.name for stage in IMPORT_ONLY}  # come from an older system
+    asked_for |= {stage.writes.name for stage in TARGETED if stage not in TRAINING}  # come by `train --target`
     asked_for |= {stage.writes.name for stage in SNAPSHOT}  # come between the cycles
     asked_for |= {"constituents", "fx_rates"}  # come from files of the operator's, which this operation has none of
     asked_for.add("decision_scores")  # nobody approved or vetoed anything here

@@ -15,10 +15,12 @@ from lake.tables.market import MARKET_PRICES
 from lake.tables.models import TRAINING_ATTEMPTS
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.engine.stages import STAGES, TRAINING
+from pipeline.engine.stages import STAGES, TARGETED, TRAINING
 from pipeline.models.params import ModelParams
 from pipeline.prediction import predict
 from tests.operation.conftest import Operation
+
+LEARNING = tuple(dict.fromkeys((*TRAINING, *TARGETED)))
 
 
 def sealed(operation: Operation, test_from: date) -> Runner:
@@ -39,7 +41,7 @@ def facts(frames: dict[str, pl.DataFrame], test_from: date) -> list[str]:
     return seen
 
 
-@pytest.mark.parametrize("stage", TRAINING, ids=lambda stage: stage.name)
+@pytest.mark.parametrize("stage", LEARNING, ids=lambda stage: stage.name)
 def test_training_and_promotion_see_nothing_of_it(operation: Operation, stage: Stage) -> None:
     last = operation.sessions[-1]
     test_from = operation.runner.calendar.offset(last, -40)
@@ -47,6 +49,7 @@ def test_training_and_promotion_see_nothing_of_it(operation: Operation, stage: S
     frames, moment = sealed(operation, test_from).executor.read_now(stage, last, last)
     assert moment.test_from == test_from
     own = {"model_registry", "model_promotions", "training_attempts", "trials", "model_choices"}
+    own |= {"specialists", "targeted_trainings"}
     assert facts({name: frame for name, frame in frames.items() if name not in own}, test_from) == []
     if "market_prices" in frames:
         assert frames["market_prices"]["session"].max() == operation.runner.calendar.previous(test_from)
@@ -99,7 +102,7 @@ def test_what_forecasts_and_scores_reads_the_window_as_any_other_day(operation: 
     runner = sealed(operation, operation.runner.calendar.offset(last, -10))
     frames, moment = runner.executor.read_now(predict.STAGE, last, last)
     assert moment.test_from is None and frames["market_prices"]["session"].max() == last
-    assert {stage.name for stage in STAGES if stage.learns} == {stage.name for stage in TRAINING}
+    assert {stage.name for stage in STAGES if stage.learns} == {stage.name for stage in LEARNING}
 
 
 def test_a_test_window_before_all_history_leaves_nothing_to_train_on_and_says_so(operation: Operation) -> None:
