@@ -20,7 +20,7 @@ from pipeline.models.params import ModelParams
 from pipeline.prediction import predict
 from tests.operation.conftest import Operation
 
-LEARNING = tuple(dict.fromkeys((*TRAINING, *TARGETED)))
+LEARNING = (*TRAINING, *(stage for stage in TARGETED if stage not in TRAINING))
 
 
 def sealed(operation: Operation, test_from: date) -> Runner:
