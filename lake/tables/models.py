@@ -251,7 +251,9 @@ TRIALS = Table(
     columns={
         "session": Column(pl.Date(), "exchange date", "the session at whose close it was tried"),
         "model_id": MODEL_ID.refer_to("model_registry.model_id", "specialists.specialist_id"),
-        "candidate": text("the ensemble, one of its members, or a specialist", unit="name", max_length=40),
+        "candidate": text(
+            "the ensemble, one of its members, a specialist, or a search point", unit="name", max_length=40
+        ),
         "points": count("settings", "settings it chose among within its training spans, which saw no held-out session"),
         "first": day("first held-out session"),
         "last": day("last held-out session"),
@@ -260,6 +262,12 @@ TRIALS = Table(
         "sharpe": number("ratio", "that mean over its long-run standard deviation, per session"),
         "skewness": number("ratio", "of the sessions' differences"),
         "kurtosis": number("ratio", "of the sessions' differences; 3 for normal ones"),
+        "settings": text(
+            "of a search point: what it set, on which share of the windows it was tried last, its score; its sessions"
+            " lie before every test block, so it does not deflate. Null for what was tried on held-out sessions",
+            unit="JSON",
+            nullable=True,
+        ),
         "days": Column(pl.List(pl.Date()), "dates", "the held-out sessions"),
         "advantages": Column(
             pl.List(pl.Float64()), "pinball loss / sigma", "the naive forecast's loss less the candidate's on each"

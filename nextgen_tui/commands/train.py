@@ -14,9 +14,12 @@ from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
 @click.command("train", cls=ReadingCommand)
 @click.option("--session", type=DAY, help="Train at this session's close (default: the last one).")
 @click.option("--target", metavar="KIND=NAMES", help="Tune the champion for sector=NAME, ticker=ABC or group=ABC,DEF.")
+@click.option(
+    "--search", is_flag=True, help="Search for settings first (models.search_space), within the training window."
+)
 @dry_run_option()
 @pass_invocation
-def command(invocation: Invocation, session: date | None, target: str | None, dry_run: bool) -> None:
+def command(invocation: Invocation, session: date | None, target: str | None, search: bool, dry_run: bool) -> None:
     """Train a challenger and evaluate it.
 
     It becomes champion only if it beats the naive forecast and the current champion out of sample. With --target, a
@@ -30,12 +33,13 @@ def command(invocation: Invocation, session: date | None, target: str | None, dr
     session = session or require_last_session(invocation.lake)
     refuse_open(session, invocation.runner.calendar)
     wanted = _check_target(invocation, target, session)
+    _check_search(invocation, search, target)
     if dry_run:
-        show_rehearsal(invocation, work.training(session, wanted))
+        show_rehearsal(invocation, work.training(session, wanted, search=search))
     elif wanted:
         _train_target(invocation, session, wanted)
     else:
-        _train(invocation, session)
+        _train(invocation, session, search)
 
 
 def _check_target(invocation: Invocation, target: str | None, session: date) -> str:
@@ -70,7 +74,21 @@ def _train_target(invocation: Invocation, session: date, target: str) -> None:
     invocation.output.record(to_records(decided))
 
 
-def _train(invocation: Invocation, session: date) -> None:
+def _check_search(invocation: Invocation, search: bool, target: str | None) -> None:
+    """Refuse a search of nothing before anything is begun."""
+    from pipeline.models.search.space import read_space
+
+    if not search:
+        return
+    if target is not None:
+        raise click.UsageError("--search is for trainings for all names; a specialist has the settings of the champion")
+    try:
+        read_space(invocation.settings.models.search_space)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+
+
+def _train(invocation: Invocation, session: date, search: bool) -> None:
     import polars as pl
     from rich.text import Text
 
@@ -81,7 +99,7 @@ def _train(invocation: Invocation, session: date) -> None:
 
     asked = f"train --session {session}"
     with suggest_request(invocation, asked), invocation.output.progress(f"training at {session}") as progress:
-        invocation.runner.train(session, progress)
+        invocation.runner.train(session, progress, search=search)
     decided = invocation.lake.read(MODEL_PROMOTIONS, where=pl.col("session") == session)
     for row in decided.iter_rows(named=True):
         verdict = "became champion" if row["promoted"] else "was not promoted"

@@ -39,9 +39,9 @@ from pipeline.plugins.extensions import Extensions
 from pipeline.plugins.plugins import Plugins
 
 log = logging.getLogger(__name__)
-CURRENCY, EXTENSIONS, TARGET = "currency", "extensions", "target"
-"""Where a recipe's parameters say the book's currency, what the run used beyond what the program began with, and whom a
-training is for."""
+CURRENCY, EXTENSIONS, TARGET, SEARCH = "currency", "extensions", "target", "search"
+"""Where a recipe's parameters say the book's currency, what the run used beyond what the program began with, whom a
+training is for, and that it searches for settings."""
 
 
 def tell_nobody(_words: str) -> None:
@@ -106,7 +106,9 @@ class Executor:
             StageFailedError: if the stage raises; its run is recorded as failed.
             StorageError: if the disk refuses; the next run goes on from here.
         """
-        moment = replace(self._moment(stage, span, work.as_of, self._take_over(stage)), target=work.target)
+        moment = replace(
+            self._moment(stage, span, work.as_of, self._take_over(stage)), target=work.target, search=work.search
+        )
         recipe = self._recipe(work, stage, moment, attempt)
         clock = perf_counter()
         run = Run(recipe=recipe, files={}, started_at=datetime.now(UTC))
@@ -145,6 +147,7 @@ class Executor:
             calendar=self._calendar_at(recipe.as_of),
             currency=recipe.params.get(CURRENCY, ""),
             target=recipe.params.get(TARGET, ""),
+            search=recipe.params.get(SEARCH, False),
             extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
             test_from=find_test_window(stage, recipe.params),
         )
@@ -246,8 +249,9 @@ class Executor:
 
     def _recipe(self, work: Work, stage: Stage, moment: Moment, attempt: int) -> Recipe:
         extensions = moment.extensions.record()
-        beside = {CURRENCY: moment.currency} if stage.keeps_currency else {}
+        beside: dict[str, Any] = {CURRENCY: moment.currency} if stage.keeps_currency else {}
         beside |= {TARGET: moment.target} if moment.target else {}
+        beside |= {SEARCH: True} if moment.search else {}
         return Recipe(
             work=work.kind,
             cycle_id=work.cycle_id,
@@ -288,7 +292,7 @@ def end_before(test_from: date, until: date, as_of: datetime | None) -> tuple[da
 
 def parse_params(stage: Stage, values: dict[str, Any]) -> Any:
     """The stage's parameter object from what a recipe recorded."""
-    beside = (CURRENCY, EXTENSIONS, TARGET)
+    beside = (CURRENCY, EXTENSIONS, TARGET, SEARCH)
     return from_record(type(stage.params), {name: value for name, value in values.items() if name not in beside})
 
 

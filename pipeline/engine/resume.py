@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from lake.runs import Run
 from lake.tables.control import WorkKind
-from pipeline.engine.executor import TARGET
+from pipeline.engine.executor import SEARCH, TARGET
 from pipeline.engine.stages import IMPORT
 from pipeline.engine.work import Work, backfill, cycle, snapshot, training
 
@@ -25,7 +25,8 @@ def resume(left: Sequence[Run]) -> Work:
     if first.work is WorkKind.BACKFILL:
         return replace(backfill(first.since, first.session), cycle_id=first.cycle_id)
     if first.work is WorkKind.TRAINING:
-        return training(first.session, first.params.get(TARGET, ""))
+        search = bool(first.params.get(SEARCH))
+        return training(first.session, first.params.get(TARGET, ""), search=search)
     if first.work is WorkKind.SNAPSHOT:
         return snapshot(first.session, first.as_of)
     # What an import landed is there, and the older system may not be at hand any more; one stage, or the files of one

@@ -40,6 +40,7 @@ from pipeline.engine.work import Span, Work
 from pipeline.features.feature_set import feature_set
 from pipeline.ingestion.sources.source import Source
 from pipeline.market.sessions import Sessions
+from pipeline.models.search.space import read_space
 from pipeline.models.targets.target import parse_target
 from pipeline.plugins.plugins import Plugins
 
@@ -197,15 +198,17 @@ class Runner:
         with self._lock(alone, f"{stage.name} of {session}"):
             return self._run_alone(alone)
 
-    def train(self, session: date, progress: Progress = silent, target: str = "") -> list[Run]:
+    def train(self, session: date, progress: Progress = silent, target: str = "", *, search: bool = False) -> list[Run]:
         """Train a challenger at a session's close and evaluate it, whether or not training is due.
 
-        With a target, tune the champion for its names alone.
+        With a target, tune the champion for its names alone. With `search`, search for settings of the members first.
 
         Raises:
-            ValueError: if the target is none.
+            ValueError: if the target is none, or there is nothing to search.
         """
-        wanted = work.training(session, str(parse_target(target)) if target else "")
+        if search:
+            read_space(self.settings.models.search_space)
+        wanted = work.training(session, str(parse_target(target)) if target else "", search=search)
         with self._lock(wanted, f"training at {session}", progress):
             return list(self._run_work(wanted, progress).runs)
 

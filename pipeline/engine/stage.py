@@ -75,6 +75,8 @@ class Moment:
     """ISO 4217 code of the currency that the book is kept in; empty for runs of programs that asked for none."""
     target: str = ""
     """Whom a training is for, as `pipeline.models.targets.target` reads it; empty for all names."""
+    search: bool = False
+    """Whether a training searches for settings first."""
     test_from: date | None = None
     """The first session of the test window, for a stage that learns; None where all may be read."""
     extensions: Extensions = NONE

@@ -30,6 +30,8 @@ class Work:
     """What it may know; None for the session's own moment of decision."""
     target: str = ""
     """Whom a training is for; empty for all names."""
+    search: bool = False
+    """Whether a training searches for settings first."""
     skips_idle: bool = False
     """True where a stage is left out that has nothing to do: a session that a backfill loaded, training not due."""
 
@@ -81,8 +83,11 @@ def import_from(system: str, stages: Sequence[Stage], since: date, session: date
     )
 
 
-def training(session: date, target: str = "") -> Work:
-    """A challenger trained at a session's close and evaluated; for all names, or a specialist for a target."""
+def training(session: date, target: str = "", *, search: bool = False) -> Work:
+    """A challenger trained at a session's close and evaluated; for all names, or a specialist for a target.
+
+    With `search`, one for all names searches for settings first.
+    """
     if target:
         return Work(
             kind=WorkKind.TRAINING,
@@ -94,10 +99,11 @@ def training(session: date, target: str = "") -> Work:
         )
     return Work(
         kind=WorkKind.TRAINING,
-        cycle_id=f"training-{session:%Y%m%d}",
+        cycle_id=f"training-{session:%Y%m%d}{'-search' if search else ''}",
         since=session,
         session=session,
         stages=TRAINING,
+        search=search,
     )
 
 

@@ -134,6 +134,17 @@ class ModelParams:
     test_from: Annotated[DayOrNone, Earlier("")] = ""
     """First session of the test window; empty for none. Training and promotion are refused every fact from that day
     on, until it is taken out: a test that was read while choosing is none."""
+    search_space: Annotated[
+        tuple[Annotated[str, Field(pattern=r"^(lstm|ridge)\.[a-z_]+=[-+.,eE0-9 ]+$")], ...],
+        Field(max_length=20),
+        DISTINCT,
+        Earlier(()),
+    ] = ()
+    """What `nextgen train --search` tries: settings of the members with values, as `lstm.dropout=0,0.1,0.2`."""
+    search_points: Annotated[int, Field(ge=2, le=1_000), Earlier(9)] = 9
+    """Points of that space tried at most, the settings as they are among them; drawn, where there are more."""
+    search_halving: Annotated[int, Field(ge=2, le=10), Earlier(3)] = 3
+    """One in so many points is left after each round, and tried on so many times more windows."""
     lstm: LstmParams = field(default_factory=LstmParams)
     """The recurrent member."""
     ridge: RidgeParams = field(default_factory=RidgeParams)

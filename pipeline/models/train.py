@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from inspect import getfile
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from pipeline.models.params import ModelParams
 from pipeline.models.profile.registry_columns import store_profile
 from pipeline.models.profile.training_rows import describe_training
 from pipeline.models.registry import DECLARED_IN, find_champion
+from pipeline.models.search.halving import search
 from pipeline.models.serialization import digest, encode
 from pipeline.models.training import TrainingResult, run_training
 from pipeline.models.training_report import compare, describe_metrics, dump_json
@@ -43,6 +45,7 @@ def train(
 ) -> pl.DataFrame:
     """Fit an ensemble walk-forward and register its members, one row each.
 
+    Where the moment says so, settings of the members are searched for first, on what lies before every test block.
     Trains at `moment.session` alone, whatever `moment.since` says. Returns no rows while history is too short: fewer
     than `min_sessions` labelled sessions, or no fold with `min_rows` windows to fit.
     """
@@ -56,12 +59,16 @@ def train(
         feature_set(moment.extensions),
     )
     members = list_members(moment.extensions.members)
+    searched = search(examples, QUANTILES, params, moment.seed, members) if moment.search else None
+    if searched is not None:
+        params = searched.best.apply(params)
     trained = run_training(examples, QUANTILES, params, moment.seed, members=members)
     if trained is None:
         return MODEL_REGISTRY.empty()
     parent = find_champion(model_promotions)
     comparison = compare(examples, trained, model_registry, parent, QUANTILES, params)
-    return _rows(examples, trained, comparison, parent, moment, params)
+    further = {} if searched is None else {"search": searched.tell(examples)}
+    return _rows(examples, trained, comparison, parent, moment, params, further)
 
 
 def _rows(
@@ -71,6 +78,7 @@ def _rows(
     parent: str | None,
     moment: Moment,
     params: ModelParams,
+    further: Mapping[str, Any],
 ) -> pl.DataFrame:
     encoded = {name: encode(fitted.arrays) for name, fitted in trained.members.items()}
     name = digest("".join(digest(content) for content in encoded.values()).encode())[:8]
@@ -82,7 +90,7 @@ def _rows(
         **store_profile(describe_training(examples, trained.rows, warm_ups)),
         **_describe_fit(examples, trained, moment, params),
     }
-    figures = describe_metrics(examples, trained, comparison, QUANTILES, params)
+    figures = describe_metrics(examples, trained, comparison, QUANTILES, params, further)
     fingerprint = examples.fingerprint(trained.rows)
     rows = [
         {

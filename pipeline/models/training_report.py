@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,12 +26,14 @@ def describe_metrics(
     comparison: dict[str, Any],
     quantiles: Sequence[float],
     params: ModelParams,
+    further: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
     """Return the JSON kept in `model_registry.metrics`, per member.
 
     member: folds (spans, rows, hash of the training rows, choices, figures per horizon) and figures over all folds;
     ensemble: figures over the judged folds, each combined with weights from earlier folds alone;
-    comparison: see `compare`.
+    comparison: see `compare`;
+    what is told further of the whole training, as `search`, the points that were tried.
     """
 
     def at(tested: Sequence[FoldResult], forecasts: Sequence[Floats]) -> dict[str, dict[str, Any]]:
@@ -52,7 +54,7 @@ def describe_metrics(
             for fact, tested, forecast in zip(facts, trained.tested, forecasts, strict=True)
         ]
         own = {"folds": folds, "figures": at(trained.tested, forecasts)}
-        result[member] = dump_json({"member": own, "ensemble": ensemble, "comparison": comparison})
+        result[member] = dump_json({"member": own, "ensemble": ensemble, "comparison": comparison, **(further or {})})
     return result
 
 

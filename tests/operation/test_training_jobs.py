@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 
@@ -13,9 +13,10 @@ import pytest
 
 from lake.errors import NoSuchError
 from lake.store import Lake
-from lake.tables.models import CERTIFICATES, MODEL_REGISTRY, TRAINING_PROGRESS
+from lake.tables.models import CERTIFICATES, MODEL_REGISTRY, TRAINING_PROGRESS, TRIALS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
+from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.models.jobs.attendance import FOLDER
 from pipeline.reading.learning.trainings import read_trainings
@@ -148,3 +149,31 @@ def test_a_cycles_training_names_its_work(operation: Operation) -> None:
     rows = operation.lake.read(TRAINING_PROGRESS)
     assert set(rows["cycle_id"]) <= {f"cycle-{day:%Y%m%d}" for day in operation.sessions}
     assert rows.filter(pl.col("held_loss").is_not_null())["best"].any()
+
+
+def test_a_search_of_nothing_is_refused_before_anything_begins(
+    operation: Operation, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake = ["--lake", str(operation.lake.path)]
+    assert outcome(["train", "--search", *lake]) == exit_codes.USAGE
+    assert "models.search_space is empty" in capsys.readouterr().err
+    assert outcome(["train", "--search", "--target", "ticker=A", *lake]) == exit_codes.USAGE
+    copied = Lake.open(copy_lake(operation.lake.path, tmp_path / "lake"))
+    settings = '[models]\nsearch_space = ["lstm.hidden=0"]\n'
+    (copied.path / "nextgen.toml").write_text(settings, encoding="utf-8")
+    assert outcome(["train", "--search", "--lake", str(copied.path)]) == exit_codes.USAGE
+    assert "lstm.hidden=0: " in capsys.readouterr().err
+
+
+def test_a_search_is_recorded_with_its_run_and_comes_out_the_same(copied: Runner, operation: Operation) -> None:
+    space = ("lstm.location_rate=0.001,0.01",)
+    models = replace(copied.settings.models, search_space=space, search_points=3)
+    runner = Runner(copied.lake, replace(copied.settings, models=models))
+    session = runner.calendar.next(operation.sessions[-1])
+    runner.cycle(session)
+    runs = runner.train(session, search=True)
+    assert runs[0].recipe.params["search"] is True
+    assert reproduce(runner, runs[0]).identical
+    rows = copied.lake.read(TRIALS, since=session).filter(pl.col("settings").is_not_null())
+    assert len(rows) == 3
+    assert not any((copied.lake.path / FOLDER).glob("*"))

@@ -46,7 +46,7 @@ class Checkpoints:
     """The folder of one job's files."""
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
-        """Open the folder for a job; what another job left in it, or long ago beside it, is stale and removed.
+        """Open the folder for a job; what another job left in it is stale and removed.
 
         Args:
             folder: of the job's name, beside those of other jobs.
@@ -54,7 +54,8 @@ class Checkpoints:
         """
         self.folder = folder
         with suppress(OSError):
-            _remove_stale(folder, fingerprint)
+            if read_fingerprint(folder) != fingerprint:
+                remove_checkpoints(folder)
             folder.mkdir(parents=True, exist_ok=True)
             write_atomic(folder / JOB_FILE, json.dumps({"fingerprint": fingerprint}), durable=False)
 
@@ -85,14 +86,13 @@ def remove_checkpoints(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _remove_stale(folder: Path, fingerprint: str) -> None:
-    if read_fingerprint(folder) != fingerprint:
-        remove_checkpoints(folder)
-    if folder.parent.is_dir():
-        oldest = time.time() - MAX_AGE
-        for other in folder.parent.iterdir():
-            if other != folder and other.stat().st_mtime < oldest:
-                remove_checkpoints(other)
+def remove_old(folder: Path) -> None:
+    """Remove the folders in this one that nothing was written to for long."""
+    oldest = time.time() - MAX_AGE
+    with suppress(OSError):
+        for job in folder.iterdir():
+            if max(one.stat().st_mtime for one in (job, *job.rglob("*"))) < oldest:
+                remove_checkpoints(job)
 
 
 def read_fingerprint(folder: Path) -> str | None:

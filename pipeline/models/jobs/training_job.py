@@ -13,7 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from pipeline.models.jobs.checkpoints import Checkpoints, State, remove_checkpoints
+from pipeline.models.jobs.checkpoints import Checkpoints, State, remove_checkpoints, remove_old
+
+TRAINING = "training"
+"""The folder, in a job's, of what its training keeps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +97,10 @@ class Attendance:
     jobs: list[str] = field(default_factory=list)
     """Fingerprints of what was begun."""
 
-    def begin(self, fingerprint: str) -> TrainingJob:
+    def begin(self, fingerprint: str, part: str) -> TrainingJob:
         """The job of this fingerprint, with what it left if it was interrupted."""
         self.jobs.append(fingerprint)
-        return TrainingJob(fingerprint, Checkpoints(self.folder, fingerprint), self.tell)
+        return TrainingJob(fingerprint, Checkpoints(self.folder / part, fingerprint), self.tell)
 
 
 _ATTENDED: ContextVar[Attendance | None] = ContextVar("attended", default=None)
@@ -105,7 +108,11 @@ _ATTENDED: ContextVar[Attendance | None] = ContextVar("attended", default=None)
 
 @contextmanager
 def attend(attendance: Attendance) -> Iterator[None]:
-    """Attend the training within the block; what it kept is removed when it is done, and stays where it is cut off."""
+    """Attend the training within the block; what it kept is removed when it is done, and stays where it is cut off.
+
+    What other trainings left long ago is stale, and removed.
+    """
+    remove_old(attendance.folder.parent)
     token = _ATTENDED.set(attendance)
     try:
         yield
@@ -114,11 +121,12 @@ def attend(attendance: Attendance) -> Iterator[None]:
     remove_checkpoints(attendance.folder)
 
 
-def begin_job(fingerprint: Callable[[str], str]) -> TrainingJob:
+def begin_job(fingerprint: Callable[[str], str], part: str = TRAINING) -> TrainingJob:
     """The job of the training that begins here; one that nobody attends has no fingerprint, which takes time.
 
     Args:
         fingerprint: gives it for the attendance's salt.
+        part: what is begun of the whole; each keeps its standing by itself.
     """
     attendance = _ATTENDED.get()
-    return NO_JOB if attendance is None else attendance.begin(fingerprint(attendance.salt))
+    return NO_JOB if attendance is None else attendance.begin(fingerprint(attendance.salt), part)

@@ -44,18 +44,14 @@ class Target:
             universe: rows of ticker_universe: ticker, session, sector, member.
             companies: who had which ticker, when.
         """
-        mine = universe.filter(pl.col("member") & self.members()).select("ticker", "session")
+        mine = universe.filter(pl.col("member") & self.members()).select("ticker", "session", own="ticker")
         mine = companies.name_companies(mine, "session")
+        on = ["ticker", "session"]
+        if self.kind != "sector":  # of two companies that had a ticker, the one that has it now
+            mine, on = mine.sort("session").unique("own", keep="last"), ["ticker"]
         days = pl.Series("session", [examples.calendar.days[at] for at in examples.session.tolist()], dtype=pl.Date)
         keys = pl.DataFrame({"ticker": examples.ticker, "session": days}).with_row_index("at")
-        if self.kind != "sector":
-            last = mine.sort("session").unique("ticker", keep="last")
-            return keys.join(last, on="ticker", how="semi", maintain_order="left")["at"].to_numpy().astype(np.int64)
-        return (
-            keys.join(mine, on=["ticker", "session"], how="semi", maintain_order="left")["at"]
-            .to_numpy()
-            .astype(np.int64)
-        )
+        return keys.join(mine, on=on, how="semi", maintain_order="left")["at"].to_numpy().astype(np.int64)
 
 
 def parse_target(text: str) -> Target:

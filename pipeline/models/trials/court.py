@@ -76,6 +76,7 @@ def hear(
         params: of the models.
         seed: of the bootstrap.
     """
+    trials = trials.filter(pl.col("settings").is_null())
     mine = trials.filter((pl.col("model_id") == model_id) & (pl.col("candidate") == ENSEMBLE)).to_dicts()
     if not mine:
         return None

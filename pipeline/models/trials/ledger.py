@@ -32,6 +32,8 @@ def trials(
     for row in model_registry.sort("model_id", "member").unique("model_id", maintain_order=True).to_dicts():
         comparison = json.loads(row["metrics"])["comparison"]
         rows += [_row(row["model_id"], *one, comparison, moment, params) for one in _candidates(comparison)]
+        points = json.loads(row["metrics"]).get("search", {}).get("points", ())
+        rows += [_search_row(row["model_id"], number, one, moment, params) for number, one in enumerate(points)]
     tuned = specialists.sort("specialist_id", "member").unique("specialist_id", keep="first", maintain_order=True)
     for specialist_id, metrics in tuned.select("specialist_id", "metrics").iter_rows():
         comparison = json.loads(metrics)["comparison"]
@@ -70,9 +72,20 @@ def _row(
         "sharpe": float(advantage.mean()) / (error * len(days) ** 0.5) if error > 0 else 0.0,
         "skewness": float((centred**3).mean()) / deviation**3 if deviation > 0 else 0.0,
         "kurtosis": float((centred**4).mean()) / deviation**4 if deviation > 0 else 3.0,
+        "settings": None,
         "days": days,
         "advantages": advantage.tolist(),
     }
+
+
+def _search_row(
+    model_id: str, number: int, point: Mapping[str, Any], moment: Moment, params: ModelParams
+) -> dict[str, Any]:
+    """A point of a search. No held-out session saw it: it was judged within the span before all of them."""
+    told = {name: point[name] for name in ("settings", "share", "score")}
+    candidate = f"search {number + 1}"
+    own = _row(model_id, candidate, point["losses"], point, moment, params)
+    return own | {"settings": json.dumps(told, sort_keys=True)}
 
 
 def _count_points(candidate: str, params: ModelParams) -> int:

@@ -13,6 +13,7 @@ from lake.store import Lake
 from lake.tables.models import TRAINING_PROGRESS
 from pipeline.models.jobs.attendance import FOLDER
 from pipeline.models.jobs.checkpoints import read_fingerprint
+from pipeline.models.jobs.training_job import TRAINING
 from pipeline.text_format import counted
 
 
@@ -82,7 +83,7 @@ def _show(lake: Lake, rows: pl.DataFrame) -> TrainingShown:
         session=first["session"],
         began=first["at"],
         last=rows["at"][-1],
-        unfinished=read_fingerprint(lake.path / FOLDER / first["cycle_id"]) == first["job"],
+        unfinished=read_fingerprint(lake.path / FOLDER / first["cycle_id"] / TRAINING) == first["job"],
         done=tuple(
             f"{fit}, {part}" for fit, part in known.filter(pl.col("loss").is_null()).select("fit", "part").iter_rows()
         ),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 
 from pipeline.models.jobs.checkpoints import Checkpoints, State, remove_checkpoints
-from pipeline.models.jobs.training_job import Attendance, Pass, TrainingJob, attend, begin_job
+from pipeline.models.jobs.training_job import TRAINING, Attendance, Pass, TrainingJob, attend, begin_job
 
 
 def killed(folder: Path, rounds: Sequence[str]) -> dict[str, Any]:
@@ -74,6 +76,16 @@ def test_checkpoints_of_another_training_are_stale_and_removed(tmp_path: Path) -
     assert Checkpoints(tmp_path / "job", "a" * 16).restore("part") is None
 
 
+def test_what_was_left_long_ago_is_removed_with_the_next_training(tmp_path: Path) -> None:
+    for name, days in (("old", 8), ("new", 1)):
+        Checkpoints(tmp_path / name / TRAINING, "a" * 16).keep("part", State({"w": np.ones(1)}))
+        then = time.time() - days * 24 * 3600
+        for one in (tmp_path / name, *(tmp_path / name).rglob("*")):
+            os.utime(one, (then, then))
+    with attend(Attendance(tmp_path / "job", "salt", lambda _: None)):
+        assert sorted(one.name for one in tmp_path.iterdir()) == ["new"]
+
+
 def test_a_training_is_attended_only_within_its_attendance(tmp_path: Path) -> None:
     told: list[Pass] = []
     with attend(Attendance(tmp_path / "job", "salt", told.append)):
@@ -89,6 +101,6 @@ def test_what_a_training_kept_stays_where_it_is_cut_off(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), attend(Attendance(tmp_path / "job", "salt", lambda _: None)):
         begin_job(lambda _: "a" * 16).within("final").keep({"w": np.ones(1)}, {})
         raise KeyboardInterrupt
-    assert Checkpoints(tmp_path / "job", "a" * 16).restore("final") is not None
+    assert Checkpoints(tmp_path / "job" / TRAINING, "a" * 16).restore("final") is not None
     remove_checkpoints(tmp_path / "job")
     assert not (tmp_path / "job").exists()

@@ -1,0 +1,1 @@
+"""The search for settings of members, within what lies before every test block."""
