@@ -9,10 +9,11 @@ from typing import Any, Literal
 
 import polars as pl
 
-from lake.contract import Table
+from lake.contract import RUN_ID, Table
 from lake.errors import LakeError
 from lake.storage.snapshot import FileSpan, select_overlapping
 from lake.store import Lake
+from lake.tables.control import RUNS
 
 Sign = Literal["=", "!=", "<", "<=", ">", ">="]
 PUBLIC_BY_CLOCK = frozenset({"market_prices", "price_restatements"})
@@ -65,7 +66,7 @@ class Query:
         """Only what was public at the moment, each fact in its last revision by then.
 
         Where a table does not say when its rows became public, its clock does: rows of later days are left out, and
-        decisions that were made later that day.
+        of that day what was decided later, or was written by a run that knew more than could be known at the moment.
         """
         moment = _aware(moment, f"{self.table.name} as of")
         decided = DECIDED_AT.get(self.table.name)
@@ -106,6 +107,7 @@ class Query:
         """The rows, sorted by the table's key, with the `run_id` that wrote each unless columns were chosen."""
         reducing = (self.moment is not None or self.last_revision) and bool(self.table.entity)
         pushed = [test for test, shared in self.tests if shared or not reducing]
+        pushed += self._known_that_day()
         after = [test for test, shared in self.tests if not (shared or not reducing)]
         first, last = self._span()
         rows = self.lake.read(
@@ -152,6 +154,20 @@ class Query:
             return self.first, self.last
         moment = self.moment if self._is_instant else self.moment.date()
         return self.first, moment if self.last is None else min(self.last, moment)
+
+    def _known_that_day(self) -> list[pl.Expr]:
+        """Of the moment's own day only what runs wrote that decided by then; days before it are whole.
+
+        A day's rows are the work of runs, and each run records the moment up to which it knew the world.
+        """
+        table = self.table
+        if self.moment is None or table.available is not None or self._is_instant or table.name in DECIDED_AT:
+            return []
+        later = (pl.col("session") == self.moment.astimezone(UTC).date()) & (pl.col("as_of") > self.moment)
+        if table.name == RUNS.name:
+            return [~later]
+        late = self.lake.read(RUNS, where=later, columns=("run_id",))["run_id"]
+        return [~pl.col(RUN_ID).is_in(late.to_list())] if len(late) else []
 
     def _within(self, span: FileSpan) -> Query:
         """The query limited to a file's span; not limited where the log does not record the span."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -14,13 +14,15 @@ from lake.errors import DamageError, LakeError, NotALakeError
 from lake.queries import Query, compare, query
 from lake.store import Lake
 from lake.tables import TABLES
-from lake.tables.control import TASK_REQUESTS
+from lake.tables.books import PORTFOLIO_VALUE
+from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.tables.market import MARKET_PRICES
 from lake.tables.news import NEWS_ARTICLES
 from tests.copies import copy_lake
 from tests.frames.bars import bar_rows
 from tests.frames.published import request_rows
 from tests.new_lake import new_lake
+from tests.nextgen_tui.lakes import SESSION, publish, rows
 
 DAYS = [date(2021, 3, 1) + timedelta(days=n) for n in range(5)]
 
@@ -277,3 +279,17 @@ def test_a_condition_is_sound_outside_a_query_as_well() -> None:
     frame = pl.DataFrame({"close": [1.0, float("nan"), None, float("inf")]})
     found = [frame.filter(compare(MARKET_PRICES, "close", sign, 1.0)).height for sign in ("=", "!=", ">", ">=", "<")]
     assert found == [1, 2, 1, 2, 0]
+
+
+def test_within_a_day_only_what_was_decided_by_the_moment_is_known(tmp_path: Path) -> None:
+    lake = new_lake(tmp_path / "lake")
+    for day in (SESSION, SESSION + timedelta(days=1)):
+        at = datetime.combine(day, time(20, 20), UTC)
+        publish(lake, PORTFOLIO_VALUE, rows(PORTFOLIO_VALUE, {"session": day}), name="value", session=day, as_of=at)
+    asked = query(lake, PORTFOLIO_VALUE)
+    day = SESSION + timedelta(days=1)
+    for hour, known in ((10, [SESSION]), (20, [SESSION]), (21, [SESSION, day])):
+        moment = datetime.combine(day, time(hour), UTC)
+        assert asked.as_of(moment).read()["session"].to_list() == known, hour
+        assert query(lake, RUNS).as_of(moment).only("session").read()["session"].to_list() == known, hour
+    assert asked.as_of(datetime.combine(day, time(10), UTC)).latest()["session"].to_list() == [SESSION]

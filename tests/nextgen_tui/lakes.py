@@ -65,6 +65,7 @@ def run_row(stage: str, **given: Any) -> dict[str, Any]:
         "written": 1,
         "seconds": 0.25,
         "started_at": datetime.combine(session, MOMENT.timetz()),
+        "as_of": datetime.combine(session, MOMENT.timetz()),
         **given,
     }
 
