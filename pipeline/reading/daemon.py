@@ -117,6 +117,26 @@ def read_activity(lake: Path, now: datetime) -> Activity:
     )
 
 
+@dataclass(frozen=True)
+class Running:
+    """Something that runs now."""
+
+    words: str
+    """The task with its step. Text from outside: make it safe before showing it."""
+    share: float | None
+    """Of its steps that are done, 0 to 1; None where the worker does not report them."""
+
+
+def read_running(lake: Path, now: datetime) -> tuple[Running, ...]:
+    """What the daemon runs, and how far each is; nothing where none runs."""
+    daemon, known = read_daemon(lake, now), read_steps(lake)
+    steps = ((one, known.get((one["task"], one["slot"]))) for one in daemon.running)
+    return tuple(
+        Running(_describe_step(one, step), step.done / step.total if step and step.total else None)
+        for one, step in steps
+    )
+
+
 def _describe_step(one: dict[str, Any], step: JobStep | None) -> str:
     name = _name(one)
     if step is None:

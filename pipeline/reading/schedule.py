@@ -17,6 +17,8 @@ from pipeline.control.schedule.trigger import Slot
 from pipeline.market.calendar_cache import ChildCalendars
 
 AHEAD = timedelta(days=40)
+PIECES = 24
+"""Hours of a task's next day."""
 SPARK = 20
 TASK_SCHEMA: dict[str, PolarsType] = {
     "task": pl.String,
@@ -30,6 +32,7 @@ TASK_SCHEMA: dict[str, PolarsType] = {
     "on_failure": pl.String,
     "need": pl.String,
     "reason": pl.String,
+    "day": pl.List(pl.Boolean),
 }
 
 
@@ -46,7 +49,7 @@ def task_rows(lake: Lake, now: datetime, calendars: ChildCalendars) -> tuple[pl.
         epochs = definitions.periods(task.name)
         owed = find_backlog(task, epochs, journal, now).due
         coming = find_next_due(task, epochs, now) if epochs else _first_slot(task, now)
-        rows.append(_task_row(task, journal, owed, coming))
+        rows.append(_task_row(task, journal, owed, coming) | {"day": _next_day(task, now)})
     return pl.DataFrame(rows, schema=TASK_SCHEMA), held_to.error
 
 
@@ -100,6 +103,15 @@ def _task_row(task: Task, journal: Journal, owed: tuple[Slot, ...], coming: Slot
         "need": task.need,
         "reason": stopped.last.reason if stopped and stopped.last else "",
     }
+
+
+def _next_day(task: Task, now: datetime) -> list[bool]:
+    """Whether the task is due in each of the next 24 hours."""
+    if not task.enabled or task.trigger is None:
+        return [False] * PIECES
+    slots = task.trigger.slots(now, now + timedelta(days=1))
+    due = {int((slot.due_at - now).total_seconds()) // 3600 for slot in slots}
+    return [piece in due for piece in range(PIECES)]
 
 
 def _first_slot(task: Task, now: datetime) -> Slot | None:

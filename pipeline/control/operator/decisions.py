@@ -161,7 +161,7 @@ def rollback(
         raise DecisionError("there is no champion to roll back")
     if model_id and model_id != current:
         raise DecisionError(f"the champion is {current}, not {model_id}; nothing was changed")
-    before = _find_previous_champion(runner.lake, current)
+    before = find_previous_champion(runner.lake, current)
     if before is not None:
         _refuse_unusable(runner, before)
     choice = {"choice": "rollback", "model_id": current, "champion": before, "reason": reason, "origin": origin}
@@ -253,7 +253,7 @@ def _refuse_unusable(runner: Runner, model_id: str) -> None:
         raise DecisionError(str(error)) from error
 
 
-def _find_previous_champion(lake: Lake, current: str) -> str | None:
+def find_previous_champion(lake: Lake, current: str) -> str | None:
     """The champion before this one; today's champion if this one is only chosen so far."""
     from pipeline.models.registry import find_champion
 

@@ -10,8 +10,10 @@ from pipeline.feedback.metric import Metric
 from pipeline.feedback.metrics import METRICS
 from pipeline.text_format import counted
 
-SPARK = 16
+SPARK = 40
 """Sessions of a measure's trail."""
+SCORECARD = ("pinball_skill", "ic", "hit_rate", "coverage_80", "bias")
+"""What a scorecard tells of a horizon: skill, order, direction, calibration, bias."""
 SLICE_COLUMNS = {"sector": "sector", "ticker": "ticker", "model": "model_id"}
 """Scope of a measure -> the column of `prediction_accuracy` that names its slices."""
 MEASURED = re.compile(r"(?P<metric>\w+) h(?P<horizon>\d+)")
@@ -49,6 +51,14 @@ def measure_rows(metrics: pl.DataFrame, history: pl.DataFrame) -> pl.DataFrame:
     order = {metric: number for number, metric in enumerate(_MEASURES)}
     rank = pl.col("metric").replace_strict(order, default=len(order), return_dtype=pl.Int8)
     return rows.sort("horizon", rank, "metric")
+
+
+def scorecard_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """Of `measure_rows` those of the scorecard, horizon by horizon, each with what it stands beside."""
+    order = {metric: number for number, metric in enumerate(SCORECARD)}
+    kept = rows.filter(pl.col("metric").is_in(list(SCORECARD)))
+    rank = pl.col("metric").replace_strict(order, return_dtype=pl.Int8)
+    return kept.sort("horizon", rank)
 
 
 def slice_rows(metrics: pl.DataFrame) -> pl.DataFrame:

@@ -12,15 +12,19 @@ from lake.tables.models import MODEL_REGISTRY
 
 
 def add_member_columns(predictions: pl.DataFrame) -> pl.DataFrame:
-    """Adds `spread`, how far the members' points lie apart, `naive`, the naive member's point, and `width`."""
+    """Adds `spread`, how far the members' points lie apart, `naive`, the naive member's point, `width` and `reach`.
+
+    `reach` is the largest distance from zero of any 80 % interval of the horizon: what all of them are drawn to.
+    """
     point = pl.element().struct.field("point")
     member = pl.element().struct.field("member")
     return predictions.with_columns(
         spread=pl.col("members").list.eval(point).list.max() - pl.col("members").list.eval(point).list.min(),
         naive=pl.col("members").list.eval(pl.when(member == "naive").then(point)).list.max(),
         width=pl.col("q90") - pl.col("q10"),
+        reach=pl.max_horizontal(pl.col("q10").abs(), pl.col("q90").abs()).max().over("horizon"),
         band=pl.struct("q10", "q90"),
-    )
+    ).with_columns(interval=pl.struct("q10", "q25", "q75", "q90", "point", "reach"))
 
 
 def training_session(lake: Lake, predictions: pl.DataFrame) -> date | None:

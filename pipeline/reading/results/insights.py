@@ -19,6 +19,11 @@ def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
     return last.with_columns(rank=rank, **errors).sort("rank", "session", "insight_id", descending=[False, True, False])
 
 
+def ever_measured(steps: pl.DataFrame, effect: str) -> int:
+    """How many insights were measured so at any step of their life: one that helped did, though retired since."""
+    return steps.filter(pl.col("effect") == effect)["insight_id"].n_unique()
+
+
 def hypothesis_rows(steps: pl.DataFrame) -> pl.DataFrame:
     """Each hypothesis at its last step: those acted on first, then those at work; `about` holds scope and slice."""
     last = steps.sort("session", "hypothesis_id").unique("hypothesis_id", keep="last", maintain_order=True)

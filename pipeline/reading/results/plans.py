@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -95,6 +96,51 @@ def plan_rows(
         more or less) and `nearness`, which orders by rule and then by how narrow it was.
     """
     return _add_stops(add_decision(_add_distance(plans, rules), decisions), stopped or {})
+
+
+def add_weights(plans: pl.DataFrame, holdings: pl.DataFrame, nav: float) -> pl.DataFrame:
+    """Adds what each order is worth and what the name weighs before and after it.
+
+    Args:
+        plans: rows of `trade_plans`.
+        holdings: rows of `portfolio_holdings` of the last session.
+        nav: the book's value, in its currency.
+
+    Returns:
+        `amount` (in the book's currency; null where nothing is ordered), `held` and `after` (fractions of the value),
+        and `weights`, both of them.
+    """
+    held = holdings.select("ticker", pl.col("weight").alias("held"))
+    rows = plans.join(held, on="ticker", how="left", maintain_order="left").with_columns(pl.col("held").fill_null(0.0))
+    rate = pl.col("rate").cast(pl.Float64).fill_null(1.0)
+    rows = rows.with_columns(amount=pl.when("taken").then(pl.col("shares") * pl.col("close") * rate))
+    signed = pl.when(pl.col("side") == "sell").then(-pl.col("amount")).otherwise("amount").fill_null(0.0)
+    rows = rows.with_columns(after=pl.col("held") + (signed / nav if nav else 0.0))
+    return rows.with_columns(weights=pl.struct("held", "after"))
+
+
+@dataclass(frozen=True)
+class PlannedExposure:
+    """How much of the book is invested now and once all orders are filled at the last close."""
+
+    now: float
+    after: float
+    bought: float
+    sold: float
+    """In the book's currency."""
+
+
+def planned_exposure(plans: pl.DataFrame, now: float) -> PlannedExposure:
+    """What the orders of `add_weights` change together; what is vetoed or stopped is left out.
+
+    Args:
+        plans: with `amount`, `held` and `after`.
+        now: the book's exposure.
+    """
+    orders = plans.filter(pl.col("taken") & ~pl.col("verdict").is_in(["vetoed", "stopped"]))
+    moved = float((orders["after"] - orders["held"]).sort().sum())
+    sums = [float(orders.filter(pl.col("side") == side)["amount"].sort().sum()) for side in ("buy", "sell")]
+    return PlannedExposure(now, now + moved, *sums)
 
 
 def _add_distance(plans: pl.DataFrame, rules: tuple[MeasuredRule, ...]) -> pl.DataFrame:
