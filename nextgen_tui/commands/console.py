@@ -58,10 +58,13 @@ def command(
         from nextgen_tui.console.runtime.gc_tuning import rare_full_collections
         from nextgen_tui.console.runtime.shutdown import finish
         from nextgen_tui.console.runtime.terminal import restore_terminal
+        from nextgen_tui.text.safe_text import safe_text
 
         app = ConsoleApp(invocation.lake_path, light=light, at=at, read_only=read_only, lifeline=lifeline)
         with restore_terminal(), rare_full_collections():
             app.run()
+        if app.health is not None:  # what the screens said is gone with them: the verdict stays in the scrollback
+            invocation.output.say(safe_text(f"{app.health.status}: {app.health.sentence}", 400))
         return finish(app.return_code or exit_codes.DONE)
     from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size
 

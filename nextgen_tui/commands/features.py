@@ -137,7 +137,8 @@ def _draw(invocation: Invocation, one: DeclaredFeature, ticker: str, as_of: date
 
 
 def _chart(one: DeclaredFeature, ticker: str, values: pl.DataFrame, width: int) -> list[str]:
-    from nextgen_tui.console.charts.charts import Chart, Curve, draw
+    from nextgen_tui.console.charts.chart import Chart, Curve
+    from nextgen_tui.console.charts.charts import draw
     from nextgen_tui.text.formats import number
 
     sessions, levels = values["session"].to_list(), values["value"].to_list()

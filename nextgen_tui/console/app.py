@@ -14,21 +14,18 @@ from time import monotonic
 from typing import Any
 
 from textual import work
-from textual.app import SystemCommand
 from textual.binding import Binding
 from textual.message import Message
 from textual.screen import ModalScreen, Screen
-from textual.scroll_view import ScrollView
 from textual.widgets import Input
 
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.console.detail_screen import DetailScreen
-from nextgen_tui.console.dialogs import HelpScreen
+from nextgen_tui.console.dialogs import HelpScreen, list_keys
 from nextgen_tui.console.lake_view import Clock, LakeView, read_runs, utc_now
 from nextgen_tui.console.lineage_view import follow
-from nextgen_tui.console.operator import command_parser
 from nextgen_tui.console.operator.commands import CommandApp
 from nextgen_tui.console.page import Detail, Link, Page, PageState, build_state
 from nextgen_tui.console.page_screen import PageScreen
@@ -51,8 +48,6 @@ SECONDS_PER_STEP = 1.5
 """Between two sessions when time runs."""
 FOLLOW_DAEMON = 5.0
 """Seconds between two looks at the daemon's sign of life, on the screens that show it."""
-UNLISTED = ("Copy selected text", "Scroll Left", "Scroll Right", "Page Left", "Page Right")
-"""Built-in key bindings that have no use here."""
 HEALTH = "health"
 DAEMON_PAGES = (HEALTH, "schedule")
 
@@ -277,20 +272,23 @@ class ConsoleApp(CommandApp):
                 with self._reading:
                     quick_load = page.quick_load(view)
                 if quick_load is not None:
-                    self.post_message(PageLoaded(name, view, replace(build_state(page, quick_load), incomplete=True)))
+                    self.post_message(
+                        PageLoaded(name, view, replace(build_state(page, quick_load, view.at), incomplete=True))
+                    )
             page.prepare(view)
             with self._reading:
                 if view is not self.view:
                     return  # the operator has gone on
-                session = view.at.session.toordinal() if view.at else 0
-                versions = (session, *(view.version(table) for table in page.tables))
+                versions = (hash(view.at), *(view.version(table) for table in page.tables))
                 # Where a daemon stands is no table's version, so those pages are always read again.
                 if versions == known.versions and name not in DAEMON_PAGES and not known.trouble:
                     return
                 data = page.load(view)
-            self.post_message(PageLoaded(name, view, replace(build_state(page, data), versions=versions)))
+            self.post_message(PageLoaded(name, view, replace(build_state(page, data, view.at), versions=versions)))
         except BaseException as error:  # as above
-            self.post_message(PageLoaded(name, view, replace(known, trouble=describe_error(error)[1], versions=())))
+            self.post_message(
+                PageLoaded(name, view, replace(known, trouble=describe_error(error)[1], versions=(), at=view.at))
+            )
 
     def on_page_loaded(self, message: PageLoaded) -> None:
         """Show the page if it is still in front and the console still stands there."""
@@ -368,14 +366,22 @@ class ConsoleApp(CommandApp):
     # ---- going through time
 
     @property
+    def shown_at(self) -> AsOf | None:
+        """Where in time that is from which the screen in front shows: what was asked for follows when it is read."""
+        state = self.page_state(self.current_mode)
+        return self.at if state.data is None else state.at
+
+    @property
     def playing(self) -> bool:
         """Whether time runs."""
         return self._playing is not None
 
     def stand_at(self, at: AsOf | None) -> None:
-        """Show everything as of then; None is now."""
+        """Show everything as of then; None is now. What was opened by now was read elsewhere in time, and is left."""
         if self.view is None:
             return
+        while isinstance(self.screen, DetailScreen):
+            self.pop_screen()
         self.at = at
         self.view = LakeView(self.view.lake, self.view.every_run, at, self.clock)
         self.load_front()
@@ -414,31 +420,6 @@ class ConsoleApp(CommandApp):
 
     def action_help(self) -> None:
         """Say which keys do what here."""
-        keys = list(_keys(self.screen))
+        keys = list(list_keys(self.screen))
         screens = [(page.number, page.name, page.question) for page in self.pages.values()]
         self.push_screen(HelpScreen(keys, screens))
-
-    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
-        """What the palette offers."""
-        for page in PAGES:
-            yield SystemCommand(
-                f"{page.number} {page.name}", page.question, partial(self._go_to_screen, page.name.lower())
-            )
-        for name, words in command_parser.REQUEST_COMMANDS.items():
-            if name in ("cycle", "train", "maintain"):
-                yield SystemCommand(f"Request: {name}", words.split("  ")[-1].strip(), partial(self.command, name))
-        yield SystemCommand("Live", "return to now", partial(self.stand_at, None))
-        yield SystemCommand("Theme", "switch between dark and light", self.action_other_theme)
-        yield SystemCommand("Help", "the keys valid here", self.action_help)
-        del screen
-
-
-def _keys(screen: Screen[Any]) -> Iterable[tuple[str, str]]:
-    """What is done here, each with all its keys: what the line at the bottom shows first, what moves about last."""
-    keys: dict[str, list[str]] = {}
-    found = [one for one in screen.active_bindings.items() if one[1].enabled and one[1].binding.description]
-    for key, active in sorted(found, key=lambda one: (not one[1].binding.show, isinstance(one[1].node, ScrollView))):
-        binding = active.binding
-        if not binding.action.startswith("page(") and binding.description not in UNLISTED:
-            keys.setdefault(binding.description, []).append(binding.key_display or key.replace("_", " "))
-    return ((" ".join(dict.fromkeys(names)), words) for words, names in keys.items())

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from typing import cast
+from dataclasses import replace
 
 import polars as pl
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import VerticalScroll
-from textual.screen import Screen
 from textual.widgets import Static
 
 from nextgen_tui.console.charts.chart_widget import ChartWidget
 from nextgen_tui.console.notes import plain_text
 from nextgen_tui.console.page import ACTION_KEYS, Detail
-from nextgen_tui.console.screen_frame import Console, KeyBar, NotesWidget, top_bar
-from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, dim
+from nextgen_tui.console.screen_frame import KeyBar, NotesWidget, top_bar
+from nextgen_tui.console.sheet.sheet import Cell, Col, Sheet, dim, matches
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 from nextgen_tui.console.styles import content, section_lines
+from nextgen_tui.console.typed_line import TypingScreen
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 
 COLS = (
@@ -27,11 +27,11 @@ COLS = (
 )
 
 
-class DetailScreen(Screen[None]):
+class DetailScreen(TypingScreen):
     """Opened over a page; backspace goes back to where one came from."""
 
     BINDINGS = [
-        Binding("backspace,escape", "back", "Back"),
+        Binding("backspace", "back", "Back"),
         Binding("y", "copy", "Copy"),
         *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
         Binding("tab", "app.focus_next", "Switch between text and links", show=False),
@@ -43,6 +43,7 @@ class DetailScreen(Screen[None]):
         super().__init__()
         self.detail = detail
         self.trail = (*trail, detail.title)
+        self._filter = ""
 
     def compose(self) -> ComposeResult:
         """The bar, the way here, pictures, sections, ways on, keys."""
@@ -59,29 +60,58 @@ class DetailScreen(Screen[None]):
             yield NotesWidget("sections", section_lines(self.detail.sections))
         if self.detail.links:
             yield SheetWidget(id="links")
+        yield self.typed_line()
         yield KeyBar()
 
     def on_mount(self) -> None:
         """The ways on have the keys, if there are any."""
         self.query_one(KeyBar).show()
         if self.detail.links:
-            rows = [{"table": link.table, "words": link.text, "about": link.about} for link in self.detail.links]
-            frame = pl.DataFrame(rows, schema={"table": pl.String, "words": pl.String, "about": pl.String})
-            links = self.query_one("#links", SheetWidget)
-            links.styles.height = min(len(rows) + 1, 12)
-            links.show(Sheet(frame, COLS, ("table", "words"), noun="link"), 0, None)
-            links.focus()
-        else:
-            self.query_one("#detail").focus()
+            self._show_links()
+        self.take_keys()
+
+    def _show_links(self) -> None:
+        rows = [{"table": link.table, "words": link.text, "about": link.about} for link in self.detail.links]
+        schema = {"table": pl.String, "words": pl.String, "about": pl.String, "number": pl.Int64}
+        frame = pl.DataFrame([row | {"number": number} for number, row in enumerate(rows)], schema=schema)
+        links = self.query_one("#links", SheetWidget)
+        links.styles.height = min(len(rows) + 1, 12)
+        links.show(Sheet(frame, COLS, ("number",), noun="link").filter(self._filter), 0, None)
+
+    # ---- the line at the bottom
 
     @property
-    def console(self) -> Console:
-        """The app."""
-        return cast(Console, self.app)
+    def filter_words(self) -> str:
+        """What lines and ways on are filtered by."""
+        return self._filter
+
+    def filtered(self, words: str) -> None:
+        """Show the lines and the ways on that contain the words."""
+        self._filter = words
+        kept = [
+            replace(one, lines=tuple(line for line in one.lines if matches(plain_text([line]), words)))
+            for one in self.detail.sections
+        ]
+        self.query_one("#sections", NotesWidget).show(section_lines([one for one in kept if one.lines or not words]))
+        if self.detail.links:
+            self._show_links()
+
+    def take_keys(self) -> None:
+        """The ways on have the keys, or the text where there are none."""
+        self.set_focus(self.query_one("#links" if self.detail.links else "#detail"))
+
+    def run_back(self) -> None:
+        """Show every line again, or go back."""
+        if self._filter:
+            self.filtered("")
+        else:
+            self.action_back()
 
     def on_sheet_widget_chosen(self, message: SheetWidget.Chosen) -> None:
         """Go on."""
-        self.console.follow(self.detail.links[message.row])
+        links = self.query_one("#links", SheetWidget).sheet
+        if links is not None:
+            self.console.follow(self.detail.links[links.row(message.row)["number"]])
 
     def action_back(self) -> None:
         """Back to where one came from, filter and cursor as they were."""
@@ -104,7 +134,14 @@ class DetailScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what can be done here has a key."""
-        return action != "act" or parameters[0] in {act.name for act in self.detail.actions}
+        if action == "act":
+            return parameters[0] in {act.name for act in self.detail.actions}
+        return super().check_action(action, parameters)
+
+    def write(self, name: str) -> None:
+        """Details are copied, not exported."""
+        del name
+        self.app.bell()
 
     def text(self) -> str:
         """Title, sections and ways on as text, for tests."""

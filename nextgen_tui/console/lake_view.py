@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import polars as pl
 
@@ -37,14 +37,16 @@ RUN_COLUMNS = (
     "written",
     "seconds",
     "started_at",
+    "as_of",
 )
 """What lists of runs show; the recipe is read when one is opened."""
 REWRITES = pl.col("stage").is_in([COMPACTION, MIGRATION])
 """Runs that write a table's rows once more: none of them is new, and nothing has changed."""
-FRAMES_KEPT = 24
+FRAMES_KEPT = 48
 """Frames a view remembers, so that going back and forth reads nothing twice."""
 
 
+Made = TypeVar("Made")
 Clock = Callable[[], datetime]
 """Returns the current time."""
 
@@ -68,6 +70,7 @@ class LakeView:
         self.runs = runs if at is None else runs.filter(pl.col("started_at") <= at.moment)
         self.every_run = runs
         self._frames: OrderedDict[str, pl.DataFrame] = OrderedDict()
+        self._remembered: dict[str, Any] = {}
 
     @property
     def path(self) -> Path:
@@ -99,6 +102,12 @@ class LakeView:
         while len(self._frames) > FRAMES_KEPT:
             self._frames.popitem(last=False)
         return frame
+
+    def remember(self, name: str, make: Callable[[], Made]) -> Made:
+        """What was made under a name, or what is made now: nothing of a view changes."""
+        if name not in self._remembered:
+            self._remembered[name] = make()
+        return cast(Made, self._remembered[name])
 
     def last(self, table: Table) -> date | None:
         """The last session for which a run wrote rows into the table; None if none did."""

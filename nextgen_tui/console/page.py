@@ -10,10 +10,12 @@ from typing import Any, ClassVar, Generic, TypeVar
 import polars as pl
 
 from lake.contract import Table
-from nextgen_tui.console.charts.charts import Chart
+from nextgen_tui.console.board.card import Card
+from nextgen_tui.console.charts.chart import Chart
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line
 from nextgen_tui.console.sheet.sheet import Col, Sheet
+from nextgen_tui.console.time_travel import AsOf
 
 Row = Mapping[str, Any]
 
@@ -47,6 +49,7 @@ ACTION_KEYS = {
     "rollback": ("b", "Roll back"),
     "reproduce": ("v", "Verify"),
     "retry": ("R", "Retry"),
+    "mend": ("m", "Mend"),
 }
 """Action -> its key and its name in the footer."""
 PAGE_KEYS = "1234567890ABCDEFHIJKLMNOQTUVWXYZ"
@@ -101,6 +104,10 @@ class SheetSpec(Generic[Data]):
     """What can be done about a row."""
     origin: Callable[[Row], Link | None] | None = None
     """The row of the lake that a row stands for, from which lineage is walked."""
+    card: Callable[[Row], Card] | None = None
+    """What a row looks like where rows are cards; lines of a table where None."""
+    leads: Callable[[Row], str] | None = None
+    """The command that opening a row carries out; what it shows is `detail` where None, or where it gives none."""
 
     def sheet(self, data: Data) -> Sheet:
         """The sheet of the data."""
@@ -152,6 +159,11 @@ class Page(ABC, Generic[Data]):
         """Charts where no row is chosen, or its sheet has none of its own."""
         del data
         return ()
+
+    def band(self, data: Data) -> VerdictBand | None:
+        """The verdict that the sentence is about; None for a screen that gives none."""
+        del data
+        return None
 
     def spec(self, data: Data, name: str) -> SheetSpec[Data]:
         """The sheet of that name.
@@ -205,6 +217,17 @@ def row_link(table: Table, row: Row, text: str = "", about: str = "") -> Link:
 
 
 @dataclass(frozen=True)
+class VerdictBand:
+    """A verdict that is read from across the room."""
+
+    status: str
+    """ok, warn or fail: its colour and its symbol."""
+    word: str
+    about: str = ""
+    """In few words, beside the word."""
+
+
+@dataclass(frozen=True)
 class PageState:
     """What is known of a page at a moment: its data, or in words why there are none."""
 
@@ -218,9 +241,11 @@ class PageState:
     """Of the page's tables; the same versions hold the same data."""
     incomplete: bool = False
     """Whether more is on its way."""
+    at: AsOf | None = None
+    """Where in time the data are from; None is now."""
 
 
-def build_state(page: Page[Data], data: Data) -> PageState:
+def build_state(page: Page[Data], data: Data, at: AsOf | None = None) -> PageState:
     """The data with what a page shows of them first: made where they are read, not where keys wait."""
     first = page.specs(data)[0]
-    return PageState(data, page.sentence(data), {first.name: first.sheet(data)})
+    return PageState(data, page.sentence(data), {first.name: first.sheet(data)}, at=at)

@@ -4,80 +4,57 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
-from textual.screen import Screen
-from textual.widgets import Input
 
+from nextgen_tui.console.board.banner import Banner
+from nextgen_tui.console.board.board_widget import BoardWidget
 from nextgen_tui.console.charts.chart_widget import ChartWidget
 from nextgen_tui.console.notes import note, plain_text
 from nextgen_tui.console.page import ACTION_KEYS, Action, Page, PageState, Row
 from nextgen_tui.console.screen_frame import (
-    Console,
     KeyBar,
     NotesWidget,
-    SafeInput,
     ScreenTabs,
+    SheetTabs,
     TextLine,
     render_tabs,
     top_bar,
 )
 from nextgen_tui.console.sheet.export import ExportError, export, file_name
-from nextgen_tui.console.sheet.sheet import Cell, Sheet
+from nextgen_tui.console.sheet.sheet import Sheet
+from nextgen_tui.console.sheet.sheet_state import PageMemory, SheetState
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 from nextgen_tui.console.styles import content
+from nextgen_tui.console.typed_line import TypingScreen
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 
 DETAIL_DELAY = 0.03
 """Seconds before notes and picture follow the cursor, so that a held key moves it without a stutter."""
-PROMPTS = {"filter": "/", "command": ":", "time": "as of", "export": "export to"}
-"""What the line at the bottom is for -> what stands before it."""
-HINTS = {
-    "filter": "show the rows that contain every word",
-    "command": "cycle, train, maintain, at, live, daemon ... (? lists them all)",
-    "time": "a session as 2026-01-05, a UTC time as 2026-01-05T21:00, or a run's id",
-    "export": "a file name ending in .csv or .parquet",
-}
-"""What it is for -> what can be typed."""
+FEW_ROWS, ROOM_BELOW = 10, 24
+"""Rows of a sheet that stands above its notes and pictures, and those of the screen from which on it does."""
+LEAST_SIDE = 9
+"""Rows below a board with which notes and pictures are worth showing."""
 
 
-@dataclass
-class SheetState:
-    """Where the operator stands in one sheet: kept while he is elsewhere."""
-
-    filter: str = ""
-    order: tuple[str, bool] | None = None
-    key: tuple[Any, ...] | None = None
-
-
-@dataclass
-class PageMemory:
-    """The sheets of one screen."""
-
-    sheet: str = ""
-    states: dict[str, SheetState] = field(default_factory=dict)
-
-
-class PageScreen(Screen[None]):
+class PageScreen(TypingScreen):
     """Shows a page and keeps where the operator stands in it."""
 
     BINDINGS = [
         Binding("tab", "sheet(1)", "Sheet"),
         Binding("shift+tab", "sheet(-1)", "Previous sheet", show=False),
-        Binding("slash", "line('filter')", "Filter", key_display="/", priority=True),
         Binding("s", "sort", "Sort"),
+        Binding("z", "zoom", "Zoom"),
+        Binding("space", "mark", "Choose", show=False, key_display="space"),
         Binding("S", "turn", "Reverse the order", show=False, key_display="S"),
         Binding("l", "lineage", "Lineage"),
-        Binding("t", "line('time')", "Time", priority=True),
-        Binding("colon", "line('command')", "Command", key_display=":", priority=True),
         Binding("e", "export", "Export"),
         Binding("y", "copy", "Copy"),
         *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
@@ -93,10 +70,13 @@ class PageScreen(Screen[None]):
         self.page = page
         self._state = PageState()
         self._memory = PageMemory()
-        self._purpose = ""
         self._detail_due = False
         self._sheets: dict[tuple[str, tuple[str, bool] | None], Sheet] = {}
         """The sheets of the data on screen, in each order, unfiltered; made when first shown."""
+        self._zoom = 0
+        """0 shows sheet and pictures, 1 notes and pictures alone, 2 the sheet alone."""
+        self._cards = False
+        """Whether the rows of the sheet in front are cards."""
         self._can: tuple[str, ...] = ()
         """What could be done about the row when the footer was last drawn."""
 
@@ -106,19 +86,19 @@ class PageScreen(Screen[None]):
         """The bar, the screens, the answer, the sheet with what belongs to it, the line, the keys."""
         yield TextLine("top")
         yield ScreenTabs("numbers")
-        yield NotesWidget("sentence")
+        yield Banner("sentence")
         yield Container(
-            Vertical(TextLine("sheets"), SheetWidget(id="sheet"), id="main"),
+            Vertical(SheetTabs("sheets"), BoardWidget(id="board"), SheetWidget(id="sheet"), id="main"),
             Container(NotesWidget("notes"), ChartWidget(id="chart"), id="side"),
             id="halves",
         )
-        yield SafeInput(id="line", select_on_focus=False)
+        yield self.typed_line()
         yield KeyBar()
 
     def on_mount(self) -> None:
         """The sheet has the keys; the line at the bottom waits out of sight."""
-        self.query_one("#line", Input).display = False
-        self.query_one(SheetWidget).focus()
+        self.query_one(BoardWidget).display = False
+        self.view.focus()
 
     def on_screen_resume(self) -> None:
         """Show what was read while another screen was in front."""
@@ -132,14 +112,9 @@ class PageScreen(Screen[None]):
     # ---- shown
 
     @property
-    def console(self) -> Console:
-        """The app."""
-        return cast(Console, self.app)
-
-    @property
     def view(self) -> SheetWidget:
-        """The sheet's widget."""
-        return self.query_one(SheetWidget)
+        """The widget of the sheet in front: its rows as lines, or as cards."""
+        return self.query_one("#board" if self._cards else "#sheet", SheetWidget)
 
     @property
     def _here(self) -> SheetState:
@@ -163,8 +138,9 @@ class PageScreen(Screen[None]):
             self._sheets = {(name, None): sheet for name, sheet in state.sheets.items()}
         trouble = self.console.trouble or state.trouble
         words = trouble or state.answer or "Reading the lake ..."
-        sentence = self.query_one("#sentence", NotesWidget)
-        sentence.show((note(words, max_length=600),))
+        sentence = self.query_one("#sentence", Banner)
+        band = self.page.band(state.data) if state.data is not None and not trouble else None
+        sentence.show_verdict(band, (note(words, max_length=600),))
         sentence.set_class(bool(trouble), "trouble")
         if fresh and state.data is not None:
             names = self.page.sheets(state.data)
@@ -175,10 +151,44 @@ class PageScreen(Screen[None]):
     def fill(self) -> None:
         """Show the sheet as filtered and sorted, the cursor on the row it stood on."""
         sheet = self._sheet()
+        self._choose_view()
         number = sheet.find(self._here.key)
         cursor = number if number is not None else (self.view.cursor if self._here.key is not None else 0)
         self.view.show(sheet, cursor, self._here.order)
+        self.view.mark(self._here.marked)
         self._sheet_bar(sheet)
+        self._make_room()
+
+    def _choose_view(self) -> None:
+        """Show rows as cards where they are, as lines of a table otherwise."""
+        card = self.page.spec(self._state.data, self._memory.sheet).card
+        board, table = self.query_one("#board", BoardWidget), self.query_one("#sheet", SheetWidget)
+        board.card = card
+        if self._cards != (card is not None):
+            had_keys = self.focused is self.view
+            self._cards = card is not None
+            board.display, table.display = self._cards, not self._cards
+            if had_keys:
+                self.set_focus(self.view)
+
+    def _make_room(self) -> None:
+        """A board, or a sheet of few rows, takes the rows it needs; notes and pictures have what is left below it.
+
+        Where that is too little to read them, the board or sheet has the whole screen.
+        """
+        main, side = self.query_one("#main"), self.query_one("#side")
+        whole = self._sheets.get((self._memory.sheet, None))
+        few = whole is not None and whole.height <= FEW_ROWS and self.query_one("#halves").size.height >= ROOM_BELOW
+        self.set_class(self._cards or few, "-board")
+        if self._zoom or not (self._cards or few):
+            main.styles.height, side.display = None, self._zoom != 2
+            return
+        needed = (
+            self.query_one("#board", BoardWidget).needed if self._cards or whole is None else max(whole.height, 2) + 2
+        ) + 1
+        left = self.query_one("#halves").size.height - needed
+        side.display = left >= LEAST_SIDE
+        main.styles.height = needed if side.display else "1fr"
 
     def _sheet(self) -> Sheet:
         name, order = self._memory.sheet, self._here.order
@@ -200,14 +210,14 @@ class PageScreen(Screen[None]):
         self.query_one(KeyBar).show()
 
     def _sheet_bar(self, sheet: Sheet) -> None:
-        parts: list[Cell] = []
-        for name in self.page.sheets(self._state.data):
-            mine = name == self._memory.sheet
-            parts += [Cell(f"[{name}]" if mine else f" {name} ", "accent" if mine else "dim")]
         words = f"   {formats.counted(sheet.height, sheet.noun)}"
         if self._here.filter:
-            words += f" containing {safe_text(self._here.filter, 40)!r}"
-        self.query_one("#sheets", TextLine).show(content([(*parts, Cell(words, "dim"))]))
+            words += f" showing {safe_text(self._here.filter, 40)!r}"
+        if self._here.order:
+            words += f", by {self._here.order[0]}"
+        if hidden := self.view.hidden_columns:
+            words += f"   +{formats.counted(hidden, 'column')} ← →"
+        self.query_one("#sheets", SheetTabs).show_sheets(self.page.sheets(self._state.data), self._memory.sheet, words)
 
     def on_sheet_widget_moved(self) -> None:
         """Remember the row; notes and picture follow when the cursor rests."""
@@ -215,7 +225,13 @@ class PageScreen(Screen[None]):
             return
         view = self.view
         if view.sheet is not None and view.row is not None:
-            self._here.key = view.sheet.key_of(view.row)
+            # On the first row of all it stays there: what is newer comes above it, and is what one came for.
+            first = not (view.row or self._here.filter or self._here.order)
+            self._here.key = None if first else view.sheet.key_of(view.row)
+        if self._cards:
+            self._make_room()
+        elif view.sheet is not None:
+            self._sheet_bar(view.sheet)
         if not self._detail_due:
             self._detail_due = True
             # A timer of the library whose first look comes late never fires, and the notes would stand still.
@@ -250,6 +266,10 @@ class PageScreen(Screen[None]):
         row = self.row
         if row is not None:
             data, name = self._state.data, self._memory.sheet
+            leads = self.page.spec(data, name).leads
+            if leads is not None and (command := leads(row)):
+                self.console.command(command)
+                return
             self.console.open_detail(lambda view: self.page.detail(view, data, name, row))
 
     def on_sheet_widget_heading_clicked(self, message: SheetWidget.HeadingClicked) -> None:
@@ -265,6 +285,20 @@ class PageScreen(Screen[None]):
         names = self.page.sheets(self._state.data)
         self._memory.sheet = names[(names.index(self._memory.sheet) + step) % len(names)]
         self.fill()
+
+    def turn_to(self, name: str) -> None:
+        """Show the sheet of that name: at once, or as soon as the screen is read."""
+        self._memory.sheet = name
+        if self._state.data is not None and name in self.page.sheets(self._state.data):
+            self.fill()
+
+    def action_zoom(self) -> None:
+        """Give the whole screen to notes and pictures, then to the sheet, then to both again."""
+        self._zoom = (self._zoom + 1) % 3
+        self.query_one("#main").display = self._zoom != 1
+        self._make_room()
+        self.query_one("#side").display = self._zoom == 1 or (self._zoom == 0 and self.query_one("#side").display)
+        self.set_class(self._zoom == 1, "-zoomed")
 
     def action_sort(self) -> None:
         """Sort by the next column; after the last, as at first."""
@@ -289,8 +323,11 @@ class PageScreen(Screen[None]):
         self.fill()
 
     def action_back(self) -> None:
-        """Show every row again."""
-        if self._here.filter:
+        """Choose no rows together, or show every row again."""
+        if self._here.marked:
+            self._here.marked.clear()
+            self.view.mark(self._here.marked)
+        elif self._here.filter:
             self._here.filter = ""
             self.fill()
 
@@ -333,69 +370,64 @@ class PageScreen(Screen[None]):
 
     # ---- the line at the bottom
 
-    def action_line(self, purpose: str, words: str = "") -> None:
-        """Open the line for something to be typed."""
-        self._purpose = purpose
-        line = self.query_one("#line", Input)
-        line.display = True
-        line.border_title = PROMPTS[purpose]
-        line.placeholder = HINTS[purpose]
-        line.value = self._here.filter if purpose == "filter" else words
-        line.cursor_position = len(line.value)
-        self.set_focus(line)  # at once: `focus()` would let keys typed fast go astray
-        self.query_one(KeyBar).show()
+    @property
+    def filter_words(self) -> str:
+        """What the sheet is filtered by."""
+        return self._here.filter
+
+    def filtered(self, words: str) -> None:
+        """Show the rows that meet the filter."""
+        if self._state.data is not None:
+            self._here.filter = words
+            self.fill()
+
+    def take_keys(self) -> None:
+        """The sheet has the keys again."""
+        self.set_focus(self.view)
+
+    def run_back(self) -> None:
+        """Show every row again."""
+        self.action_back()
 
     @property
     def actions(self) -> tuple[Action, ...]:
         """What can be done about the chosen row, if anything can be done now."""
-        row = self.row
-        if row is None or self._state.data is None or self.console.at is not None or self.console.read_only:
+        return self._actions_on(self.row) if self.row is not None else ()
+
+    def _actions_on(self, row: Row) -> tuple[Action, ...]:
+        if self._state.data is None:
             return ()
-        return self.page.actions(self._state.data, self._memory.sheet, row)
+        acts = self.page.actions(self._state.data, self._memory.sheet, row)
+        asks = self.console.at is None and not self.console.read_only
+        return tuple(act for act in acts if asks or act.command.startswith("go "))
 
     def action_act(self, name: str) -> None:
-        """Ask for what can be done about the row, after showing what that does."""
-        self.console.act(next(act for act in self.actions if act.name == name))
+        """Ask for what can be done about the row, or all that were chosen, after showing what that does."""
+        found = [act for row in self.chosen_rows() for act in self._actions_on(row) if act.name == name]
+        self.console.act_on(found or [act for act in self.actions if act.name == name])
+        self._here.marked.clear()
+        self.view.mark(self._here.marked)
+
+    def chosen_rows(self) -> list[Row]:
+        """The rows that were chosen together and are still there, in the order they stand in."""
+        sheet = self.view.sheet
+        if sheet is None:
+            return []
+        return [sheet.row(n) for n in range(sheet.height) if sheet.key_of(n) in self._here.marked]
+
+    def action_mark(self) -> None:
+        """Choose the row together with others, or no longer; the next one follows."""
+        view = self.view
+        if view.sheet is not None and view.row is not None and not self._cards:
+            self._here.marked ^= {view.sheet.key_of(view.row)}
+            view.mark(self._here.marked)
+            view.action_move(1)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what can be done here has a key; what opens the line is a letter like any other once it is open.
-
-        Until then it goes before the sheet's own keys, or a command typed fast would lose its first letters to them.
-        """
+        """Only what can be done here has a key."""
         if action == "act":
             return self.is_mounted and parameters[0] in {act.name for act in self.actions}
-        return not (action == "line" and self._purpose)
-
-    def on_input_changed(self, message: Input.Changed) -> None:
-        """A filter works while it is typed."""
-        if self._purpose == "filter" and self._state.data is not None and message.value != self._here.filter:
-            self._here.filter = message.value
-            self.fill()
-
-    def on_input_submitted(self, message: Input.Submitted) -> None:
-        """Do what was typed."""
-        purpose, words = self._purpose, message.value.strip()
-        self.close_line()
-        if purpose == "time" and words:
-            self.console.command(f"at {words}")
-        elif purpose == "command" and words:
-            self.console.command(words)
-        elif purpose == "export" and words:
-            self.write(words)
-
-    def close_line(self) -> None:
-        """Put the line away; the sheet has the keys again."""
-        self._purpose = ""
-        self.query_one("#line", Input).display = False
-        self.set_focus(self.view)
-        self.query_one(KeyBar).show()
-
-    def key_escape(self) -> None:
-        """Leave the line; what a filter found so far stays."""
-        if self._purpose:
-            self.close_line()
-        else:
-            self.action_back()
+        return super().check_action(action, parameters)
 
     # ---- for tests
 

@@ -37,6 +37,9 @@ class Console(Protocol):
     pages: dict[str, Page[Any]]
     view: LakeView | None
     at: AsOf | None
+    """Where it was asked to stand."""
+    shown_at: AsOf | None
+    """Where that is from which the screen in front shows."""
     read_only: bool
     """Whether it was started with --read-only."""
     trouble: str
@@ -64,6 +67,9 @@ class Console(Protocol):
     def act(self, act: Action) -> None:
         """Show what an act would do, and let the operator send it."""
 
+    def act_on(self, acts: Sequence[Action]) -> None:
+        """Show what an act on several rows would do, and let the operator send it to all of them."""
+
 
 @dataclass(frozen=True)
 class BarPiece:
@@ -79,12 +85,14 @@ class BarPiece:
 def top_bar(console: Console, width: int) -> tuple[Line, bool]:
     """The bar at the top, as much of it as fits the width, and whether it speaks of the past."""
     lake = BarPiece((safe_text(console.lake_path, 60), safe_text(console.lake_path.absolute().name, 24)), order=0)
-    if console.at is not None:
+    reading = () if console.at == console.shown_at else (BarPiece((f"▸ reading {_moment(console.at)}", "▸"), "accent"),)
+    if console.shown_at is not None:
         play = "p pause" if console.playing else "p play"
         steps = BarPiece(("< earlier   > later", "< >"), order=2)
         live = BarPiece((":live for now", ":live"), order=1)
         pieces = [
-            BarPiece((f"◀ AS OF {console.at.session}",)),
+            BarPiece((f"◀ AS OF {console.shown_at.words}",)),
+            *reading,
             *_trading(console.health),
             steps,
             BarPiece((play,)),
@@ -98,6 +106,7 @@ def top_bar(console: Console, width: int) -> tuple[Line, bool]:
     pieces = [
         BarPiece((f"nextgen  session {session}", f"session {session}", session), order=3),
         BarPiece((f"● live, read {read}", "● live"), order=2),
+        *reading,
         *_trading(console.health),
         *([BarPiece(("READ ONLY",))] if console.read_only else []),
         *([] if console.activity.daemon or console.read_at is None else [BarPiece(("○ no daemon",), "warn")]),
@@ -106,6 +115,10 @@ def top_bar(console: Console, width: int) -> tuple[Line, bool]:
         lake,
     ]
     return fit_pieces(pieces, width), False
+
+
+def _moment(at: AsOf | None) -> str:
+    return at.words if at is not None else "now"
 
 
 def fit_pieces(pieces: Sequence[BarPiece], width: int) -> Line:
@@ -235,6 +248,31 @@ class ScreenTabs(TextLine):
         name = tab_at(list(console.pages.values()), self.here, self.size.width, event.x)
         if name:
             console.command(f"go {name}")
+
+
+class SheetTabs(TextLine):
+    """The line of a screen's sheets; a click turns to one."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(id)
+        self._spans: list[tuple[int, int, str]] = []
+
+    def show_sheets(self, names: Sequence[str], here: str, words: str) -> None:
+        """Show the sheets, the one in front in brackets, and what is said about it."""
+        parts: list[Cell] = []
+        self._spans, left = [], 1
+        for name in names:
+            parts.append(Cell(f"[{name}]" if name == here else f" {name} ", "accent" if name == here else "dim"))
+            self._spans.append((left, left + cell_len(name) + 2, name))
+            left += cell_len(name) + 2
+        self.show(content([(*parts, Cell(words, "dim"))]))
+
+    def on_click(self, event: Any) -> None:
+        """Turn to the sheet whose name was clicked."""
+        screen: Any = self.screen
+        for left, right, name in self._spans:
+            if left <= event.x < right:
+                screen.turn_to(name)
 
 
 TYPING = (("⏎", "Accept", "enter"), ("esc", "Cancel", "escape"))

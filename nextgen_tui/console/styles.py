@@ -19,6 +19,7 @@ STYLES = {
     "dim": "$foreground 60%",
     "accent": "$text-accent",
     "title": "bold $text-primary",
+    "trend": "$primary",
 }
 
 

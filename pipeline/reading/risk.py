@@ -44,8 +44,8 @@ def add_stops(holdings: pl.DataFrame, plans: pl.DataFrame) -> pl.DataFrame:
         plans: rows of `trade_plans` of the last session.
 
     Returns:
-        `stop`, `to_stop` (how far the close is above it, as a fraction of the close), `at_stop` (what a fall to the
-        stop would cost, in the book's currency), `next` (side and shares of its order, `keep`, or what was refused).
+        `stop`, `to_stop` (how far the close is above it, of a short position below it, as a fraction of the close),
+        `at_stop` (what a move to the stop would cost, in the book's currency), `next` (side and shares of its order, `keep`, or what was refused).
     """
     order = pl.concat_str("side", pl.lit(" "), pl.col("shares"))
     refused = pl.concat_str(pl.lit("no "), "side", pl.lit(": "), pl.col("blocked_by").str.replace_all("_", " "))
@@ -53,8 +53,11 @@ def add_stops(holdings: pl.DataFrame, plans: pl.DataFrame) -> pl.DataFrame:
     wanted = plans.select("ticker", "stop", told.alias("next"))
     joined = holdings.join(wanted, on="ticker", how="left", maintain_order="left")
     close = pl.col("close").cast(pl.Float64)
-    rows = joined.with_columns(to_stop=pl.when(close > 0).then(1 - pl.col("stop") / close))
-    return rows.with_columns(at_stop=-pl.col("market_value").cast(pl.Float64) * pl.col("to_stop").clip(lower_bound=0.0))
+    away = 1 - pl.col("stop") / close
+    short = pl.col("shares") < 0
+    rows = joined.with_columns(to_stop=pl.when(close > 0).then(pl.when(short).then(-away).otherwise(away)))
+    worth = pl.col("market_value").cast(pl.Float64).abs()
+    return rows.with_columns(at_stop=-worth * pl.col("to_stop").clip(lower_bound=0.0))
 
 
 def sector_rows(holdings: pl.DataFrame, plans: pl.DataFrame, limits: Limits | None) -> pl.DataFrame:

@@ -11,7 +11,8 @@ from rich.style import Style
 from textual.strip import Strip
 from textual.widget import Widget
 
-from nextgen_tui.console.charts.charts import Chart, Sign, stack
+from nextgen_tui.console.charts.chart import Chart, Sign
+from nextgen_tui.console.charts.charts import arrange
 
 ROLES = ("past", "median", "outcome", "own", "other", "benchmark", "good", "bad", "label", "title", "rule", "hot")
 
@@ -19,7 +20,7 @@ ROLES = ("past", "median", "outcome", "own", "other", "benchmark", "good", "bad"
 class ChartWidget(Widget):
     """One picture, or several above each other."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{role}" for role in (*ROLES, "band1", "band2", "band3")}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{role}" for role in (*ROLES, "band1", "band2", "band3", "band4")}
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -42,7 +43,7 @@ class ChartWidget(Widget):
         """What is drawn at the present size."""
         size = self.size.width, self.size.height
         if self._drawn is None or self._drawn[0] != size:
-            self._drawn = (size, stack(self.charts, *size))
+            self._drawn = (size, arrange(self.charts, *size))
         return self._drawn[1]
 
     def render_line(self, y: int) -> Strip:

@@ -7,7 +7,7 @@ from datetime import date
 import polars as pl
 
 from lake.tables.predictions import INTERVALS
-from nextgen_tui.console.charts.charts import Band, Chart, Curve
+from nextgen_tui.console.charts.chart import Band, Chart, Curve
 from pipeline.reading.results.ticker_paths import forecast_levels, levels
 
 
@@ -24,12 +24,12 @@ def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: da
     bands = tuple(Band(steps, curve[low], curve[high], shades[p]) for p, (low, high) in INTERVALS.items())
     known = later[: int(rows["horizon"][-1])]
     lines = [Curve(tuple(float(n) for n in range(len(past))), tuple(past), "past")]
-    legend = [*(("█", f"band{shades[p]}", f"{p} %") for p in sorted(shades)), ("⠤", "median", "median")]
+    legend = [*(("█", f"band{shades[p]}", f"{p} %") for p in sorted(shades)), ("╌", "median", "median")]
     if known:
         lines.append(Curve(tuple(origin + n for n in range(len(known) + 1)), (curve["q50"][0], *known), "outcome"))
-        legend.append(("⠒", "outcome", "what happened"))
+        legend.append(("─", "outcome", "what happened"))
     lines.append(Curve(steps, curve["q50"], "median", dotted=True))
-    legend.append(("⠒", "past", "past"))
+    legend.append(("─", "past", "past"))
     ticks = [(0.0, f"{days[0]:%b %d}"), (origin, f"{session:%b %d}")] if days else []
     ticks.append((steps[-1], f"+{rows['horizon'][-1]}"))
     return Chart(ticker, tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend))

@@ -19,7 +19,7 @@ from pipeline.engine.stages import CYCLE, REPORT, TRAINING, find_stage
 from pipeline.reading.daemon import NO_DAEMON
 
 LOCAL_COMMANDS = {
-    "at": "at SESSION     show every screen as of a past session",
+    "at": "at MOMENT      show every screen as of a past session or moment",
     "live": "live           return to now",
     "go": "go SCREEN      health, data, predictions, ...",
     "export": "export FILE    write the sheet as .csv or .parquet",
@@ -170,7 +170,7 @@ EFFECTS = {
         "writes  one row of model_choices; champion from the next cycle on, as a row of model_promotions",
     ),
     "rollback": (
-        "reads   model_promotions and model_choices: who was champion before",
+        "reads   model_promotions and model_choices",
         "writes  one row of model_choices; champion from the next cycle on, as a row of model_promotions",
     ),
     "reproduce": (

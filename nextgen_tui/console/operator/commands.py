@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import work
-from textual.app import App
+from textual.app import App, SystemCommand
 from textual.notifications import SeverityLevel
+from textual.screen import Screen
 
 from lake.store import Lake
 from nextgen_tui.cli.error_messages import describe_error
@@ -21,8 +24,11 @@ from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.time_travel import AsOf, parse_as_of
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.control.operator.requests import submit
+from pipeline.reading.consequences import find_consequences
 from pipeline.reading.daemon import Activity
 
+RECORDING = 5.0
+"""Seconds for which it is said that a decision is being put on record, which takes a child process some."""
 MAX_NOTICE = 400
 """Characters of what is said beside the screens."""
 
@@ -41,6 +47,7 @@ class CommandApp(App[None]):
         def stand_at(self, at: AsOf | None) -> None: ...
         async def action_page(self, name: str) -> None: ...
         def action_other_theme(self) -> None: ...
+        def action_help(self) -> None: ...
 
     def __init__(self, *, read_only: bool) -> None:
         super().__init__()
@@ -79,18 +86,28 @@ class CommandApp(App[None]):
 
     def act(self, act: Action) -> None:
         """Show what an act would do, and let the operator send it."""
-        self._carry_out(act.command, act.about)
+        self.act_on([act])
 
-    def _carry_out(self, words: str, about: str) -> None:
+    def act_on(self, acts: Sequence[Action]) -> None:
+        """Show what an act on several rows would do, and let the operator send it to all of them."""
+        if acts:
+            self._carry_out(acts[0].command, acts[0].about, acts[1:])
+
+    def _carry_out(self, words: str, about: str, others: Sequence[Action] = ()) -> None:
         try:
             found = command_parser.parse(words, command_parser.now(), safe_text(about, 200))
+            more = [command_parser.parse(one.command, command_parser.now(), one.about) for one in others]
         except command_parser.CommandError as error:
             self._warn(error)
             return
         if isinstance(found, command_parser.Local):
             self._run_local(found)
         elif not self._refuse():
-            self.push_screen(ConfirmScreen(found, self.activity.daemon), self._send)
+            also = tuple(one for one in more if isinstance(one, command_parser.PendingRequest))
+            lake, request = (self.view.lake if self.view else None), found.request
+            targets = " ".join(one.request.target for one in (found, *also))
+            rehearse = partial(find_consequences, lake, request.action, targets) if lake else None
+            self.push_screen(ConfirmScreen(found, self.activity.daemon, rehearse, also), partial(self._send, also))
 
     def _refuse(self) -> bool:
         """Whether nothing can be done, with the reason told."""
@@ -111,7 +128,7 @@ class CommandApp(App[None]):
         if local.name == "at":
             self._stand_at_text(argument)
         elif local.name == "go":
-            self._go_to_screen(argument.lower())
+            self._go_to_screen(*argument.lower().split(" ", 1))
         elif local.name == "export" and isinstance(self.screen, PageScreen):
             self.screen.write(argument) if argument else self.screen.action_export()
         else:
@@ -129,12 +146,18 @@ class CommandApp(App[None]):
         except ValueError as error:
             self._warn(error)
 
-    def _go_to_screen(self, words: str) -> None:
-        name = next((page.name.lower() for page in PAGES if words in (page.number, page.name.lower())), None)
+    def _go_to_screen(self, words: str, sheet: str = "") -> None:
+        name = next((page.name.lower() for page in PAGES if words in (page.number.lower(), page.name.lower())), None)
         if name is None:
             self._warn(f"There is no screen {safe_text(words, 40)!r}.")
         else:
-            self.call_later(self.action_page, name)
+            self.call_later(self._show_sheet, name, sheet)
+
+    async def _show_sheet(self, name: str, sheet: str) -> None:
+        """Show a screen, and of its sheets the one of that name where it has it."""
+        await self.action_page(name)
+        if sheet and isinstance(self.screen, PageScreen):
+            self.screen.turn_to(sheet)
 
     def _start_daemon(self) -> None:
         if self._refuse():
@@ -154,11 +177,32 @@ class CommandApp(App[None]):
             text = "A daemon was started; it keeps running after the console ends."
             self.call_from_thread(self.notify, text, markup=False)
 
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What the palette offers."""
+        for page in PAGES:
+            yield SystemCommand(
+                f"{page.number} {page.name}", page.question, partial(self._go_to_screen, page.name.lower())
+            )
+        for name, words in command_parser.REQUEST_COMMANDS.items():
+            if name in ("cycle", "train", "maintain"):
+                yield SystemCommand(f"Request: {name}", words.split("  ")[-1].strip(), partial(self.command, name))
+        yield SystemCommand("Live", "return to now", partial(self.stand_at, None))
+        yield SystemCommand("Theme", "switch between dark and light", self.action_other_theme)
+        yield SystemCommand("Help", "the keys valid here", self.action_help)
+        del screen
+
     # ---- sent
 
-    def _send(self, pending: command_parser.PendingRequest | None) -> None:
+    def _send(
+        self, also: tuple[command_parser.PendingRequest, ...], pending: command_parser.PendingRequest | None
+    ) -> None:
+        """Send what was confirmed, and with the same reason what was chosen together with it."""
         if pending is not None:
-            self._submit(pending)
+            for one in (pending, *(other.with_reason(pending.request.reason) for other in also)):
+                request = one.request
+                doing = "Recording" if one.immediate else "Sending"
+                self.notify(f"{doing}: {request.action} {request.target} ...".replace("  ", " "), timeout=RECORDING)
+                self._submit(one)
 
     @work(thread=True, exit_on_error=False, group="submit")
     def _submit(self, pending: command_parser.PendingRequest) -> None:

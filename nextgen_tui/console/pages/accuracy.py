@@ -9,7 +9,8 @@ from datetime import date
 import polars as pl
 
 from lake.tables.feedback import FEEDBACK_METRICS, PREDICTION_ACCURACY
-from nextgen_tui.console.charts.charts import Band, Chart, Curve, Mark
+from nextgen_tui.console.board.card import Card
+from nextgen_tui.console.charts.chart import Band, Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec, row_link
@@ -23,6 +24,7 @@ from pipeline.reading.results.accuracy import (
     measure_rows,
     measure_title,
     same_slices,
+    scorecard_rows,
     slice_filter,
     slice_rows,
 )
@@ -172,7 +174,7 @@ def history_chart(history: pl.DataFrame, metric: str, horizon: int) -> Chart:
         (band,) if bounded.height else (),
         label=metric_format(metric),
         ticks=ticks,
-        legend=(("⠒", "own", "measured"), ("⠤", "rule", "baseline")),
+        legend=(("─", "own", "measured"), ("╌", "rule", "baseline")),
     )
 
 
@@ -186,15 +188,16 @@ def calibration_chart(metrics: pl.DataFrame) -> Chart:
     """Stated against realised coverage, one sign per horizon; honest intervals lie on the dotted diagonal."""
     facts = coverage_facts(metrics)
     horizons = sorted({one.horizon for one in facts})
-    lines = [Curve((0.4, 1.0), (0.4, 1.0), "rule", dotted=True)]
-    marks: list[Mark] = []
+    lines: list[Curve] = []
+    steps = [0.4 + 0.02 * number for number in range(31)]
+    marks = [Mark(level, level, "·", "rule") for level in steps]
     for one in facts:
         number = horizons.index(one.horizon)
         x = one.stated + 0.015 * (number - (len(horizons) - 1) / 2)  # beside each other
         if one.low is not None and one.high is not None:
             lines.append(Curve((x, x), (max(one.low, 0.3), min(one.high, 1.0)), ROLES[number % 5]))
         marks.append(Mark(x, one.measured, SIGNS[number % 5], ROLES[number % 5]))
-    if not marks:
+    if not facts:
         return Chart()
     levels = [y for line in lines for y in line.ys if y is not None]
     return Chart(
@@ -223,7 +226,7 @@ def slice_chart(metrics: pl.DataFrame, row: Row) -> Chart:
         tuple(lines),
         marks=tuple(marks),
         label=metric_format(row["metric"]),
-        legend=(("◆", "hot", row["slice"]), ("⠤", "rule", "baseline")),
+        legend=(("◆", "hot", row["slice"]), ("╌", "rule", "baseline")),
     )
 
 
@@ -280,7 +283,37 @@ SLICE_COLS = (
     Col("verdict", "verdict", _verdict),
     Col("n", "n", formats.whole, right=True, rank=3),
 )
+
+
+SHORT = {"pinball_skill": "skill", "ic": "order", "hit_rate": "hits", "coverage_80": "80 % held", "bias": "bias"}
+"""Measure of the scorecard -> its name on a tile."""
+
+
+def measure_card(row: Row) -> Card:
+    """A measure as a tile: its verdict, its figure with the interval, what it is held against, and how it went."""
+    show = metric_format(row["metric"])
+    verdict = _verdict(row["verdict"])
+    beside = f"{'promised' if row['metric'].startswith('coverage') else 'naive'} {show(row['baseline'])}"
+    words = (Cell(show(row["value"])), Cell(_span(row["span"]), "dim"), Cell(beside, "dim"))
+    title = f"{SHORT[row['metric']]}, {row['horizon']}"
+    trend = tuple(value for value in row["trail"] or () if value is not None)
+    return Card(title, verdict, words, trend=trend, trend_of=f"{len(trend)} sessions", row=str(row["horizon"]))
+
+
 SHEETS: tuple[SheetSpec[AccuracyData], ...] = (
+    SheetSpec(
+        "scorecard",
+        lambda data: scorecard_rows(measure_rows(data.now, data.history)),
+        COLS,
+        KEY,
+        "measure",
+        "Nothing has been measured yet.",
+        notes=lambda _, row: measure_notes(row),
+        charts=measure_charts,
+        detail=measure_detail,
+        origin=lambda row: row_link(FEEDBACK_METRICS, row),
+        card=measure_card,
+    ),
     SheetSpec(
         "measures",
         lambda data: measure_rows(data.now, data.history),

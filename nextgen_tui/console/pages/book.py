@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,26 +12,27 @@ from lake.tables.attribution import ATTRIBUTIONS
 from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
-from lake.tables.trading import EXECUTED_TRADES, TRADE_REFLECTIONS
-from nextgen_tui.console.charts.charts import Band, Chart, Curve, Mark
+from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS, TRADE_REFLECTIONS
+from nextgen_tui.console.charts.chart import Chart
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
-from nextgen_tui.console.pages.data import candle_chart
+from nextgen_tui.console.pages.book_charts import equity_charts, trade_chart
 from nextgen_tui.console.pages.profit_sheet import COLS as PROFIT_COLS
 from nextgen_tui.console.pages.profit_sheet import lesson_notes, profit_notes
+from nextgen_tui.console.pages.risk_sheet import SECTOR_COLS, distance, gain_notes, next_action, risk_notes
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, signed
 from nextgen_tui.text import formats
 from pipeline.reading.report.profit_origins import sum_profit
 from pipeline.reading.report.span import Span
-from pipeline.reading.report.tracks import BENCHMARK, EQUAL_WEIGHT, TOP_K, read_cash, read_tracks
+from pipeline.reading.report.tracks import read_cash, read_tracks
 from pipeline.reading.results.snapshot_mark import SnapshotMark, mark_at_snapshot
 from pipeline.reading.results.summary import LedgerFacts, ledger_facts
 from pipeline.reading.results.ticker_paths import add_closes
+from pipeline.reading.risk import Limits, add_stops, read_limits, sector_rows
 
 SPARK = 16
-_INKS = {EQUAL_WEIGHT: "other", BENCHMARK: "benchmark", TOP_K: "hot"}
 DAYS_BACK = 120
 MONEY = signed(lambda value: formats.money(value, signed=True))
 PERCENT = signed(lambda value: formats.percent(value, signed=True))
@@ -51,6 +52,9 @@ class BookData:
     bars: pl.DataFrame
     profit: pl.DataFrame
     """By view, part and item."""
+    sectors: pl.DataFrame = field(default_factory=pl.DataFrame)
+    """The holdings by sector, with their limit."""
+    limits: Limits | None = None
     mark: SnapshotMark | None = None
     """At the last snapshot of a session whose cycle has not run; None where there is none."""
 
@@ -60,7 +64,15 @@ class BookPage(Page[BookData]):
 
     number, name = "6", "Book"
     question = "How is the book doing, and what is my risk?"
-    tables = (PORTFOLIO_VALUE, PORTFOLIO_HOLDINGS, EXECUTED_TRADES, TRADE_REFLECTIONS, LEDGER_ENTRIES, ATTRIBUTIONS)
+    tables = (
+        PORTFOLIO_VALUE,
+        PORTFOLIO_HOLDINGS,
+        EXECUTED_TRADES,
+        TRADE_REFLECTIONS,
+        LEDGER_ENTRIES,
+        ATTRIBUTIONS,
+        TRADE_PLANS,
+    )
 
     def load(self, view: LakeView) -> BookData:
         """The whole value series and ledger, the last holdings, and bars of what was traded."""
@@ -78,9 +90,13 @@ class BookPage(Page[BookData]):
             span = {"since": last - timedelta(days=DAYS_BACK), "until": last}
             bars = view.read(MARKET_PRICES, where=daily, every_revision=False, **span)
             mark = _mark(view, value["nav"][-1], held)
+        plans, limits = view.last_rows(TRADE_PLANS), read_limits(view.path)
+        holdings = add_stops(add_closes(held, bars), plans)
         return BookData(
             value=value,
-            holdings=add_closes(held, bars),
+            holdings=holdings,
+            sectors=sector_rows(holdings, plans, limits),
+            limits=limits,
             trades=trades,
             lessons=view.read(TRADE_REFLECTIONS).sort("session", "trade_id", descending=True),
             ledger=ledger.sort("session", "sequence", descending=True),
@@ -116,7 +132,9 @@ class BookPage(Page[BookData]):
         marked = mark_notes(data.mark) if data.mark else ()
         if data.value.is_empty():
             return ()
-        return (*marked, *value_sources(data.value.row(-1, named=True)), *ladder_notes(data.value))
+        last = data.value.row(-1, named=True)
+        risk = (*gain_notes(data.value), *risk_notes(last, data.holdings, data.sectors, data.limits))
+        return (*marked, *risk, *value_sources(last), *ladder_notes(data.value))
 
     def overview(self, data: BookData) -> tuple[Chart, ...]:
         """The book beside what it is compared with, with its drawdown."""
@@ -135,52 +153,8 @@ def _mark(view: LakeView, nav: Decimal, held: pl.DataFrame) -> SnapshotMark | No
     return mark_at_snapshot(nav, held, bars, actions)
 
 
-def equity_charts(value: pl.DataFrame) -> tuple[Chart, ...]:
-    """The book's way beside top-k, equal weight and the benchmark, with its drawdown below."""
-    if value.height < 2:
-        return ()
-    xs = tuple(float(number) for number in range(value.height))
-    days = value["session"].to_list()
-    nav = tuple(float(amount) for amount in value["nav"])
-    fallen = tuple(-fall for fall in value["drawdown"].to_list())
-    lines, legend = [Curve(xs, nav, "own")], [("⠒", "own", "book")]
-    for track in read_tracks(Span(value, None, value))[1:]:
-        lines.append(Curve(xs, track.levels[1:], _INKS[track.name], dotted=True))
-        legend.append(("⠤", _INKS[track.name], track.name))
-    step = max(len(days) // 4, 1)
-    ticks = tuple((float(number), f"{days[number]:%b %d}") for number in range(0, len(days), step))
-    below = Band(xs, fallen, (0.0,) * len(xs), 2)
-    return (
-        Chart("value", tuple(lines), label=lambda v: f"{v:,.0f}", legend=tuple(legend), share=0.7),
-        Chart(
-            "below the peak",
-            (Curve(xs, fallen, "bad"),),
-            (below,),
-            label=lambda v: formats.percent(v, 1),
-            ticks=ticks,
-            span=(min(*fallen, -0.001), 0.0),
-            share=0.3,
-        ),
-    )
-
-
-def trade_chart(data: BookData, ticker: str, max_candles: int = 60) -> Chart:
-    """The ticker's bars with where the book bought and sold."""
-    chart = candle_chart(data.bars, ticker, max_candles)
-    days = data.bars.filter(pl.col("ticker") == ticker).sort("session").tail(max_candles)["session"].to_list()
-    place = {day: float(number) for number, day in enumerate(days)}
-    fills = data.trades.filter((pl.col("ticker") == ticker) & (pl.col("shares") > 0))
-    marks = tuple(
-        Mark(place[one["session"]], float(one["fill_price"]), "▲" if one["side"] == "buy" else "▼", "hot")
-        for one in fills.iter_rows(named=True)
-        if one["session"] in place
-    )
-    legend = (("▲", "hot", "bought"), ("▼", "hot", "sold"))
-    return Chart(chart.title, candles=chart.candles, marks=marks, ticks=chart.ticks, legend=legend)
-
-
 def value_sources(row: Row) -> tuple[Line, ...]:
-    """Where the value comes from, to the cent, and how much risk stands."""
+    """Where the value comes from, to the cent; spread and impact are in the prices that were paid."""
     gained = [
         ("realised", row["realised"]),
         ("unrealised", row["unrealised"]),
@@ -189,7 +163,7 @@ def value_sources(row: Row) -> tuple[Line, ...]:
     ]
     rare = {"exchange rates": row["exchange"], "interest": row["interest"], "borrow": row["borrow_cost"]}
     gained[1:1] = [(one, -cents if one == "borrow" else cents) for one, cents in rare.items() if cents is not None]
-    lines = [fact("capital", formats.money(row["capital"]), right=14)]
+    lines = [heading("where the value comes from"), fact("capital", formats.money(row["capital"]), right=14)]
     for label, amount in gained:
         style: Style = "good" if amount > 0 else "bad" if amount < 0 else ""
         lines.append(fact(label, formats.money(amount, signed=True), style, right=14))
@@ -199,15 +173,8 @@ def value_sources(row: Row) -> tuple[Line, ...]:
         lines.append(fact("restated", f"{formats.money(row['restated'], signed=True)} of earlier sessions", "warn"))
     if row["difference"]:
         lines.append(note(row["difference"], "bad"))
-    lines.append(heading("risk"))
-    lines.append(
-        fact("exposure", f"{formats.percent(row['exposure'], 0)} in {formats.counted(row['positions'], 'name')}")
-    )
-    lines.append(fact("cash", formats.money(row["cash"])))
-    lines.append(fact("drawdown", f"{formats.percent(row['drawdown'], 1)} from {formats.money(row['peak'])}"))
-    lines.append(fact("today", formats.percent(row["session_return"], signed=True)))
     costs = row["commission"] + row["spread_cost"] + row["impact_cost"]
-    lines.append(fact("costs so far", formats.money(costs)))
+    lines.append(fact("costs so far", formats.money(costs), right=14))
     return tuple(lines)
 
 
@@ -305,7 +272,7 @@ def position_detail(data: BookData, row: Row) -> Detail:
         fact("last close", f"{formats.money(row['close'])} of {row['close_session']}"),
     )
     sections = (Section(f"{ticker}, {row['sector']}", lines), Section("Lessons", learned or (note("none yet", "dim"),)))
-    return Detail(f"{ticker}: position", sections, (trade_chart(data, ticker, 80),), links, ticker)
+    return Detail(f"{ticker}: position", sections, (trade_chart(data.bars, data.trades, ticker, 80),), links, ticker)
 
 
 def _foreign_gain(row: Row) -> tuple[Line, ...]:
@@ -330,9 +297,13 @@ HOLDING_COLS = (
     Col("close", "close", formats.money, right=True, rank=2),
     Col("value", "market_value", formats.money, right=True),
     Col("weight", "weight", lambda value: formats.percent(value, 1), right=True),
-    Col("share", "weight", _weight, rank=2),
+    Col("share", "weight", _weight, rank=6),
     Col("gain", "unrealised", MONEY, right=True),
     Col("gain %", "gain", PERCENT, right=True),
+    Col("to stop", "to_stop", distance, right=True),
+    Col("next", "next", next_action, max_width=30, rank=1),
+    Col("at stop", "at_stop", MONEY, right=True, rank=4),
+    Col("stop", "stop", formats.money, right=True, rank=7),
     Col("16 sessions", "closes", _spark, rank=3, sort="gain"),
     Col("held", "held_sessions", formats.whole, right=True, rank=4),
     Col("sector", "sector", rank=5),
@@ -401,9 +372,17 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         "trade",
         "Nothing has been traded yet.",
         notes=lambda _, row: trade_notes(row),
-        charts=lambda data, row: (trade_chart(data, row["ticker"]),),
+        charts=lambda data, row: (trade_chart(data.bars, data.trades, row["ticker"]),),
         detail=lambda view, _, row: follow(view, row_link(EXECUTED_TRADES, row)),
         origin=lambda row: row_link(EXECUTED_TRADES, row),
+    ),
+    SheetSpec(
+        "sectors",
+        lambda data: data.sectors,
+        SECTOR_COLS,
+        ("sector",),
+        "sector",
+        "The book holds nothing but cash.",
     ),
     SheetSpec(
         "lessons",
@@ -413,7 +392,7 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         "lesson",
         "No position has been closed yet.",
         notes=lambda _, row: lesson_notes(row),
-        charts=lambda data, row: (trade_chart(data, row["ticker"]),),
+        charts=lambda data, row: (trade_chart(data.bars, data.trades, row["ticker"]),),
         detail=lambda view, _, row: follow(view, row_link(TRADE_REFLECTIONS, row)),
         origin=lambda row: row_link(TRADE_REFLECTIONS, row),
     ),

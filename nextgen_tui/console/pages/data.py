@@ -15,19 +15,30 @@ from lake.tables.market import (
     TICKER_UNIVERSE,
 )
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
-from nextgen_tui.console.charts.charts import Candle, Chart, Curve
+from nextgen_tui.console.charts.chart import Bar, Candle, Chart, Curve, day_ticks
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
-from nextgen_tui.console.sheet.sheet import Cell, Col, dim, join_values, signed
+from nextgen_tui.console.sheet.sheet import Cell, Col, Style, dim, join_values, signed, strip
 from nextgen_tui.text import formats
+from pipeline.reading.cockpit.strips import add_arrival_days
 from pipeline.reading.results.arrivals import add_scores, arrival_rows, ticker_rows
 
 CALENDAR_DAYS = 100
 """How far back bars are shown: about 68 sessions."""
 RECENT = 30
 """Calendar days over which restatements, set-aside rows and news are listed."""
+STRIP = 90
+"""Calendar days that the strip of a ticker's sessions goes back: about 60 sessions."""
+DAYS: dict[str, tuple[str, Style]] = {
+    "arrived": ("·", "dim"),
+    "late": ("○", "bad"),
+    "set aside": ("✗", "warn"),
+    "restated": ("△", "accent"),
+    "out": (" ", "dim"),
+}
+"""How a session went for a ticker -> its sign: told without colour too."""
 SPARK = 16
 
 
@@ -69,12 +80,17 @@ class DataPage(Page[MarketData]):
         recent = {"since": since, "until": session}
         quarantined = view.read(QUARANTINED_ROWS, **recent).sort("session", "line", descending=True)
         restated = view.read(PRICE_RESTATEMENTS, **recent).sort("available_at", "ticker", descending=True)
+        longer = {"since": session - timedelta(days=STRIP), "until": session}
+        told = {"columns": ("session", "ticker"), **longer}
+        strips = view.read(QUARANTINED_ROWS, **told), view.read(PRICE_RESTATEMENTS, **told)
+        members = view.read(TICKER_UNIVERSE, columns=("session", "ticker", "member"), **longer)
         news = add_scores(view.read(NEWS_ARTICLES, **recent), view.read(NEWS_SENTIMENT, **recent))
         universe = view.read(TICKER_UNIVERSE, **recent)
         today = universe.filter(pl.col("session") == session)
+        tickers = ticker_rows(today, bars, quarantined, restated, news)
         return MarketData(
             session=session,
-            tickers=ticker_rows(today, bars, quarantined, restated, news),
+            tickers=add_arrival_days(tickers, members, bars, *strips),
             arrivals=arrival_rows(universe, bars, quarantined, restated, news),
             bars=bars,
             quarantined=quarantined,
@@ -111,14 +127,26 @@ def candle_chart(bars: pl.DataFrame, ticker: str, max_candles: int = 60) -> Char
         Candle(float(number), *row)
         for number, row in enumerate(mine.select("open", "high", "low", "close").iter_rows())
     )
-    days = mine["session"].to_list()
-    ticks = tuple((float(n), f"{days[n]:%b %d}") for n in range(0, len(days), max(len(days) // 4, 1)))
-    return Chart(f"{ticker}, as traded", candles=made, ticks=ticks)
+    return Chart(f"{ticker}, as traded", candles=made, ticks=day_ticks(mine["session"].to_list(), 9), share=0.75)
+
+
+def volume_chart(bars: pl.DataFrame, ticker: str, max_candles: int = 60) -> Chart:
+    """The shares traded in the same sessions, in the colour of the candle above."""
+    mine = bars.filter(pl.col("ticker") == ticker).sort("session").tail(max_candles)
+    rows = enumerate(mine.select("volume", "open", "close").iter_rows())
+    made = tuple(Bar(float(n), float(v or 0), "good" if close >= opened else "bad") for n, (v, opened, close) in rows)
+    return Chart("volume", bars=made, label=_thousands, share=0.25)
+
+
+def _thousands(shares: float) -> str:
+    return f"{shares / 1e6:.1f}M" if shares >= 1e6 else f"{shares / 1e3:.0f}k"
 
 
 def ticker_candles(data: MarketData, row: Row) -> tuple[Chart, ...]:
     """The last sessions of the ticker that a row is about, if it is about one."""
-    return (candle_chart(data.bars, row["ticker"]),) if row["ticker"] else ()
+    if not row["ticker"]:
+        return ()
+    return candle_chart(data.bars, row["ticker"]), volume_chart(data.bars, row["ticker"])
 
 
 def news_candles(data: MarketData, row: Row) -> tuple[Chart, ...]:
@@ -220,8 +248,13 @@ def _spark(values: object) -> Cell:
     return Cell(formats.sparkline(list(values), SPARK) if values is not None else "", "dim")  # type: ignore[call-overload]
 
 
+def _days(states: object) -> Cell:
+    """A sign for each session; a list in a frame is a series."""
+    return strip([DAYS[state] for state in states]) if states is not None else dim(None)  # type: ignore[attr-defined]
+
+
 def _some(value: int) -> Cell:
-    return Cell(formats.whole(value), "warn" if value else "dim")
+    return Cell(formats.whole(value) if value else "·", "warn" if value else "dim")
 
 
 TICKER_COLS = (
@@ -229,11 +262,12 @@ TICKER_COLS = (
     Col("ticker", "ticker"),
     Col("close", "close", formats.money, right=True),
     Col("change", "change", signed(lambda value: formats.percent(value, signed=True)), right=True),
+    Col("· arrived ○ late ✗ set aside △ restated", "days", _days, rank=0, sort="worry", stretch=True),
     Col("16 sessions", "closes", _spark, rank=3, sort="change"),
-    Col("last bar", "bar_session", formats.day, rank=2),
-    Col("set aside", "quarantined", _some, right=True),
-    Col("restated", "restated", _some, right=True),
-    Col("news", "news", formats.whole, right=True, rank=1),
+    Col("last bar", "bar_session", formats.day, rank=5),
+    Col("aside", "quarantined", _some, right=True),
+    Col("restated", "restated", _some, right=True, rank=6),
+    Col("news", "news", formats.whole, right=True, rank=4),
     Col("bars", "history", formats.whole, right=True, rank=5),
     Col("sector", "sector", rank=4),
     Col("universe", "reason", dim, rank=6),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
@@ -19,19 +19,20 @@ from lake.tables.feedback import (
     SHADOW_SCORES,
 )
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
-from nextgen_tui.console.charts.charts import Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec, row_link
-from nextgen_tui.console.pages.accuracy import history_chart
+from nextgen_tui.console.pages.learning_charts import bias_chart, insight_chart, life_strip, loss_chart
 from nextgen_tui.console.pages.lesson_notes import bias_notes, hypotheses_sheet, trial_notes
 from nextgen_tui.console.pages.shadow_sheet import shadow_sheet
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
-from pipeline.reading.results.accuracy import measure_history
-from pipeline.reading.results.insights import INSIGHT_STATES, confidence_interval, hypothesis_rows, insight_rows
+from pipeline.reading.cockpit.strips import add_life
+from pipeline.reading.results.insights import INSIGHT_STATES, ever_measured, hypothesis_rows, insight_rows
 
+LIFE_SESSIONS = 80
+"""Sessions over which the lives of insights are drawn."""
 PERCENT = signed(lambda value: formats.percent(value, 3, signed=True))
 ERRORS = {
     "bias": ("mean of outcome less forecast", 3),
@@ -39,8 +40,6 @@ ERRORS = {
     "skill": ("pinball loss above the naive forecast's", 2),
 }
 """Kind of insight -> the error it is about, and the digits that tell two of them apart."""
-STEP_SIGNS = {"open": "?", "acted": "▶", "measured": "✓", "retired": "■"}
-"""Signs of the steps of an insight's life in its chart."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +78,15 @@ class LearningPage(Page[LearningData]):
         """All insights, the last bias test, every decision on models; never the weights."""
         steps = view.read(LEARNING_INSIGHTS).sort("insight_id", "session")
         columns = tuple(name for name in MODEL_REGISTRY.columns if name != "weights")
+        metrics = view.read(FEEDBACK_METRICS, where=pl.col("scope") == "all")
+        sessions = metrics["session"].unique().sort().to_list()[-LIFE_SESSIONS:]
         return LearningData(
-            insights=insight_rows(steps),
+            insights=add_life(insight_rows(steps), steps, sessions),
             steps=steps,
             bias=view.last_rows(BIAS_FLAGS).sort("active", "p_value", "slice", descending=[True, False, False]),
             promotions=view.read(MODEL_PROMOTIONS).sort("session", descending=True),
             members=view.read(MODEL_REGISTRY, columns=columns).sort("session", "model_id", "member", descending=True),
-            metrics=view.read(FEEDBACK_METRICS, where=pl.col("scope") == "all"),
+            metrics=metrics,
             hypotheses=hypothesis_rows(view.read(HYPOTHESES)),
             shadows=view.last_rows(SHADOW_SCORES),
             retrain=view.last_rows(RETRAIN_CANDIDATES).sort("due", "reason", descending=[True, False]),
@@ -95,8 +96,7 @@ class LearningPage(Page[LearningData]):
         """Open and measured insights, active adjustments, who decides, and whether training is due."""
         counts = dict(data.insights.group_by("status").len().iter_rows()) if data.insights.height else {}
         states = ", ".join(f"{counts[status]} {status}" for status in INSIGHT_STATES if counts.get(status))
-        helped = data.insights.filter(pl.col("effect") == "helped").height
-        hurt = data.insights.filter(pl.col("effect") == "hurt").height
+        helped, hurt = (ever_measured(data.steps, effect) for effect in ("helped", "hurt"))
         text = f"{formats.counted(data.insights.height, 'insight')}"
         text += f" ({states}); {helped} helped, {hurt} hurt" if states else ""
         active = data.bias.filter(pl.col("active")).height if data.bias.height else 0
@@ -206,58 +206,6 @@ def reason_notes(row: Row) -> tuple[Line, ...]:
     )
 
 
-def insight_chart(data: LearningData, row: Row) -> Chart:
-    """The measure an insight is about, over the sessions, with the steps of its life marked."""
-    metric = {"bias": "bias", "interval": "coverage_90"}.get(row["kind"], "pinball_skill")
-    chart = history_chart(data.metrics, metric, row["horizon"])
-    rows = measure_history(data.metrics, metric, row["horizon"])
-    place = {day: number for number, day in enumerate(rows["session"])}
-    steps = data.steps.filter(pl.col("insight_id") == row["insight_id"])
-    marks = tuple(
-        Mark(float(place[day]), rows["value"][place[day]], STEP_SIGNS[status], "hot")
-        for day, status in steps.select("session", "status").iter_rows()
-        if day in place
-    )
-    legend = tuple((STEP_SIGNS[status], "hot", status) for status in STEP_SIGNS if status in set(steps["status"]))
-    return replace(chart, marks=marks, legend=(*chart.legend, *legend))
-
-
-def bias_chart(bias: pl.DataFrame, row: Row) -> Chart:
-    """The mean errors of all slices of the chosen horizon, smallest first; active ones marked."""
-    rows = bias.filter(pl.col("horizon") == row["horizon"]).sort("mean_error", "slice")
-    lines = [Curve((0.0, float(max(rows.height - 1, 1))), (0.0, 0.0), "rule", dotted=True)]
-    marks: list[Mark] = []
-    for number, one in enumerate(rows.iter_rows(named=True)):
-        mine = (one["scope"], one["slice"]) == (row["scope"], row["slice"])
-        interval = confidence_interval(one["mean_error"], one["standard_error"])
-        x = float(number)
-        lines.append(Curve((x, x), interval, "hot" if mine else "own"))
-        marks.append(Mark(x, one["mean_error"], "◆" if one["active"] else "•", "hot" if mine else "own"))
-    return Chart(
-        f"mean error by slice, {formats.counted(row['horizon'], 'session')}",
-        tuple(lines),
-        marks=tuple(marks),
-        label=lambda value: formats.percent(value, 2, signed=True),
-        legend=(("◆", "own", "adjusted"), ("•", "own", "not adjusted"), ("•", "hot", str(row["slice"]))),
-    )
-
-
-def loss_chart(promotions: pl.DataFrame) -> Chart:
-    """Out-of-sample loss of each challenger beside champion and naive."""
-    rows = promotions.sort("session")
-    xs = tuple(float(number) for number in range(rows.height))
-    return Chart(
-        "loss out of sample",
-        (
-            Curve(xs, tuple(rows["challenger_loss"].to_list()), "own"),
-            Curve(xs, tuple(rows["champion_loss"].to_list()), "median"),
-            Curve(xs, tuple(rows["naive_loss"].to_list()), "rule", dotted=True),
-        ),
-        label=lambda value: f"{value:.3f}",
-        legend=(("⠒", "own", "challenger"), ("⠒", "median", "champion"), ("⠤", "rule", "naive")),
-    )
-
-
 def _champion(promotions: pl.DataFrame) -> str:
     if promotions.is_empty():
         return "no model was trained yet"
@@ -300,7 +248,8 @@ def _yes(words: str) -> Any:
 INSIGHT_COLS = (
     Col("status", "status", _insight_status, sort="rank"),
     Col("effect", "effect", _effect),
-    Col("hypothesis", "hypothesis", max_width=64),
+    Col("hypothesis", "hypothesis", max_width=40),
+    Col("? believed ▶ acted ✓ measured ■ retired", "life", life_strip, sort="opened", stretch=True),
     Col("opened", "opened", rank=2),
     Col("before", "before_error", _error("before"), right=True, sort="before", rank=1),
     Col("after", "after_error", _error("after"), right=True, sort="after", rank=1),
@@ -380,7 +329,7 @@ SHEETS: tuple[SheetSpec[LearningData], ...] = (
         "insight",
         "No insight yet: no forecast error is larger than chance explains.",
         notes=lambda _, row: insight_notes(row),
-        charts=lambda data, row: (insight_chart(data, row),),
+        charts=lambda data, row: (insight_chart(data.metrics, data.steps, row),),
         detail=lambda _, data, row: insight_detail(data, row),
         origin=lambda row: row_link(LEARNING_INSIGHTS, row),
     ),

@@ -10,10 +10,10 @@ from typing import Any
 
 import polars as pl
 
+from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import TRADE_DECISIONS, TRADING_SWITCHES
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, MANDATES, STRATEGIC_PRIORITIES, TRADE_PLANS
-from nextgen_tui.console.charts.charts import Chart, Curve
 from nextgen_tui.console.charts.fan_chart import fan
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
@@ -21,16 +21,21 @@ from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, S
 from nextgen_tui.console.pages.mandate_sheet import COLS as MANDATE_COLS
 from nextgen_tui.console.pages.mandate_sheet import mandate_notes, mandate_rows
 from nextgen_tui.console.pages.predictions import LARGE_FORECAST, member_lines
-from nextgen_tui.console.sheet.sheet import Cell, Col, signed
+from nextgen_tui.console.pages.regime_sheet import COLS as REGIME_COLS
+from nextgen_tui.console.pages.regime_sheet import risk_chart
+from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
 from pipeline.control.schedule.schedule_file import Calendars
 from pipeline.reading.market_time import lake_calendars
 from pipeline.reading.results.plans import (
     DECIDED,
+    PlannedExposure,
+    add_weights,
     describe_distance,
     explain_stopped,
     last_decisions,
     plan_rows,
+    planned_exposure,
     read_rules,
     rule_rows,
 )
@@ -43,7 +48,7 @@ VERDICTS = {
     "approved": Cell("✓ approved", "good"),
     "vetoed": Cell("✗ vetoed", "warn"),
     "stopped": Cell("✗ stopped", "warn"),
-    "refused": Cell("✗ refused", "bad"),
+    "refused": Cell("– refused", "dim"),
 }
 PERCENT = signed(lambda value: formats.percent(value, signed=True))
 
@@ -67,6 +72,7 @@ class PlanData:
     """The operator's last decision on each order, where there is one."""
     mandate: pl.DataFrame
     """The mandate that counts, a row for each field."""
+    exposure: PlannedExposure
 
 
 class PlanPage(Page[PlanData]):
@@ -78,6 +84,7 @@ class PlanPage(Page[PlanData]):
         TRADE_PLANS,
         STRATEGIC_PRIORITIES,
         PREDICTIONS,
+        PORTFOLIO_HOLDINGS,
         EXECUTED_TRADES,
         TRADE_DECISIONS,
         TRADING_SWITCHES,
@@ -136,11 +143,14 @@ def plan_data(view: LakeView, session: date, predictions: pl.DataFrame, paths: p
 
     rules = read_rules(view.path, planned, calendars)
     stopped = explain_stopped(view.path, planned, view.read(TRADING_SWITCHES), calendars)
-    plans = plan_rows(planned, decisions, rules, stopped)
+    value = view.last_rows(PORTFOLIO_VALUE)
+    now, nav = (float(value[name][0] or 0.0) if value.height else 0.0 for name in ("exposure", "nav"))
+    plans = add_weights(plan_rows(planned, decisions, rules, stopped), view.last_rows(PORTFOLIO_HOLDINGS), nav)
     # What became of the orders is known only later: it is read from now, wherever the view stands.
     fills = view.lake.read(EXECUTED_TRADES, since=session)
     counts, regime = rule_rows(plans), regime_rows(view)
-    return PlanData(session, plans, rules, counts, regime, predictions, paths, fills, decisions, mandate_rows(view))
+    mandate, exposure = mandate_rows(view), planned_exposure(plans, now)
+    return PlanData(session, plans, rules, counts, regime, predictions, paths, fills, decisions, mandate, exposure)
 
 
 def empty_plan(view: LakeView) -> PlanData:
@@ -154,10 +164,10 @@ def empty_plan(view: LakeView) -> PlanData:
         for table in (TRADE_PLANS, PREDICTIONS, EXECUTED_TRADES, TRADE_DECISIONS)
     )
     decisions = last_decisions(undecided)
-    plans, counts = plan_rows(none, decisions), rule_rows(none)
-    return PlanData(
-        None, plans, RULES, counts, regime_rows(view), nothing, empty_paths(), fills, decisions, mandate_rows(view)
-    )
+    held = pl.DataFrame(schema=PORTFOLIO_HOLDINGS.stored_schema)
+    plans, counts = add_weights(plan_rows(none, decisions), held, 0.0), rule_rows(none)
+    regime, mandate, exposure = regime_rows(view), mandate_rows(view), planned_exposure(plans, 0.0)
+    return PlanData(None, plans, RULES, counts, regime, nothing, empty_paths(), fills, decisions, mandate, exposure)
 
 
 def regime_rows(view: LakeView) -> pl.DataFrame:
@@ -330,28 +340,12 @@ def _regime_sentence(data: PlanData) -> str:
         return ""
     row = data.regime.row(0, named=True)
     built = data.plans["free_weight"].is_not_null().any()
-    invested = sum(data.plans["target_weight"].to_list()) if built else row["target_exposure"]
+    aim = "" if built else f" (aim {formats.percent(row['target_exposure'], 0)})"
+    planned = data.exposure
     return (
-        f"Market regime: {row['regime']}, {formats.percent(row['risk_budget'], 0)} of full risk, "
-        f"{'planned' if built else 'target'} exposure {formats.percent(invested, 0)}."
-    )
-
-
-def _risk_chart(regime: pl.DataFrame) -> tuple[Chart, ...]:
-    rows = regime.sort("session")
-    xs = tuple(float(number) for number in range(rows.height))
-    days = rows["session"].to_list()
-    return (
-        Chart(
-            "risk",
-            (
-                Curve(xs, tuple(rows["target_exposure"].to_list()), "own"),
-                Curve(xs, tuple(rows["risk_budget"].to_list()), "benchmark", dotted=True),
-            ),
-            label=lambda value: formats.percent(value, 0),
-            ticks=((0.0, f"{days[0]:%b %d}"), (xs[-1], f"{days[-1]:%b %d}")),
-            legend=(("⠒", "own", "exposure"), ("⠤", "benchmark", "risk budget")),
-        ),
+        f"Exposure {formats.percent(planned.now, 0)} now, {formats.percent(planned.after, 0)} after{aim}: "
+        f"{formats.money(planned.bought)} bought, {formats.money(planned.sold)} sold. "
+        f"Market regime: {row['regime']}, {formats.percent(row['risk_budget'], 0)} of full risk."
     )
 
 
@@ -360,7 +354,13 @@ def _verdict(value: str) -> Cell:
 
 
 def _show_rule(value: Any) -> Cell:
-    return Cell("–", "dim") if value is None else Cell(describe_rule(value), "warn")
+    return dim(None) if value is None else Cell(describe_rule(value))
+
+
+def _weights(value: Row) -> Cell:
+    """What a name weighs before and after its order, where they differ."""
+    held, after = (formats.percent(value[name], 1) for name in ("held", "after"))
+    return dim(held) if held == after else Cell(f"{held} → {after}")
 
 
 COLS = (
@@ -368,13 +368,16 @@ COLS = (
     Col("ticker", "ticker"),
     Col("side", "side"),
     Col("intent", "intent", rank=2),
-    Col("shares", "shares", formats.whole, right=True),
-    Col("wanted", "wanted_shares", formats.whole, right=True, rank=4),
+    Col("shares", "shares", lambda value: formats.whole(value) if value else dim("·"), right=True, rank=1),
+    Col("value", "amount", formats.money, right=True),
+    Col("weight", "weights", _weights, right=True, sort="after"),
+    Col("wanted", "wanted_shares", formats.whole, right=True, rank=8),
     Col("close", "close", formats.money, right=True, rank=5),
-    Col("expected", "expected_return", PERCENT, right=True, rank=3),
+    Col("expected", "expected_return", PERCENT, right=True, rank=4),
     Col("cost", "expected_cost", formats.percent, right=True, rank=6),
     Col("edge", "edge", PERCENT, right=True),
-    Col("weight", "target_weight", lambda value: formats.percent(value, 1), right=True, rank=7),
+    Col("stop", "stop", formats.money, right=True, rank=3),
+    Col("aim", "target_weight", lambda value: formats.percent(value, 1), right=True, rank=7),
     Col("refused by", "blocked_by", _show_rule),
     Col("off by", "off", lambda value: value or formats.MISSING, right=True, rank=1, sort="nearness"),
 )
@@ -385,17 +388,6 @@ RULE_COLS = (
     Col("refused", "refused", formats.whole, right=True),
     Col("refused first", "first", formats.whole, right=True),
     Col("last reason", "reason", max_width=70, rank=1),
-)
-REGIME_COLS = (
-    Col("session", "session"),
-    Col("regime", "regime"),
-    Col("risk", "risk_budget", lambda value: formats.percent(value, 0), right=True),
-    Col("exposure", "target_exposure", lambda value: formats.percent(value, 0), right=True),
-    Col("names", "most_positions", formats.whole, right=True),
-    Col("volatility", "market_volatility", lambda value: formats.percent(value, 0), right=True, rank=1),
-    Col("trend", "market_trend", PERCENT, right=True, rank=2),
-    Col("drawdown", "drawdown", formats.percent, right=True, rank=3),
-    Col("why", "reason", max_width=80, rank=4),
 )
 SHEETS: tuple[SheetSpec[PlanData], ...] = (
     SheetSpec(
@@ -437,7 +429,7 @@ SHEETS: tuple[SheetSpec[PlanData], ...] = (
         "session",
         "No regime has been recorded yet.",
         notes=lambda _, row: (note(row["reason"]),),
-        charts=lambda data, _: _risk_chart(data.regime),
+        charts=lambda data, _: risk_chart(data.regime),
         origin=lambda row: row_link(STRATEGIC_PRIORITIES, row),
     ),
 )

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 
 from lake.tables.features import FEATURE_ROWS
-from lake.tables.feedback import PREDICTION_ACCURACY
+from lake.tables.feedback import FEEDBACK_METRICS, PREDICTION_ACCURACY
 from lake.tables.market import MARKET_PRICES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
@@ -19,11 +19,13 @@ from nextgen_tui.console.charts.fan_chart import fan
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import LABEL, Line, fact, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec
+from nextgen_tui.console.pages.forecast_cells import interval_bar, skill_badge, skill_sentence
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
 from pipeline.health.inputs import STRANGE
 from pipeline.reading.results.arrivals import add_scores
 from pipeline.reading.results.forecasts import add_member_columns, feature_shifts, training_session
+from pipeline.reading.results.summary import SkillFacts, skill_facts
 from pipeline.reading.results.ticker_paths import SPARK, empty_paths, read_paths, recent_closes
 
 LATELY = 45
@@ -65,6 +67,8 @@ class PredictionsData:
     matured: pl.DataFrame
     trained: date | None
     """When the model was trained that made them."""
+    skill: tuple[SkillFacts, ...] = ()
+    """What was measured of forecasts lately, by horizon."""
     stale: int = 0
     """Sessions run since then without a bar to forecast from."""
 
@@ -79,7 +83,7 @@ class PredictionsPage(Page[PredictionsData]):
 
     number, name = "3", "Predictions"
     question = "What does the system expect of each ticker, how surely?"
-    tables = (PREDICTIONS, MARKET_PRICES, INFERENCE_LOG, PREDICTION_ACCURACY, MODEL_REGISTRY)
+    tables = (PREDICTIONS, MARKET_PRICES, INFERENCE_LOG, PREDICTION_ACCURACY, MODEL_REGISTRY, FEEDBACK_METRICS)
 
     def quick_load(self, view: LakeView) -> PredictionsData | None:
         """Of very many forecasts the nearest horizon in figures; members, pictures and all else follow."""
@@ -117,7 +121,8 @@ class PredictionsPage(Page[PredictionsData]):
         silent = f"; {data.silent.height} could not be forecast" if data.silent.height else ""
         stale = f"STALE, no newer bar for {formats.counted(data.stale, 'session')}: " if data.stale else ""
         return (
-            f"{stale}{tickers} at the close of {data.session} by the {by}{trained}; highest {best['ticker']} "
+            f"{stale}{skill_sentence(data.skill)}{tickers} at the close of {data.session} by the {by}{trained}; "
+            f"highest {best['ticker']} "
             f"{formats.percent(best['point'], signed=True)} over {formats.counted(best['horizon'], 'session')}{silent}."
         )
 
@@ -135,7 +140,7 @@ def horizon_sheet(horizon: int) -> SheetSpec[PredictionsData]:
         ("ticker",),
         "ticker",
         "There is no forecast yet.",
-        notes=lambda _, row: member_lines(row),
+        notes=lambda data, row: (*skill_badge(data.skill, row["horizon"]), *member_lines(row)),
         charts=lambda data, row: (fan(data.predictions, data.paths, row["ticker"], data.session),),
         detail=forecast_detail,
         origin=lambda row: prediction_link(row, row["session"]),
@@ -165,6 +170,8 @@ def predictions_data(
     """
     since = view.read(INFERENCE_LOG, since=session)
     now = max([session, *since["session"]])
+    of_all = (pl.col("scope") == "all") & (pl.col("metric") == "pinball_skill")
+    measured = view.last_rows(FEEDBACK_METRICS, where=of_all)
     return PredictionsData(
         session=session,
         predictions=add_member_columns(predictions),
@@ -172,6 +179,7 @@ def predictions_data(
         silent=since.filter((pl.col("session") == now) & (pl.col("status") != "predicted")),
         matured=matured,
         trained=training_session(view.lake, predictions),
+        skill=skill_facts(measured, ("pinball_skill",)) if measured.height else (),
         stale=since.filter(pl.col("session") > session)["session"].n_unique(),
     )
 
@@ -359,9 +367,10 @@ COLS = (
     Col("ticker", "ticker"),
     Col("close", "reference_close", formats.money, right=True, rank=2),
     Col("expected", "point", PERCENT, right=True),
-    Col("80 % interval", "band", _band, right=True, sort="width"),
-    Col("up", "probability_up", lambda value: formats.percent(value, 0), right=True),
-    Col("agree", "confidence", lambda value: formats.percent(value, 0), right=True),
+    Col("─ 80 % ━ 50 % ● expected", "interval", interval_bar, sort="width"),
+    Col("80 % interval", "band", _band, right=True, sort="width", rank=2),
+    Col("up", "probability_up", lambda value: formats.percent(value, 0), right=True, rank=1),
+    Col("agree", "confidence", lambda value: formats.percent(value, 0), right=True, rank=7),
     Col("strange", "strangeness", _strange, right=True, rank=1),
     Col("spread", "spread", lambda value: formats.percent(value), right=True, rank=4),
     Col("naive", "naive", lambda value: formats.percent(value, signed=True), right=True, rank=5),

@@ -18,7 +18,7 @@ from lake.tables.research import (
     FACTOR_RESULTS,
     HOLDOUT_OPENINGS,
 )
-from nextgen_tui.console.charts.charts import Band, Chart, Curve, Mark
+from nextgen_tui.console.charts.chart import Band, Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Link, Page, Row, SheetSpec

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 import polars as pl
 
-from lake.runs import DONE, summarize_work
+from lake.runs import DONE, of_work, summarize_work
 from lake.tables.control import RUNS, WorkKind
-from nextgen_tui.console.charts.charts import Chart, Curve
+from nextgen_tui.console.charts.chart import Band, Chart, Stretch, day_ticks
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec
-from nextgen_tui.console.sheet.sheet import Cell, Col, dim, verdict
+from nextgen_tui.console.sheet.sheet import Cell, Col, Style, dim, strip, verdict
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.engine.stages import STAGES
+from pipeline.reading.cockpit.strips import add_stage_ends
 
 FAILED = pl.col("status") != "done"
+ENDS: dict[str, tuple[str, Style]] = {"done": ("■", "good"), "failed": ("✗", "bad"), "not run": ("·", "dim")}
+"""How a stage ended -> its sign."""
+MATRIX = 250
+"""Cycles whose stages are told apart: a year."""
 PACE = 30
 """Runs of a stage whose times are drawn."""
 
@@ -31,6 +37,8 @@ class RunsData:
 
     runs: pl.DataFrame
     work: pl.DataFrame
+    cycles: pl.DataFrame
+    """The last cycles, each with how its stages ended."""
 
 
 def cycle_rows(runs: pl.DataFrame) -> pl.DataFrame:
@@ -47,7 +55,7 @@ class RunsPage(Page[RunsData]):
 
     def load(self, view: LakeView) -> RunsData:
         """The runs that the view holds anyway."""
-        return RunsData(view.runs.sort("started_at", "run_id", descending=True), cycle_rows(view.runs))
+        return runs_data(view.runs)
 
     def sentence(self, data: RunsData) -> str:
         """How many there are, and the last failure."""
@@ -67,35 +75,48 @@ class RunsPage(Page[RunsData]):
         return SHEETS
 
 
+def runs_data(runs: pl.DataFrame) -> RunsData:
+    """What the screen shows of runs in the order they were started."""
+    work = cycle_rows(runs)
+    cycles = add_stage_ends(work.filter(of_work(WorkKind.CYCLE)).head(MATRIX), runs)
+    return RunsData(runs.sort("started_at", "run_id", descending=True), work, cycles)
+
+
 def describe_work(kind: str) -> str:
     """A kind of work in words: 'single stage'."""
     return kind.replace("-", " ")
 
 
-def duration_chart(title: str, times: list[float]) -> Chart:
-    """Times in their order."""
-    return Chart(
-        title=title,
-        lines=(Curve(tuple(float(n) for n in range(len(times))), tuple(times), "own"),),
-        label=lambda value: f"{value:.2f}",
-    )
+def duration_chart(title: str, times: Sequence[float], days: Sequence[date], share: float = 1.0) -> Chart:
+    """Times in the order of their sessions."""
+    xs = tuple(float(n) for n in range(len(times)))
+    ground = Band(xs, (0.0,) * len(xs), tuple(times), 3)
+    return Chart(title, bands=(ground,), label=lambda value: f"{value:.2f}", ticks=day_ticks(days), share=share)
 
 
 def stage_durations(data: RunsData, row: Row) -> tuple[Chart, ...]:
     """How long the stage of a run took lately."""
-    mine = data.runs.filter((pl.col("stage") == row["stage"]) & ~FAILED)
-    return (duration_chart(f"seconds of {row['stage']}", mine["seconds"].head(PACE).reverse().to_list()),)
+    mine = data.runs.filter((pl.col("stage") == row["stage"]) & ~FAILED).head(PACE).reverse()
+    return (duration_chart(f"seconds of {row['stage']}", mine["seconds"].to_list(), mine["session"].to_list()),)
 
 
 def work_durations(data: RunsData, row: Row) -> tuple[Chart, ...]:
     """How long work of the kind took lately."""
-    mine = data.work.filter(pl.col("work") == row["work"])
-    return (
-        duration_chart(
-            f"seconds per {describe_work(row['work'])}",
-            [value / 1_000 for value in mine["milliseconds"].head(PACE).reverse()],
-        ),
+    mine = data.work.filter(pl.col("work") == row["work"]).head(PACE).reverse()
+    seconds = [value / 1_000 for value in mine["milliseconds"]]
+    return (duration_chart(f"seconds per {describe_work(row['work'])}", seconds, mine["session"].to_list()),)
+
+
+def cycle_waterfall(data: RunsData, row: Row) -> tuple[Chart, ...]:
+    """When each stage of a piece of work began, and how long it took."""
+    mine = data.runs.filter(pl.col("cycle_id") == row["cycle_id"]).sort("started_at", "run_id")
+    first = mine["started_at"][0] if mine.height else None
+    made = tuple(
+        Stretch(stage, (at - first).total_seconds(), (at - first).total_seconds() + took, "own" if ok else "bad")
+        for stage, at, took, ok in mine.select("stage", "started_at", "seconds", pl.col("status") == "done").iter_rows()
     )
+    slowest = Chart("stages, by when they began", stretches=made, label=lambda value: f"{value:.2f} s", share=0.7)
+    return (slowest, replace(work_durations(data, row)[0], share=0.3))
 
 
 def run_notes(row: Row) -> tuple[Line, ...]:
@@ -249,6 +270,20 @@ CYCLE_COLS = (
 )
 
 
+def _ends(states: Any) -> Cell:
+    return strip([ENDS.get(state, ("?", "warn")) for state in states]) if states is not None else dim(None)
+
+
+MATRIX_COLS = (
+    Col("status", "status", verdict),
+    Col("session", "session"),
+    Col("stages in their order: ■ done ✗ failed · not run", "ends", _ends, stretch=True, sort="failed"),
+    Col("time", "milliseconds", lambda value: formats.duration(value / 1_000), right=True),
+    Col("new rows", "written", formats.whole, right=True, rank=1),
+    Col("error", "error", rank=2),
+)
+
+
 def _json_facts(text: str) -> tuple[Line, ...]:
     """A JSON object as facts, one a line."""
     try:
@@ -279,7 +314,18 @@ def _run_sheet(name: str, frame: Callable[[RunsData], pl.DataFrame], empty: str)
 
 
 SHEETS: tuple[SheetSpec[RunsData], ...] = (
-    _run_sheet("runs", lambda data: data.runs, "Nothing has run yet."),
+    SheetSpec(
+        "cycles",
+        lambda data: data.cycles,
+        MATRIX_COLS,
+        ("cycle_id",),
+        "cycle",
+        "No cycle has run yet.",
+        notes=lambda _, row: cycle_notes(row),
+        charts=cycle_waterfall,
+        detail=lambda _, data, row: cycle_detail(data.runs, row),
+        actions=lambda _, row: cycle_actions(row),
+    ),
     SheetSpec(
         "work",
         lambda data: data.work,
@@ -288,9 +334,10 @@ SHEETS: tuple[SheetSpec[RunsData], ...] = (
         "piece of work",
         "Nothing has run yet.",
         notes=lambda _, row: cycle_notes(row),
-        charts=work_durations,
+        charts=cycle_waterfall,
         detail=lambda _, data, row: cycle_detail(data.runs, row),
         actions=lambda _, row: cycle_actions(row),
     ),
+    _run_sheet("runs", lambda data: data.runs, "Nothing has run yet."),
     _run_sheet("failed", lambda data: data.runs.filter(FAILED), "No run has failed."),
 )

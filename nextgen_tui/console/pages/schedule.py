@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import polars as pl
 
 from lake.contract import RUN_ID
 from lake.tables import TABLES
 from lake.tables.control import RUNS, SERVICE_HEARTBEATS, TASK_ATTEMPTS, TASK_DEFINITIONS, TASK_REQUESTS
-from nextgen_tui.console.charts.charts import Chart, Curve
+from nextgen_tui.console.charts.chart import Chart, Curve, Stretch
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.health import daemon_cell
 from nextgen_tui.console.pages.runs import run_detail
-from nextgen_tui.console.sheet.sheet import Cell, Col, dim, verdict
+from nextgen_tui.console.sheet.sheet import Cell, Col, dim, strip, verdict
 from nextgen_tui.text import formats
+from pipeline.reading.cockpit.next_task import add_due_in
 from pipeline.reading.daemon import DaemonState, read_daemon
 from pipeline.reading.market_time import calendar_at_hand, lake_calendars, operation_time, work_out_calendar
 from pipeline.reading.schedule import SPARK, TASK_SCHEMA, add_state, change_rows, task_rows
 
 RECENT = timedelta(days=30)
+CHANGED = 40
+"""Tables whose last change is drawn at most."""
 COMPUTING_CALENDAR = "Computing the exchange's calendar, which takes a few seconds"
 
 
@@ -38,6 +42,8 @@ class ScheduleData:
     attempts: pl.DataFrame
     runs: pl.DataFrame
     daemon: DaemonState
+    past: str
+    """The moment shown, in words; empty where that is now. What was due then is on no record."""
     known: bool
     """False until the exchange's calendar is at hand, without which nobody knows what is due."""
 
@@ -64,12 +70,13 @@ class SchedulePage(Page[ScheduleData]):
         if view.at is not None:
             attempts = attempts.filter(pl.col("at") <= view.at.moment)
             requests = requests.filter(pl.col("requested_at") <= view.at.moment)
-        tasks, trouble, known = pl.DataFrame(schema=TASK_SCHEMA), "", True
+        tasks, trouble, known = add_due_in(pl.DataFrame(schema=TASK_SCHEMA), view.clock()), "", True
         now = view.clock()
         try:
-            if known := calendar_at_hand(view.path, view.clock):
+            if view.at is None and (known := calendar_at_hand(view.path, view.clock)):
                 now = operation_time(view.lake, view.clock)
                 tasks, trouble = task_rows(view.lake, now, lake_calendars(view.path, view.clock))
+                tasks = add_due_in(tasks, now)
         except (OSError, ValueError) as error:
             trouble = str(error)
         return ScheduleData(
@@ -81,10 +88,13 @@ class SchedulePage(Page[ScheduleData]):
             runs=view.runs,
             daemon=read_daemon(view.path, now),
             known=known,
+            past=view.at.words if view.at else "",
         )
 
     def sentence(self, data: ScheduleData) -> str:
         """What comes next, what is overdue, what changed last."""
+        if data.past:
+            return f"As of {data.past}, tasks as they were attempted by then.{_last_change(data)}"
         if data.trouble:
             by = "; the daemon keeps running by the last good one" if data.daemon.present and data.tasks.height else ""
             return f"The schedule cannot be used: {data.trouble}{by}."
@@ -95,12 +105,7 @@ class SchedulePage(Page[ScheduleData]):
             text = f"Next: {row['task']} for {row['slot']}, due {formats.instant(row['next'])}"
         owed = f"; {_overdue(int(data.tasks['owed'].sum()))}" if data.known else ""
         daemon = "" if data.daemon.present else f" {data.daemon.sentence} (:daemon starts one)."
-        last = ""
-        if data.changes.height:
-            change = data.changes.row(0, named=True)
-            new = formats.counted(change["written"], "new row")
-            last = f" Last change: {change['table']}, {new} for {change['session']}."
-        return f"{text}{owed}.{last}{daemon}"
+        return f"{text}{owed}.{_last_change(data)}{daemon}"
 
     def specs(self, data: ScheduleData) -> tuple[SheetSpec[ScheduleData], ...]:
         """Tasks, tables that changed, requests, attempts."""
@@ -109,7 +114,15 @@ class SchedulePage(Page[ScheduleData]):
 
     def summary(self, data: ScheduleData) -> tuple[Line, ...]:
         """Whether a daemon is there."""
-        return ((Cell("daemon       ", "dim"), daemon_cell(data.daemon)),)
+        return () if data.past else ((Cell("daemon       ", "dim"), daemon_cell(data.daemon)),)
+
+
+def _last_change(data: ScheduleData) -> str:
+    if data.changes.is_empty():
+        return ""
+    change = data.changes.row(0, named=True)
+    new = formats.counted(change["written"], "new row")
+    return f" Last change: {change['table']}, {new} for {change['session']}."
 
 
 def task_notes(data: ScheduleData, row: Row) -> tuple[Line, ...]:
@@ -145,6 +158,13 @@ def task_actions(row: Row) -> tuple[Action, ...]:
     """A stopped task can go on."""
     stopped = row["state"] == "stopped"
     return (Action("retry", f"retry {row['task']} {row['oldest']}", str(row["reason"])),) if stopped else ()
+
+
+def change_bars(changes: pl.DataFrame) -> Chart:
+    """How many rows each table got by its last change, of the tables that changed last."""
+    rows = changes.filter(pl.col("written") > 0).head(CHANGED)
+    made = tuple(Stretch(table, 0.0, float(new), "own") for table, new in rows.select("table", "written").iter_rows())
+    return Chart("new rows by each table's last change", stretches=made, label=lambda value: f"{value:,.0f}")
 
 
 def change_notes(row: Row) -> tuple[Line, ...]:
@@ -194,12 +214,21 @@ def _trail(values: object) -> Cell:
     return Cell(formats.sparkline([float(v) for v in values], SPARK) if values is not None else "", "dim")  # type: ignore[attr-defined]
 
 
+def _day(pieces: Any) -> Cell:
+    """The next 24 hours: where the task is due."""
+    if pieces is None:
+        return dim(None)
+    return strip([("◆", "accent") if due else ("┼" if n % 6 == 0 else "─", "dim") for n, due in enumerate(pieces)])
+
+
 TASK_COLS = (
     Col("state", "state", _state),
     Col("task", "task"),
-    Col("next", "next", formats.instant),
-    Col("for", "slot"),
-    Col("overdue", "owed", formats.whole, right=True),
+    Col("due", "due_in"),
+    Col("24 hours, ┼ each 6, ◆ due", "day", _day, sort="next"),
+    Col("next", "next", formats.instant, rank=2),
+    Col("for", "slot", rank=3),
+    Col("overdue", "owed", lambda value: Cell(str(value), "warn") if value else dim("·"), right=True),
     Col("when", "trigger", rank=1),
     Col("last", "last", rank=2),
     Col("why", "reason", rank=3),
@@ -236,6 +265,10 @@ ATTEMPT_COLS = (
 
 
 def _no_tasks(data: ScheduleData) -> str:
+    if data.past:
+        return (
+            "What is due is known of now only; `:live` returns. The sheet attempts tells what had been tried by then."
+        )
     return data.trouble or ("Nothing is scheduled." if data.known else f"{COMPUTING_CALENDAR}.")
 
 
@@ -248,6 +281,7 @@ SHEETS: tuple[SheetSpec[ScheduleData], ...] = (
         "task",
         _no_tasks,
         notes=task_notes,
+        charts=lambda data, _: (change_bars(data.changes),),
         detail=lambda _, data, row: task_detail(data, row),
         actions=lambda _, row: task_actions(row),
     ),

@@ -11,9 +11,9 @@ from typing import Any, Literal
 import polars as pl
 
 from nextgen_tui.text import table_view
-from nextgen_tui.text.safe_text import safe_text
+from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 
-Style = Literal["", "good", "warn", "bad", "dim", "accent", "title"]
+Style = Literal["", "good", "warn", "bad", "dim", "accent", "title", "trend"]
 """What a word wants to say with its colour; the words say it as well."""
 SAMPLE = 40
 """Rows that are measured to find a column's width, beside those with its longest text, lowest and highest figure."""
@@ -21,6 +21,8 @@ MAX_CELL = 200
 """Characters of a cell that are ever looked at."""
 MIN_WIDTH = 12
 """Characters that a column is never cut below."""
+STRETCH = 22
+"""Characters with which a column that can stretch is worth showing."""
 GAP = 2
 """Characters between two columns."""
 
@@ -31,6 +33,13 @@ class Cell:
 
     text: str
     style: Style = ""
+    parts: tuple[tuple[str, Style], ...] = ()
+    """Its text in pieces, each with a mood of its own; empty where it has one mood."""
+
+
+def strip(parts: Sequence[tuple[str, Style]]) -> Cell:
+    """A cell of pieces, such as a sign for each session."""
+    return Cell("".join(text for text, _ in parts), "", tuple(parts))
 
 
 Show = Callable[[Any], "str | Cell"]
@@ -52,12 +61,16 @@ class Col:
     """Characters at most."""
     sort: str = ""
     """The frame's column it sorts by, where that is another one."""
+    stretch: bool = False
+    """Whether it takes the room that is left, and shows the end of its text where that is too little."""
 
     def cell(self, value: Any) -> Cell:
         """The value as safe text."""
         shown = table_view.cell(value).plain if self.show is None else self.show(value)
         shown = Cell(shown) if isinstance(shown, str) else shown
-        return Cell(safe_text(shown.text, MAX_CELL), shown.style)
+        parts = tuple((remove_unsafe(text), style) for text, style in shown.parts)
+        text = "".join(text for text, _ in parts) if parts else safe_text(shown.text, MAX_CELL)
+        return Cell(text, shown.style, parts)
 
 
 @dataclass(frozen=True)
@@ -101,24 +114,36 @@ class Sheet:
         return parts if parts and set(parts) <= set(self.frame.columns) else [name]
 
     def filter(self, words: str) -> Sheet:
-        """Only the rows in which every word occurs somewhere; case does not matter, and nothing is a pattern."""
-        wanted = words.lower().split()
-        if not wanted or self.frame.is_empty():
+        """Only the rows that show every word, and none of those after an exclamation mark; case does not matter.
+
+        A word is a pattern (a regular expression); one that is none stands for itself.
+        """
+        if not words.split() or self.frame.is_empty():
             return self
-        lines = (self.original or self)._lines
-        found = reduce(and_, (lines.str.contains(word, literal=True) for word in wanted))
+        lines = (self.original or self).lines
+        found = reduce(and_, (_shows(lines, word) for word in words.split()))
         row_numbers = (
             found.arg_true() if self.row_numbers is None else self.row_numbers.filter(found.gather(self.row_numbers))
         )
         return replace(
-            self._with(row_numbers), empty=f"No {self.noun} contains {safe_text(words, 40)!r}; escape shows all."
+            self._with(row_numbers), empty=f"No {self.noun} shows {safe_text(words, 40)!r}; escape shows all."
         )
 
     @cached_property
-    def _lines(self) -> pl.Series:
-        """Each row as one line of small letters: made once, then every letter of a filter costs a search only."""
-        line = pl.concat_str([_text(self.frame, col.name) for col in self.cols], separator=" ", ignore_nulls=True)
-        return self.frame.select(line.str.to_lowercase()).to_series()
+    def lines(self) -> pl.Series:
+        """Each row as it is shown, in one line: made once, then every letter of a filter costs a search only."""
+        shown = [self._shown(col).alias(str(number)) for number, col in enumerate(self.cols)]
+        return pl.DataFrame(shown).select(pl.concat_str(pl.all(), separator=" ")).to_series()
+
+    def _shown(self, col: Col) -> pl.Series:
+        """A column as text: each of its values is written once, however often it occurs."""
+        values = self.frame[col.name]
+        if values.dtype.is_nested():
+            return pl.Series([col.cell(value).text for value in values.to_list()], dtype=pl.String)
+        texts = {value: col.cell(value).text for value in values.unique().to_list()}
+        # A figure that is none (NaN) is not equal to itself: it is written where it stands.
+        shown = [texts[value] if value in texts else col.cell(value).text for value in values.to_list()]
+        return pl.Series(shown, dtype=pl.String)
 
     def sort(self, heading: str, descending: bool) -> Sheet:
         """By one column, the key deciding between equals; missing values last; an unknown heading changes nothing.
@@ -161,9 +186,17 @@ class Sheet:
     def _at(self, number: int) -> int:
         return number if self.row_numbers is None else int(self.row_numbers[number])
 
-    def layout(self, width: int) -> list[tuple[int, int]]:
-        """Number and width of each column that fits, in their order."""
-        widths = list(self.widths)
+    def layout(self, width: int, skip: int = 0) -> list[tuple[int, int]]:
+        """Number and width of each column that fits, in their order.
+
+        Args:
+            width: characters.
+            skip: columns after the first that are passed over; those after them are shown in their order then, as many
+                as fit, whatever their rank.
+        """
+        if skip:
+            return self._scrolled(width, min(skip, len(self.cols) - 2))
+        widths = [min(w, STRETCH) if col.stretch else w for w, col in zip(self.widths, self.cols, strict=True)]
         kept = list(range(len(self.cols)))
         while sum(widths[n] + GAP for n in kept) - GAP > width:
             spare = [n for n in kept if self.cols[n].rank > 0]
@@ -174,23 +207,44 @@ class Sheet:
         for n in sorted(set(range(len(self.cols))) - set(kept), key=lambda n: (self.cols[n].rank, n)):
             if sum(widths[k] + GAP for k in kept) + widths[n] <= width:
                 kept.append(n)
+        for n in kept:
+            if self.cols[n].stretch:
+                spare_room = width - (sum(widths[k] + GAP for k in kept) - GAP)
+                widths[n] = min(max(widths[n] + spare_room, MIN_WIDTH), self._longest[n])
         # Whatever is still too wide is cut in its widest column, where an ellipsis tells of it.
         widest = max(kept, key=lambda n: widths[n])
         over = sum(widths[n] + GAP for n in kept) - GAP - width
         widths[widest] -= min(max(over, 0), max(widths[widest] - MIN_WIDTH, 0))
         return [(n, widths[n]) for n in sorted(kept)]
 
+    def _scrolled(self, width: int, skip: int) -> list[tuple[int, int]]:
+        """The first column, which says what a row is about, and then those after the ones passed over."""
+        columns = [(0, min(self.widths[0], max(width, 0)))]
+        room = width - self.widths[0] - GAP
+        for number in range(1 + skip, len(self.cols)):
+            if room < MIN_WIDTH and len(columns) > 1:
+                break
+            columns.append((number, max(min(self.widths[number], room), 1)))
+            room -= self.widths[number] + GAP
+        return columns
+
     @cached_property
     def widths(self) -> tuple[int, ...]:
         """Characters that each column wants."""
         if self.original is not None:
             return self.original.widths
-        return tuple(self._width(col) for col in self.cols)
+        limits = (max(col.max_width, len(col.heading) + 2) for col in self.cols)
+        return tuple(min(longest, limit) for longest, limit in zip(self._longest, limits, strict=True))
 
-    def _width(self, col: Col) -> int:
-        values = _sample_values(self.frame[col.name])
-        longest = max((len(col.cell(value).text) for value in values), default=0)
-        return min(max(longest, len(col.heading) + 2), max(col.max_width, len(col.heading) + 2))
+    @cached_property
+    def _longest(self) -> tuple[int, ...]:
+        """Characters of the longest text of each column, or of its heading."""
+        if self.original is not None:
+            return self.original._longest
+        return tuple(max(self._longest_text(col), len(col.heading) + 2) for col in self.cols)
+
+    def _longest_text(self, col: Col) -> int:
+        return max((len(col.cell(value).text) for value in _sample_values(self.frame[col.name])), default=0)
 
     def _with(self, row_numbers: pl.Series) -> Sheet:
         return replace(self, row_numbers=row_numbers, original=self.original or self)
@@ -246,11 +300,19 @@ def _sample_values(values: pl.Series) -> list[Any]:
     return values.gather(places).to_list() if len(values) else []
 
 
-def _text(frame: pl.DataFrame, name: str) -> pl.Expr:
-    dtype = frame.schema[name]
-    if isinstance(dtype, pl.List):
-        inner = dtype.inner
-        return pl.col(name).list.join(" ") if inner == pl.String else pl.lit("")
-    if isinstance(dtype, pl.Struct) or dtype == pl.Binary:
-        return pl.lit("")
-    return pl.col(name).cast(pl.String)
+def matches(line: str, words: str) -> bool:
+    """Whether a line of text meets a filter as a sheet's rows do."""
+    lines = pl.Series([line])
+    return all(_shows(lines, word)[0] for word in words.split())
+
+
+def _shows(lines: pl.Series, word: str) -> pl.Series:
+    """Which lines show a word or pattern; those that do not where it begins with an exclamation mark."""
+    wanted = word.removeprefix("!")
+    if not wanted:
+        return pl.repeat(True, len(lines), dtype=pl.Boolean, eager=True)
+    try:
+        found = lines.str.contains(f"(?i){wanted}")
+    except pl.exceptions.ComputeError:
+        found = lines.str.to_lowercase().str.contains(wanted.lower(), literal=True)
+    return ~found if word.startswith("!") else found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -15,10 +15,10 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from nextgen_tui.console.sheet.sheet import GAP, Sheet
+from nextgen_tui.console.sheet.sheet import GAP, Cell, Col, Sheet
 from nextgen_tui.text.safe_text import remove_unsafe
 
-STYLES = ("good", "warn", "bad", "dim", "accent")
+STYLES = ("good", "warn", "bad", "dim", "accent", "title", "trend")
 RISING, FALLING = " ▲", " ▼"
 
 
@@ -38,6 +38,8 @@ class SheetWidget(ScrollView, can_focus=True):
         Binding("pagedown", "page(1)", "Page down", show=False),
         Binding("home,g", "edge(0)", "First", show=False),
         Binding("end,G", "edge(1)", "Last", show=False),
+        Binding("left", "columns(-1)", "Columns to the left", show=False),
+        Binding("right", "columns(1)", "Columns to the right", show=False),
         Binding("enter", "choose", "Open"),
     ]
 
@@ -65,18 +67,31 @@ class SheetWidget(ScrollView, can_focus=True):
         self.cursor = 0
         self.order: tuple[str, bool] | None = None
         """Heading and whether descending."""
+        self._marked: set[tuple[Any, ...]] = set()
         self._columns: list[tuple[int, int]] = []
+        self._skip = 0
+        """Columns after the first that were scrolled out of sight."""
         self._lines: dict[int, list[tuple[str, str]]] = {}
         self._strips: dict[int, Strip] = {}
         self._styles: dict[str, Style] = {}
 
     def show(self, sheet: Sheet, cursor: int, order: tuple[str, bool] | None) -> None:
         """Show a sheet with the cursor on a row."""
+        if self.sheet is None or self.sheet.cols != sheet.cols:
+            self._skip = 0
         self.sheet, self.order = sheet, order
         self.cursor = min(max(cursor, 0), max(sheet.height - 1, 0))
         self._lay_out()
         self._follow()
         self.post_message(self.Moved(self.row))
+
+    def mark(self, keys: Iterable[tuple[Any, ...]]) -> None:
+        """Mark the rows of these keys, which were chosen together."""
+        if set(keys) != self._marked:
+            self._marked = set(keys)
+            self._lines.clear()
+            self._strips.clear()
+            self.refresh()
 
     @property
     def row(self) -> int | None:
@@ -148,11 +163,9 @@ class SheetWidget(ScrollView, can_focus=True):
         if number not in self._lines:
             assert self.sheet is not None
             cells = self.sheet.cells(number)
-            shown = [
-                (_fit(cells[n].text, width, self.sheet.cols[n].right) + " " * GAP, cells[n].style)
-                for n, width in self._columns
-            ]
-            mark = "▌" if number == self.cursor else " "
+            shown = [piece for n, width in self._columns for piece in _pieces(cells[n], self.sheet.cols[n], width)]
+            marked = bool(self._marked) and self.sheet.key_of(number) in self._marked
+            mark = "◆" if marked else "▌" if number == self.cursor else " "
             self._lines[number] = [(mark, "accent"), *shown]
         return self._lines[number]
 
@@ -160,7 +173,7 @@ class SheetWidget(ScrollView, can_focus=True):
         self._lines.clear()
         self._strips.clear()
         if self.sheet is not None:
-            self._columns = self.sheet.layout(max(self.size.width - 2, 1))
+            self._columns = self.sheet.layout(max(self.size.width - 2, 1), self._skip)
             self.virtual_size = Size(self.size.width, self.sheet.height + 1)
         self.refresh()
 
@@ -201,6 +214,25 @@ class SheetWidget(ScrollView, can_focus=True):
     def action_edge(self, last: int) -> None:
         """Choose the first or the last row."""
         self._go(self.sheet.height - 1 if last and self.sheet else 0)
+
+    @property
+    def hidden_columns(self) -> int:
+        """How many columns there is no room for now."""
+        return len(self.sheet.cols) - len(self._columns) if self.sheet is not None and self._columns else 0
+
+    def action_columns(self, step: int) -> None:
+        """Scroll the columns after the first; back at the first ones, those that matter most are shown again."""
+        if self.sheet is None or (step > 0 and not self._hides_more):
+            return
+        self._skip = min(max(self._skip + step, 0), max(len(self.sheet.cols) - 2, 0))
+        self._lay_out()
+        self.post_message(self.Moved(self.row))
+
+    @property
+    def _hides_more(self) -> bool:
+        """Whether a column further right is out of sight."""
+        assert self.sheet is not None
+        return self.hidden_columns > 0 and (not self._skip or self._columns[-1][0] < len(self.sheet.cols) - 1)
 
     def action_choose(self) -> None:
         """Open the chosen row."""
@@ -243,6 +275,19 @@ class SheetWidget(ScrollView, can_focus=True):
     def cursor_region(self) -> Region:
         """Where the chosen row stands, in the widget."""
         return Region(0, self.cursor - self.scroll_offset.y + 1, self.size.width, 1)
+
+
+def _pieces(cell: Cell, col: Col, width: int) -> list[tuple[str, str]]:
+    """A cell and the gap after it; of pieces that are too many for the width, the first or the last are left out."""
+    if not cell.parts:
+        return [(_fit(cell.text, width, col.right) + " " * GAP, cell.style)]
+    over = len(cell.text) - width
+    kept: list[tuple[str, str]] = []
+    for text, style in reversed(cell.parts) if col.stretch else cell.parts:
+        room = width - sum(len(piece) for piece, _ in kept)
+        kept.append((text[-room:] if col.stretch else text[:room], style)) if room > 0 else None
+    kept = kept[::-1] if col.stretch else kept
+    return [*kept, (" " * (max(-over, 0) + GAP), "")]
 
 
 def _fit(words: str, width: int, right: bool) -> str:

@@ -175,7 +175,7 @@ def _plan(session: date, opened: date, ticker: str, **given: Any) -> Row:
             "reason": "its edge does not pay for its cost" if refused else "it pays for its cost",
         },
     ]
-    own = {"plan_id": f"{session}:{ticker}", "session": session, "for_session": opened, "ticker": ticker}
+    own = {"plan_id": f"{session}:{ticker}", "session": session, "for_session": opened, "ticker": ticker, "rate": None}
     return {**own, "side": "buy", "intent": "enter", "wanted_shares": 50, "close": 105.0, "verdicts": verdicts, **given}
 
 

@@ -6,26 +6,29 @@ import gc
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import Button
 
+from lake.contract import Table
 from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH, TASK_REQUESTS
+from lake.tables.trading import TRADE_PLANS
 from nextgen_tui.console.app import ConsoleApp, DetailRead, LakeChecked, PageLoaded
-from nextgen_tui.console.charts.charts import Chart, Curve
+from nextgen_tui.console.charts.chart import Chart, Curve
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import ConfirmScreen, HelpScreen
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.notes import note
+from nextgen_tui.console.notes import note, plain_text
 from nextgen_tui.console.page import Detail, Link, PageState, Section
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size, wait_until_loaded, wait_until_still
-from nextgen_tui.console.screen_frame import screen_lines
+from nextgen_tui.console.screen_frame import NotesWidget, screen_lines
 from nextgen_tui.console.screens import PAGES
 from tests.new_lake import new_lake
-from tests.nextgen_tui.console.desk import FIRST, LAST
+from tests.nextgen_tui.console.desk import FIRST, LAST, desk
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import land, rows
 from tests.nextgen_tui.text.test_safe_text import dangerous
@@ -233,6 +236,8 @@ async def test_hostile_text_is_harmless_in_every_widget(tmp_path: Path) -> None:
     async with app.run_test(size=(140, 60)) as pilot:
         await wait_until_loaded(pilot)
         assert [sign for sign in dangerous("\n".join(screen_lines(app.screen))) if sign != "\n"] == []
+        await pilot.press("tab")  # the board tells five of them, the sheet behind it all
+        assert [sign for sign in dangerous("\n".join(screen_lines(app.screen))) if sign != "\n"] == []
         assert "[@click=app.quit]quit[/]" in page(app).text()
         await pilot.press("slash", *"click", "enter", "enter")
         await until(pilot, lambda: isinstance(app.screen, DetailScreen))
@@ -329,3 +334,26 @@ async def test_what_is_published_while_it_looks_is_looked_at_once_that_look_is_o
         await until(pilot, lambda: len(looks) >= before + 2)
         await pilot.pause(0.3)
         assert len(looks) == before + 2
+
+
+async def test_orders_chosen_together_are_vetoed_by_one_dialog_with_one_reason(tmp_path: Path) -> None:
+    def both_taken(table: Table, row: dict[str, Any]) -> dict[str, Any]:
+        return row | {"taken": True, "shares": 10, "blocked_by": None} if table is TRADE_PLANS else row
+
+    lake = desk(tmp_path / "lake", both_taken)
+    app = ConsoleApp(lake.path)
+    async with app.run_test(size=(140, 40)) as pilot:
+        await wait_until_loaded(pilot)
+        await pilot.press("5")
+        await wait_until_loaded(pilot)
+        await pilot.press("space", "space")
+        await pilot.pause()
+        assert [line[0] for line in screen_lines(app.screen) if " order " in line and line[0] != " "] == ["◆", "◆"]
+        await pilot.press("x")
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and bool(app.screen.query("#effect-lines")))
+        told = app.screen.query_one("#effect-lines", NotesWidget)
+        await until(pilot, lambda: "0 of 2 orders remain" in plain_text(told.lines))
+        assert f"veto {LAST}:" in plain_text(told.lines) and f"and: {LAST}:" in plain_text(told.lines)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert all(line[:1] != "◆" for line in screen_lines(app.screen)), "asked once, and no longer chosen"

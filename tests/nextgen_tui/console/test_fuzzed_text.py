@@ -25,7 +25,7 @@ from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.cli.output import Output
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.charts import charts
-from nextgen_tui.console.charts.charts import Chart
+from nextgen_tui.console.charts.chart import Chart, Curve
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.lake_view import LakeView
@@ -116,9 +116,7 @@ def lines_of(text: str) -> tuple[Line, ...]:
 def plot(text: str) -> Chart:
     """A line with the text wherever a picture has words."""
     ticks = ((0.0, text[:30]), (1.0, text[30:60]))
-    return Chart(
-        text, (charts.Curve((0.0, 1.0), (1.0, 2.0), "own"),), ticks=ticks, legend=((text[:1], "own", text[:40]),)
-    )
+    return Chart(text, (Curve((0.0, 1.0), (1.0, 2.0), "own"),), ticks=ticks, legend=((text[:1], "own", text[:40]),))
 
 
 class Fuzzed(ConsoleApp):

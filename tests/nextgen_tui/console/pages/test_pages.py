@@ -22,7 +22,7 @@ from nextgen_tui.console.pages.learning import format_error
 from nextgen_tui.console.pages.lesson_notes import hypothesis_notes, trial_notes
 from nextgen_tui.console.pages.predictions import strangeness_lines
 from nextgen_tui.console.pages.profit_sheet import lesson_notes
-from nextgen_tui.console.pages.runs import RunsData, RunsPage, cycle_rows
+from nextgen_tui.console.pages.runs import RunsPage, runs_data
 from nextgen_tui.console.pages.schedule import SchedulePage
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.time_travel import step_as_of
@@ -77,7 +77,7 @@ def test_in_a_market_that_was_run_at_speed_tasks_are_due_by_its_own_time(own_des
 def test_a_failed_training_is_listed_as_a_training_and_offers_no_retry_of_a_cycle() -> None:
     failed = run_row("train", work="training", cycle_id="training-20220301", status="failed", error="no data")
     runs = rows(RUNS, run_row("prices"), failed)
-    data = RunsData(runs, cycle_rows(runs))
+    data = runs_data(runs)
     page = RunsPage()
     assert page.sheet(data, "failed").frame["work"].to_list() == ["training"]
     assert dict(page.sheet(data, "work").frame.select("work", "status").iter_rows()) == {

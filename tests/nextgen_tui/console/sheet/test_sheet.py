@@ -18,15 +18,16 @@ def sheet(**columns: list[Any]) -> Sheet:
 
 def test_a_filter_that_finds_nothing_says_so_and_not_that_there_is_nothing() -> None:
     table = sheet(text=["a", "b"])
-    assert table.filter("zz").empty == "No row contains 'zz'; escape shows all."
+    assert table.filter("zz").empty == "No row shows 'zz'; escape shows all."
     assert sheet(text=[]).filter("zz").empty == table.empty
 
 
-def test_a_filter_takes_every_word_literally() -> None:
+def test_a_filter_takes_every_word() -> None:
     table = sheet(name=["Alpha One", "beta [x]", "alpha two"])
     assert table.filter("ALPHA two").height == 1
     assert table.filter("[x]").height == 1
-    assert table.filter(".*").height == 0
+    assert table.filter(".*").height == 3, "a pattern"
+    assert table.filter("two.one").height == 0
 
 
 @given(st.lists(st.one_of(st.none(), st.integers(-5, 5)), min_size=1, max_size=30), st.booleans())
@@ -44,3 +45,33 @@ def test_columns_of_the_highest_rank_go_first_where_there_is_too_little_room() -
     assert [number for number, _ in table.layout(5)] == [0]
     long = sheet(name=["x"], text=["y" * 40])
     assert sum(width + 2 for _, width in long.layout(200)) - 2 > 30
+
+
+def test_a_filter_finds_what_is_shown_and_not_what_is_stored() -> None:
+    shares = Sheet(pl.DataFrame({"part": ["rent", "food"], "share": [0.059, 0.12]}), SHARES, ("part",))
+    assert shares.filter("5.9").frame["part"].to_list() == ["rent", "food"]
+    assert told(shares.filter("5.9")) == ["rent"]
+    assert told(shares.filter("0.059")) == []
+
+
+def test_a_filter_takes_patterns_and_what_is_not_wanted() -> None:
+    shares = Sheet(pl.DataFrame({"part": ["rent", "food", "fool (x"], "share": [0.059, 0.12, 0.2]}), SHARES, ("part",))
+    assert told(shares.filter("^foo.")) == ["food", "fool (x"]
+    assert told(shares.filter("FOO !d")) == ["fool (x"]
+    assert told(shares.filter("(x")) == ["fool (x"], "what is no pattern stands for itself"
+    assert told(shares.filter("!")) == ["rent", "food", "fool (x"], "half a word hides nothing"
+
+
+def test_columns_out_of_sight_can_be_scrolled_to_beside_the_first() -> None:
+    frame = pl.DataFrame({"name": ["a"], **{f"c{n}": ["x" * 20] for n in range(6)}})
+    wide = Sheet(frame, tuple(Col(name, name, rank=n) for n, name in enumerate(frame.columns)), ("name",))
+    assert [number for number, _ in wide.layout(60)] == [0, 1, 2]
+    assert [number for number, _ in wide.layout(60, 3)] == [0, 4, 5]
+    assert [number for number, _ in wide.layout(60, 99)] == [0, 6]
+
+
+SHARES = (Col("part", "part"), Col("share", "share", lambda value: f"{100 * value:.1f} %"))
+
+
+def told(sheet: Sheet) -> list[str]:
+    return [sheet.row(number)["part"] for number in range(sheet.height)]

@@ -1,0 +1,115 @@
+"""The line at the bottom that one types on: filter, command, moment or file name, on every full screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Input
+
+from nextgen_tui.console.screen_frame import Console, KeyBar, SafeInput
+
+PROMPTS = {"filter": "/", "command": ":", "time": "as of", "export": "export to"}
+"""What the line at the bottom is for -> what stands before it."""
+HINTS = {
+    "filter": "rows that show every word or pattern; !word those that do not",
+    "command": "cycle, train, maintain, at, live, daemon ... (? lists them all)",
+    "time": "a session as 2026-01-05, a moment as 2026-01-05T14:00 (UTC), or a run's id",
+    "export": "a file name ending in .csv or .parquet",
+}
+"""What it is for -> what can be typed."""
+
+
+class TypingScreen(Screen[None]):
+    """A screen with such a line; `filtered` and `write` say what becomes of a filter and a file name there."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "line('filter')", "Filter", key_display="/", priority=True),
+        Binding("t", "line('time')", "Time", priority=True),
+        Binding("colon", "line('command')", "Command", key_display=":", priority=True),
+    ]
+    _purpose = ""
+    """What the line is open for; empty while it is closed."""
+
+    if TYPE_CHECKING:
+
+        def write(self, name: str) -> None: ...
+
+    def typed_line(self) -> SafeInput:
+        """The line, out of sight until it is asked for."""
+        line = SafeInput(id="line", select_on_focus=False)
+        line.display = False
+        return line
+
+    @property
+    def console(self) -> Console:
+        """The app."""
+        return cast(Console, self.app)
+
+    @property
+    def filter_words(self) -> str:
+        """What is filtered by now."""
+        raise NotImplementedError
+
+    def filtered(self, words: str) -> None:
+        """Show what meets the filter as it is typed."""
+        raise NotImplementedError
+
+    def take_keys(self) -> None:
+        """Give the keys back to what is shown."""
+        raise NotImplementedError
+
+    def action_line(self, purpose: str, words: str = "") -> None:
+        """Open the line for something to be typed."""
+        self._purpose = purpose
+        line = self.query_one("#line", Input)
+        line.display = True
+        line.border_title = PROMPTS[purpose]
+        line.placeholder = HINTS[purpose]
+        line.value = self.filter_words if purpose == "filter" else words
+        line.cursor_position = len(line.value)
+        self.set_focus(line)  # at once: `focus()` would let keys typed fast go astray
+        self.query_one(KeyBar).show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """What opens the line is a letter like any other once it is open.
+
+        Until then it goes before the sheet's own keys, or a command typed fast would lose its first letters to them.
+        """
+        del parameters
+        return not (action == "line" and self._purpose)
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """A filter works while it is typed."""
+        if self._purpose == "filter" and message.value != self.filter_words:
+            self.filtered(message.value)
+
+    def on_input_submitted(self, message: Input.Submitted) -> None:
+        """Do what was typed."""
+        purpose, words = self._purpose, message.value.strip()
+        self.close_line()
+        if purpose == "time" and words:
+            self.console.command(f"at {words}")
+        elif purpose == "command" and words:
+            self.console.command(words)
+        elif purpose == "export" and words:
+            self.write(words)
+
+    def close_line(self) -> None:
+        """Put the line away; what is shown has the keys again."""
+        self._purpose = ""
+        self.query_one("#line", Input).display = False
+        self.take_keys()
+        self.query_one(KeyBar).show()
+
+    def key_escape(self) -> Any:
+        """Leave the line; what a filter found so far stays."""
+        if self._purpose:
+            self.close_line()
+        else:
+            self.run_back()
+
+    def run_back(self) -> None:
+        """What escape does where nothing is typed."""
+        raise NotImplementedError
