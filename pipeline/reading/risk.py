@@ -45,7 +45,8 @@ def add_stops(holdings: pl.DataFrame, plans: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         `stop`, `to_stop` (how far the close is above it, of a short position below it, as a fraction of the close),
-        `at_stop` (what a move to the stop would cost, in the book's currency), `next` (side and shares of its order, `keep`, or what was refused).
+        `at_stop` (what a move to the stop would cost, in the book's currency), `next` (side and shares of its order,
+        `keep`, or what was refused).
     """
     order = pl.concat_str("side", pl.lit(" "), pl.col("shares"))
     refused = pl.concat_str(pl.lit("no "), "side", pl.lit(": "), pl.col("blocked_by").str.replace_all("_", " "))
