@@ -25,7 +25,7 @@ from tests.frames.trading import World, bar, dividend, members, plans, split
 FIRST = date(2010, 1, 4)
 BATCH = 250
 """Sessions whose mean is told at a time: a year."""
-BOOKS = ("execute", "ledger", "balances", "holdings", "value")
+BOOKS = ("book_openings", "execute", "ledger", "balances", "holdings", "value")
 
 
 def main() -> None:
@@ -36,7 +36,7 @@ def main() -> None:
     parser.add_argument("--trades", type=int, default=20, help="orders a session")
     parser.add_argument("--anew", action="store_true", help="without balances: all is added up in each session")
     asked = parser.parse_args()
-    wanted = [name for name in BOOKS if name != "balances" or not asked.anew]
+    wanted = [name for name in BOOKS if name not in ("balances", "book_openings") or not asked.anew]
     stages = [stage for stage in SETTLE if stage.name in wanted]
     made = build(asked.sessions, asked.names, stages)
     chance = np.random.default_rng(5)

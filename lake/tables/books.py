@@ -133,6 +133,22 @@ FINANCING = Table(
     },
 )
 
+BOOK_OPENINGS = Table(
+    name="book_openings",
+    domain="trading",
+    doc="Whether a session's books go on from the balances of the session before, told once for all that keep them.",
+    key=("session",),
+    mode="append",
+    owner="book_openings",
+    clock="session",
+    columns={
+        "session": SESSION.refer_to("corporate_actions.ex_date", "market_prices.session", "position_ends.ended_on"),
+        "unchanged": flag("nothing was learned of the past since those balances"),
+        "reason": text("why the books are added up anew; empty where they go on", max_length=200),
+        "actions": text("hash of what is known of actions up to the session", unit="id", max_length=64),
+    },
+)
+
 BALANCES = Table(
     name="balances",
     domain="trading",

@@ -37,7 +37,7 @@ from pipeline.models.trials import ledger as ledger_of_trials
 from pipeline.prediction import inference_log, predict, ranking
 from pipeline.trading.alpha import alphas
 from pipeline.trading.attribution import attribution
-from pipeline.trading.balances import balances
+from pipeline.trading.balances import balances, book_openings
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.ends import position_ends
@@ -65,6 +65,7 @@ INGEST = (
 """What happened: from the sources to clean prices, actions, news and who can be traded."""
 SETTLE = (
     position_ends.STAGE,
+    book_openings.STAGE,
     financing.STAGE,
     execute.STAGE,
     ledger.STAGE,

@@ -24,7 +24,7 @@ from pipeline.market.sessions import Sessions
 from pipeline.plugins.extensions import Extensions
 from pipeline.trading.alpha import alphas
 from pipeline.trading.attribution import attribution
-from pipeline.trading.balances import balances
+from pipeline.trading.balances import balances, book_openings
 from pipeline.trading.baselines import baseline_holdings
 from pipeline.trading.books import holdings, ledger, value
 from pipeline.trading.books.book import Book, fold
@@ -46,6 +46,7 @@ DAYS = CALENDAR.days
 """DAYS[0] is the funding session of most tests."""
 SETTLE = (
     position_ends.STAGE,
+    book_openings.STAGE,
     financing.STAGE,
     execute.STAGE,
     ledger.STAGE,
@@ -58,6 +59,7 @@ SETTLE = (
 )
 BOOKS = (
     position_ends.STAGE,
+    book_openings.STAGE,
     financing.STAGE,
     execute.STAGE,
     ledger.STAGE,

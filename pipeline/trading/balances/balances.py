@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from lake.tables.books import BALANCES, LEDGER_ENTRIES, POSITION_ENDS
+from lake.tables.books import BALANCES, BOOK_OPENINGS, LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
-from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage
-from pipeline.trading.balances.opening import KnownFacts, build_balances, find_opening
+from pipeline.trading.balances.opening import KnownFacts, begin, build_balances, sessions_paid_out
 from pipeline.trading.books.actions import ACTION_COLUMNS, add_redenominations, add_write_offs
 from pipeline.trading.books.book import fold
-from pipeline.trading.books.quotes import WINDOW, sessions_of_fractions
+from pipeline.trading.books.quotes import WINDOW
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
 from pipeline.trading.params import TradingParams
 
@@ -20,13 +19,15 @@ BY_NAME = ("positions", "receivable")
 """Accounts with a balance for each name."""
 SHARES = np.uint64(0x9E3779B97F4A7C15)
 """What shares are multiplied by to be told from cents."""
+BLOCK = 16_384
+"""Entries that are weighed at a time."""
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close")
 
 
 def balances(
+    book_openings: pl.DataFrame,
     balances: pl.DataFrame,
     ledger_entries: pl.DataFrame,
-    executed_trades: pl.DataFrame,  # noqa: ARG001
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
     position_ends: pl.DataFrame,
@@ -46,7 +47,8 @@ def balances(
     rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
     known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
     facts = KnownFacts(known, market_prices, ledger_entries, rates, moment.calendar)
-    opening, after = find_opening(balances, facts, session), facts.fingerprint(session)
+    hashed = book_openings.filter(pl.col("session") == session)["actions"].to_list()
+    opening, after = begin(balances, book_openings, moment), facts.fingerprint(session, *hashed)
     if opening is not None:
         entries = pl.concat([opening, ledger_entries.filter(pl.col("session") == session)])
         carried = build_balances(fold(entries), session, after, carried=True)
@@ -70,27 +72,30 @@ def weigh(entries: pl.DataFrame) -> int:
         name=pl.col("ticker").hash(2),
         cents=pl.col("amount").to_physical().cast(pl.Int64, wrap_numerical=True),
     )
-    accounts, names = rows["account"].to_numpy(), rows["name"].to_numpy()
-    cents, shares = (rows[one].to_numpy().view(np.uint64) for one in ("cents", "shares"))
+    columns = [rows[one].to_numpy().view(np.uint64) for one in ("account", "name", "cents", "shares")]
     positions, claims = pl.Series(BY_NAME).hash(1)
-    weights = accounts * np.where((accounts == positions) | (accounts == claims), names, np.uint64(1))
-    return int((weights * (cents + SHARES * shares)).sum())
+    total = 0
+    for start in range(0, rows.height, BLOCK):  # what is worked on stays in the processor's cache
+        accounts, names, cents, shares = (column[start : start + BLOCK] for column in columns)
+        weights = accounts * np.where((accounts == positions) | (accounts == claims), names, np.uint64(1))
+        total += int((weights * (cents + SHARES * shares)).sum())
+    return total % 2**64
 
 
 STAGE = Stage(
     name="balances",
     function=balances,
     reads=(
+        Read(BOOK_OPENINGS),
         Read(BALANCES, lookback=1, upto="previous"),
         Read(LEDGER_ENTRIES, lookback=None),
-        Read(EXECUTED_TRADES, lookback=None),
         Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
         Read(
             MARKET_PRICES,
             lookback=WINDOW,
             where=pl.col("interval") == "1d",
             columns=BAR_COLUMNS,
-            further=sessions_of_fractions,
+            further=sessions_paid_out,
         ),
         Read(POSITION_ENDS, lookback=None, every_revision=True),
         Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),

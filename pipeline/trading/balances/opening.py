@@ -10,19 +10,21 @@ from typing import Any
 import polars as pl
 
 from lake.fingerprint import fingerprint
-from lake.tables.books import BALANCES, LEDGER_ENTRIES
+from lake.tables.books import BALANCES, BOOK_OPENINGS, LEDGER_ENTRIES
 from pipeline.engine.stage import Moment
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.actions import ACTION_COLUMNS
 from pipeline.trading.books.book import Book, fold
 from pipeline.trading.books.money import cents_series
-from pipeline.trading.books.quotes import WINDOW, Span
+from pipeline.trading.books.quotes import WINDOW, Span, sessions_of_fractions
 from pipeline.trading.currencies.session_rates import SessionRates
 
 ACCOUNTS = ("cash", "capital", "realised", "exchange", "dividends", "commission", "rounding", "interest", "borrow")
 """Accounts with one balance each; of them those of `DEBIT` count debits, the others credits."""
 DEBIT = ("cash", "commission", "borrow")
 QUOTED = ("ticker", "session", "open", "close")
+PAID_OUT = pl.col("kind") == "cash_in_lieu"
+"""Of an entry: whether it pays a fraction of a share out."""
 
 
 class KnownFacts:
@@ -44,17 +46,21 @@ class KnownFacts:
         Args:
             corporate_actions: last revisions, write-offs among them; at least `ACTION_COLUMNS`.
             market_prices: daily bars, those around sessions that left fractions among them.
-            ledger_entries: of all sessions.
+            ledger_entries: of all sessions, at least those that paid fractions out.
             rates: which names are foreign.
             calendar: the sessions.
         """
         self.actions, self.prices, self.rates, self.calendar = corporate_actions, market_prices, rates, calendar
-        paid = ledger_entries.filter(pl.col("kind") == "cash_in_lieu")
+        paid = ledger_entries.filter(PAID_OUT)
         self.paid = paid.select("ticker", session=pl.coalesce("effective", "session")).unique()
         self._hashes: dict[tuple[str, int], str] = {}
 
-    def fingerprint(self, upto: date) -> str:
+    def fingerprint(self, upto: date, actions: str = "") -> str:
         """Hash what is known of the time up to a session: whoever finds the same again need not look anew.
+
+        Args:
+            upto: the session.
+            actions: their hash up to it, where somebody has taken it already.
 
         Returns:
             64 hex digits; empty where there are foreign names.
@@ -62,11 +68,11 @@ class KnownFacts:
         if self.rates.currencies or self.rates.changes:
             return ""
         place = self.calendar.position(upto)  # another one where a closure was learned of since
-        parts = self._hash_actions(upto), self._hash_bars(upto), f"{place}"
+        parts = actions or self.hash_actions(upto), self._hash_bars(upto), f"{place}"
         return sha256("|".join(parts).encode()).hexdigest()
 
-    def _hash_actions(self, upto: date) -> str:
-        """The same on a day without actions as on the one before."""
+    def hash_actions(self, upto: date) -> str:
+        """Hash what is known of actions up to a session: the same on a day without any as on the one before."""
         past = self.actions.filter(pl.col("ex_date") <= upto)
         key = "actions", past.height
         if key not in self._hashes:
@@ -96,19 +102,35 @@ class KnownFacts:
         return self.prices.join(both, on=["ticker", "session"], how="semi")
 
 
-def find_opening(balances: pl.DataFrame, facts: KnownFacts, session: date) -> pl.DataFrame | None:
-    """Return the balances of the session before as entries to go on from, if what they rest on is still what is known.
+def goes_on(book_openings: pl.DataFrame, moment: Moment) -> bool:
+    """Whether the session goes on from the balances of the one before."""
+    told = book_openings.filter(pl.col("session") == moment.session)
+    return bool(told["unchanged"].any())
 
-    Args:
-        balances: with those of the session before.
-        facts: as known now.
-        session: the one that begins.
-    """
-    previous = facts.calendar.previous(session)
-    told = balances.filter(pl.col("session") == previous)
-    if told.is_empty() or not told["facts"][0]:
+
+def begin(balances: pl.DataFrame, book_openings: pl.DataFrame, moment: Moment) -> pl.DataFrame | None:
+    """Return the balances of the session before as entries to go on from; None where all is to be added up."""
+    if not goes_on(book_openings, moment):
         return None
-    return to_entries(told) if told["facts"][0] == facts.fingerprint(previous) else None
+    return to_entries(balances.filter(pl.col("session") == moment.calendar.previous(moment.session)))
+
+
+def entries_where_changed(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
+    """Return the sessions whose rows have to be read: all before, unless the books go on from balances."""
+    if goes_on(frames[BOOK_OPENINGS.name], moment):
+        return []
+    return [(date.min, moment.calendar.previous(moment.session))]
+
+
+def bars_where_changed(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
+    """Return the sessions whose bars say what fractions were paid out at, unless the books go on from balances."""
+    return [] if goes_on(frames[BOOK_OPENINGS.name], moment) else sessions_of_fractions(frames, moment)
+
+
+def sessions_paid_out(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
+    """Return the spans of sessions whose bars say what the fractions were paid out at that the ledger paid."""
+    paid = frames[LEDGER_ENTRIES.name].filter(PAID_OUT).select(pl.coalesce("effective", "session").unique().sort())
+    return [(moment.calendar.offset(day, -WINDOW), day) for (day,) in paid.iter_rows()]
 
 
 def read_book(balances: pl.DataFrame, session: date) -> Book | None:

@@ -6,17 +6,17 @@ from datetime import date, datetime
 
 import polars as pl
 
-from lake.tables.books import BALANCES, FINANCING, LEDGER_ENTRIES, POSITION_ENDS
+from lake.tables.books import BALANCES, BOOK_OPENINGS, FINANCING, LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
-from pipeline.trading.balances.opening import KnownFacts, find_opening
+from pipeline.trading.balances.opening import bars_where_changed, begin, entries_where_changed
 from pipeline.trading.books.actions import ACTION_COLUMNS, add_redenominations, add_write_offs
 from pipeline.trading.books.book import LedgerEvent, Leg, build_entries, fold
 from pipeline.trading.books.corrections import settle
 from pipeline.trading.books.earlier.settlement import LATE_SESSIONS, forget_when, settle_once
 from pipeline.trading.books.money import to_cents
-from pipeline.trading.books.quotes import WINDOW, sessions_of_fractions
+from pipeline.trading.books.quotes import WINDOW
 from pipeline.trading.books.trades import build_fill_events, sort_fills
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
 from pipeline.trading.financing.postings import post_financing
@@ -26,6 +26,7 @@ BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close")
 
 
 def ledger(
+    book_openings: pl.DataFrame,
     executed_trades: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     market_prices: pl.DataFrame,
@@ -46,8 +47,7 @@ def ledger(
     if follows:
         rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
         known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
-        facts = KnownFacts(known, market_prices, ledger_entries, rates, moment.calendar)
-        begun = find_opening(balances, facts, session)
+        begun = begin(balances, book_openings, moment)
     entries = ledger_entries if begun is None else begun
     book = fold(entries)
     if entries.is_empty():
@@ -88,16 +88,17 @@ STAGE = Stage(
     name="ledger",
     function=ledger,
     reads=(
-        Read(EXECUTED_TRADES, lookback=None),
+        Read(BOOK_OPENINGS),
+        Read(EXECUTED_TRADES, further=entries_where_changed),
         Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
         Read(
             MARKET_PRICES,
             lookback=WINDOW,
             columns=BAR_COLUMNS,
             where=pl.col("interval") == "1d",
-            further=sessions_of_fractions,
+            further=bars_where_changed,
         ),
-        Read(LEDGER_ENTRIES, lookback=None, upto="previous"),
+        Read(LEDGER_ENTRIES, lookback=1, upto="previous", further=entries_where_changed),
         Read(POSITION_ENDS, lookback=None, every_revision=True),
         Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),

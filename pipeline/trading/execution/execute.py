@@ -9,19 +9,18 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.books import BALANCES, LEDGER_ENTRIES, POSITION_ENDS
+from lake.tables.books import BALANCES, BOOK_OPENINGS, LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.control import TRADE_DECISIONS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.order_of_day import order_by_company
-from pipeline.trading.balances.opening import KnownFacts, find_opening
+from pipeline.trading.balances.opening import bars_where_changed, begin, entries_where_changed
 from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_redenominations, add_write_offs, select_actions
 from pipeline.trading.books.book import fold
 from pipeline.trading.books.corrections import settle
 from pipeline.trading.books.earlier.settlement import settle_once
 from pipeline.trading.books.money import cents_series, price_series, rate_series, to_micros
-from pipeline.trading.books.quotes import sessions_of_fractions
 from pipeline.trading.books.trades import name_kind
 from pipeline.trading.currencies.converted_facts import requote_bars
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, OWN, RATE_COLUMNS, Exchange, SessionRates
@@ -42,6 +41,8 @@ PLAN_COLUMNS = (
     "order_type", "limit_price", "resting_stop",
 )  # fmt: skip
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume", "currency")
+SETTLING = 5
+"""Sessions of sales whose proceeds may not be there yet: the longest that can be set."""
 PRICES = ("open", "low", "high", "close")
 Kept = dict[tuple[str, str], str]
 HELD_BACK = ("stop", "expire", "enter", "add", "short")
@@ -49,6 +50,7 @@ HELD_BACK = ("stop", "expire", "enter", "add", "short")
 
 
 def execute(
+    book_openings: pl.DataFrame,
     trade_plans: pl.DataFrame,
     trade_decisions: pl.DataFrame,
     executed_trades: pl.DataFrame,
@@ -84,8 +86,7 @@ def execute(
         rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
         recent_bars = requote_bars(recent_bars, rates, session)
         known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
-        facts = KnownFacts(known, market_prices, ledger_entries, rates, moment.calendar)
-        begun = find_opening(balances, facts, session)
+        begun = begin(balances, book_openings, moment)
         entries = ledger_entries if begun is None else begun
         given = (fold(entries), entries, executed_trades, known, market_prices)
         book = settle(*given, session, moment.calendar, rates, is_known=begun is not None).book
@@ -284,6 +285,7 @@ STAGE = Stage(
     name="execute",
     function=execute,
     reads=(
+        Read(BOOK_OPENINGS),
         Read(
             TRADE_PLANS,
             lookback=1,
@@ -292,16 +294,16 @@ STAGE = Stage(
             columns=PLAN_COLUMNS,
         ),
         Read(TRADE_DECISIONS),
-        Read(EXECUTED_TRADES, lookback=None, upto="previous"),
+        Read(EXECUTED_TRADES, lookback=SETTLING, upto="previous", further=entries_where_changed),
         Read(CORPORATE_ACTIONS, lookback=None, columns=ACTION_COLUMNS),
         Read(
             MARKET_PRICES,
             lookback=LOOKBACK,
             where=pl.col("interval") == "1d",
             columns=BAR_COLUMNS,
-            further=sessions_of_fractions,
+            further=bars_where_changed,
         ),
-        Read(LEDGER_ENTRIES, lookback=None, upto="previous"),
+        Read(LEDGER_ENTRIES, lookback=1, upto="previous", further=entries_where_changed),
         Read(POSITION_ENDS, lookback=None, every_revision=True),
         Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),

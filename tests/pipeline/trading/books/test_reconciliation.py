@@ -45,7 +45,7 @@ def world() -> World:
 
 
 def reconciled(world: World) -> Reconciliation:
-    facts = world.frame(ledger.STAGE.reads[1], world.moment(LAST))
+    facts = world.frame(ledger.STAGE.reads[2], world.moment(LAST))
     given = (world.rows("executed_trades"), facts, world.rows("market_prices"))
     return reconcile(*given, (DAYS[0], 100_000_000), LAST, CALENDAR)
 

@@ -17,6 +17,7 @@ from pipeline.trading.books import holdings, ledger
 from pipeline.trading.books.differences import compare
 from pipeline.trading.ends import position_ends
 from pipeline.trading.execution import execute
+from pipeline.trading.financing import financing
 from pipeline.trading.params import Orders, TradingParams
 from pipeline.trading.reconciling.known_charges import read_charges
 from pipeline.trading.shorts.params import Shorts
@@ -302,9 +303,9 @@ def test_a_charge_that_does_not_follow_from_its_base_is_found() -> None:
     world = short_world(*[bar("AAA", day) for day in DAYS[:4]], params=free(planning=2, shorts=lent))
     world.order(DAYS[0], "AAA", "sell", 100, intent="short")
     world.settle(*DAYS[:3])
-    wrong = world.compute(BOOKS[1], DAYS[3]).with_columns(base=pl.col("base") - 1)
+    wrong = world.compute(financing.STAGE, DAYS[3]).with_columns(base=pl.col("base") - 1)
     world.tables["financing"] = pl.concat([world.tables["financing"], wrong])
-    for stage in BOOKS[2:]:
+    for stage in BOOKS[BOOKS.index(financing.STAGE) + 1 :]:
         world.run(stage, DAYS[3])
     assert "it is reckoned on -1000100 cents" in world.value(DAYS[3])["difference"]
 
