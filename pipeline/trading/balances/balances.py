@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from lake.tables.books import BALANCES, BOOK_OPENINGS, LEDGER_ENTRIES, POSITION_ENDS
@@ -19,6 +20,7 @@ BY_NAME = ("positions", "receivable")
 """Accounts with a balance for each name."""
 SHARES = np.uint64(0x9E3779B97F4A7C15)
 """What shares are multiplied by to be told from cents."""
+Column = npt.NDArray[np.uint64]
 BLOCK = 16_384
 """Entries that are weighed at a time."""
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "close")
@@ -73,13 +75,15 @@ def weigh(entries: pl.DataFrame) -> int:
         cents=pl.col("amount").to_physical().cast(pl.Int64, wrap_numerical=True),
     )
     columns = [rows[one].to_numpy().view(np.uint64) for one in ("account", "name", "cents", "shares")]
-    positions, claims = pl.Series(BY_NAME).hash(1)
-    total = 0
-    for start in range(0, rows.height, BLOCK):  # what is worked on stays in the processor's cache
-        accounts, names, cents, shares = (column[start : start + BLOCK] for column in columns)
-        weights = accounts * np.where((accounts == positions) | (accounts == claims), names, np.uint64(1))
-        total += int((weights * (cents + SHARES * shares)).sum())
-    return total % 2**64
+    by_name = tuple(pl.Series(BY_NAME).hash(1))
+    starts = range(0, rows.height, BLOCK)  # what is worked on stays in the processor's cache
+    return sum(_weigh(by_name, *(column[at : at + BLOCK] for column in columns)) for at in starts) % 2**64
+
+
+def _weigh(by_name: tuple[int, ...], accounts: Column, names: Column, cents: Column, shares: Column) -> int:
+    positions, claims = by_name
+    weights = accounts * np.where((accounts == positions) | (accounts == claims), names, np.uint64(1))
+    return int((weights * (cents + SHARES * shares)).sum())
 
 
 STAGE = Stage(

@@ -97,8 +97,12 @@ def build_fill_events(trade: FilledTrade, book: Book, ts: datetime) -> Iterator[
         legs = _sale(position, trade)
     yield LedgerEvent(trade.trade_id, trade.kind, ts, trade.trade_id, legs, trade.session)
     if trade.commission:
-        legs = (Leg("commission", trade.commission, ticker), Leg("cash", -trade.commission, ticker))
-        yield LedgerEvent(f"{trade.trade_id}:commission", "commission", ts, trade.trade_id, legs, trade.session)
+        yield _charge(trade, ts)
+
+
+def _charge(trade: FilledTrade, ts: datetime) -> LedgerEvent:
+    legs = (Leg("commission", trade.commission, trade.ticker), Leg("cash", -trade.commission, trade.ticker))
+    return LedgerEvent(f"{trade.trade_id}:commission", "commission", ts, trade.trade_id, legs, trade.session)
 
 
 def limit_to_held(trade: FilledTrade, book: Book) -> FilledTrade:

@@ -33,8 +33,7 @@ def financing(
         return FINANCING.empty()
     held = portfolio_holdings.filter(pl.col("session") == before, pl.col("shares") < 0).sort("ticker")
     worth = dict(held.select("ticker", -pl.col("market_value").to_physical().cast(pl.Int64)).iter_rows())
-    cash = int(stated["cash"].to_physical().cast(pl.Int64)[0])
-    days = (moment.session - before).days
+    cash, days = int(stated["cash"].to_physical().cast(pl.Int64)[0]), (moment.session - before).days
     rows = [
         {"item": item, "kind": kind, "base": base, "rate": rate, "amount": reckon(base, rate, days)}
         for kind, item, base, rate in (*_on_cash(cash, sum(worth.values()), params), *_on_shorts(worth, moment, params))

@@ -48,10 +48,7 @@ def find_wrong(
         portfolio_holdings: those of the sessions before them, as far as they are at hand.
         calendar: the sessions.
     """
-    stated = {
-        (day, ticker): Fraction(value)
-        for day, ticker, value in portfolio_holdings.select("session", "ticker", "market_value").iter_rows()
-    }
+    stated = _read_values(portfolio_holdings)
     days_known = {day for day, _ in stated}
     for one in charges:
         before = calendar.previous(one.session)
@@ -60,3 +57,8 @@ def find_wrong(
             yield one.reference, f"{one.amount} cents are not {one.rate:g} a year of {one.base} for {one.days} days"
         elif one.kind == "borrow" and before in days_known and stated.get((before, one.item), 0) * 100 != one.base:
             yield one.reference, f"it is reckoned on {one.base} cents, which is not what {one.item} was worth before"
+
+
+def _read_values(portfolio_holdings: pl.DataFrame) -> dict[tuple[date, str], Fraction]:
+    rows = portfolio_holdings.select("session", "ticker", "market_value").iter_rows()
+    return {(day, ticker): Fraction(value) for day, ticker, value in rows}
