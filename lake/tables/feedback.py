@@ -36,6 +36,15 @@ PREDICTION_ACCURACY = Table(
         "naive_absolute_error": number("fraction", "size of the error of the naive forecast"),
         "pinball": number("fraction", "mean pinball loss over the stated quantiles"),
         "naive_pinball": number("fraction", "the same for the naive member's quantiles"),
+        "pinball_without": number(
+            "fraction", "the same had no lesson on widths or members acted; null where none did", nullable=True
+        ),
+        "member_pinball": Column(
+            pl.List(pl.Struct({"member": pl.String(), "pinball": pl.Float64()})),
+            "fraction",
+            "the same for each other member's quantiles; null in earlier programs' rows",
+            nullable=True,
+        ),
         "crps": number(
             "fraction",
             "continuous ranked probability score: twice the pinball loss, integrated over the stated quantiles; null in"
@@ -56,6 +65,11 @@ PREDICTION_ACCURACY = Table(
         "needed_scale": number(
             "factor",
             "the interval scale that would just have put realised on the edge of the 90 % interval",
+            nullable=True,
+        ),
+        "needed_without": number(
+            "factor",
+            "the same of the interval without lessons on widths or members; null where none acted",
             nullable=True,
         ),
         "bias_adjustment": number("fraction", "the bias adjustment that was applied, as subtracted"),
@@ -321,52 +335,12 @@ RETRAIN_CANDIDATES = Table(
             pl.String(),
             "name",
             "what calls for training",
-            pattern="no_model|age|skill_loss|coverage|bias|drift",
+            pattern="no_model|age|skill_loss|coverage|bias|drift|excluded",
         ),
         "statistic": number("see reason", "what was measured"),
         "threshold": number("see reason", "the level it is compared with"),
         "due": flag("the statistic is beyond the threshold"),
         "evidence": text("the same as a sentence", max_length=500),
-    },
-)
-
-HYPOTHESES = Table(
-    name="hypotheses",
-    domain="feedback",
-    doc="Every hypothesis on forecasts' errors: registered before it is tested, looked at as planned, kept or dropped.",
-    key=("hypothesis_id", "session"),
-    mode="append",
-    owner="hypotheses",
-    clock="session",
-    columns={
-        "hypothesis_id": text("scope, slice, horizon, and the session it was registered at", unit="id", max_length=160),
-        "session": Column(pl.Date(), "exchange date", "the session of this step").refer_to(
-            "prediction_accuracy.session"
-        ),
-        "registered": day("when it was registered: scores from this session on test it, earlier ones never"),
-        "scope": SCOPE,
-        "slice": SLICE,
-        "horizon": HORIZON,
-        "status": Column(
-            pl.String(),
-            "name",
-            "registered; looked at and still open; confirmed: acted on; dropped at its last look; ended: a confirmed"
-            " one that no longer holds",
-            pattern="registered|looked|confirmed|dropped|ended",
-        ),
-        "statement": text("what is believed", max_length=300),
-        "reason": text("why it was proposed", max_length=300),
-        "criterion": text("when it is confirmed and when it is dropped, as written down beforehand", max_length=300),
-        "family": text("the hypotheses that share a false discovery rate", unit="name", max_length=20),
-        "number": count("place", "1 for the family's first hypothesis ever"),
-        "level": number("probability", "of calling it true by chance, granted when it was registered"),
-        "looks": Column(pl.List(pl.Int64()), "sessions", "after how many scored sessions it is looked at"),
-        "scored": count("sessions", "scored sessions since it was registered"),
-        "mean_error": number("fraction", "mean of realised less unadjusted forecast over these", nullable=True),
-        "standard_error": number("fraction", "its standard error", nullable=True),
-        "p_value": number(
-            "probability", "of a mean this far out by chance; each look has a third of the level", nullable=True
-        ),
     },
 )
 
@@ -386,7 +360,12 @@ LEARNING_INSIGHTS = Table(
             "bias_flags.session", "feedback_metrics.session"
         ),
         "opened": day("when it was opened"),
-        "kind": Column(pl.String(), "name", "what kind of error", pattern="bias|interval|skill"),
+        "kind": Column(
+            pl.String(),
+            "name",
+            "what kind of error",
+            pattern="bias|interval|skill|width|exclusion|weight [a-z][a-z0-9_]*",
+        ),
         "scope": SCOPE.refer_to("bias_flags.scope", "feedback_metrics.scope"),
         "slice": SLICE.refer_to("bias_flags.slice", "feedback_metrics.slice"),
         "horizon": HORIZON.refer_to("bias_flags.horizon", "feedback_metrics.horizon"),
@@ -396,8 +375,8 @@ LEARNING_INSIGHTS = Table(
         "action": text("what was changed because of it", max_length=500),
         "before": number(
             "fraction",
-            "the error before the action: mean error as a return, coverage of the 90 % interval less 0.9, or pinball "
-            "loss above the naive forecast's, by kind",
+            "the error before the action: mean error as a return, coverage of the 90 % interval less 0.9, pinball "
+            "loss above the naive forecast's, or as slice_lessons has it, by kind",
         ),
         "after": number("fraction", "the same error since the action", nullable=True),
         "effect": Column(

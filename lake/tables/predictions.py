@@ -91,7 +91,7 @@ PREDICTIONS = Table(
         "lessons": Column(
             pl.List(pl.String()),
             "ids",
-            "the insights whose lessons are in that adjustment; not those whose control arm the forecast is in;"
+            "the insights whose lessons it used, on bias, widths and members; not those whose control arm it is in;"
             " null in forecasts of programs that did not name them",
             nullable=True,
         ).recall("learning_insights.insight_id"),
@@ -100,6 +100,12 @@ PREDICTIONS = Table(
             "kind:value",
             "what the forecast is like, by which errors are told apart: sector, confidence, news, regime, strange,"
             " weekday; null as above",
+            nullable=True,
+        ),
+        "without_lessons": Column(
+            pl.List(pl.Float64()),
+            "fraction",
+            "its quantiles had no lesson on widths or members acted; null where none did",
             nullable=True,
         ),
         "interval_scale": number("factor", "widening or narrowing learned from realised coverage"),

@@ -20,7 +20,7 @@ from pipeline.feedback import (
     validation_events,
 )
 from pipeline.feedback.drift import feature_drift
-from pipeline.feedback.learning import register
+from pipeline.feedback.learning import register, remedies
 from pipeline.health import report
 from pipeline.ingestion import quarantine
 from pipeline.ingestion.actions import corporate_actions
@@ -86,6 +86,7 @@ SCORE = (
     shadow_scores.STAGE,
     register.STAGE,
     bias.STAGE,
+    remedies.STAGE,
     retrain_candidates.STAGE,
     insights.STAGE,
 )

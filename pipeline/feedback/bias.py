@@ -9,7 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from lake.tables.feedback import BIAS_FLAGS, HYPOTHESES, LEARNING_INSIGHTS, PREDICTION_ACCURACY
+from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, PREDICTION_ACCURACY
+from lake.tables.learning import HYPOTHESES
 from lake.tables.market import CORPORATE_ACTIONS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.feedback.learning.evidence import COLUMNS, LOOKBACK

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 import polars as pl
 
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, SESSION_SCORES
+from lake.tables.learning import SLICE_LESSONS
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.models import MODEL_PROMOTIONS
 from lake.tables.predictions import PREDICTIONS
@@ -15,12 +17,14 @@ from pipeline.feedback.hypotheses import Hypothesis, Key, Row, bias_hypotheses, 
 from pipeline.feedback.learning.lives import EXPIRED, ON_TRIAL, step_lessons
 from pipeline.feedback.params import FeedbackParams, InsightParams
 from pipeline.market.securities.following import Securities
-from pipeline.market.securities.lessons import keep_slices
+from pipeline.market.securities.lessons import keep_slices, ticker_of
 from pipeline.market.sessions import Sessions
 from pipeline.text_format import counted
 
 LOOKBACK = 80
 """Sessions of scores read: enough to evaluate an action on the longest horizon."""
+WHOLE = {"interval": "predict: the scale of all intervals", "skill": "retrain_candidates: reasons to train"}
+"""Kinds of insight that are not about slices -> who reads them."""
 READ_BY = 120
 """Sessions of forecasts among which a lesson's readers are counted."""
 
@@ -28,6 +32,7 @@ READ_BY = 120
 def insights(
     learning_insights: pl.DataFrame,
     bias_flags: pl.DataFrame,
+    slice_lessons: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     session_scores: pl.DataFrame,
     model_promotions: pl.DataFrame,
@@ -44,11 +49,14 @@ def insights(
     For `moment.session` only (ignores `since`).
     """
     session, calendar = moment.session, moment.calendar
-    live = _live(_follow(learning_insights, corporate_actions, bias_flags, moment, params))
+    live = _live(_follow(learning_insights, corporate_actions, (bias_flags, slice_lessons), moment, params))
     own = (
         [*bias_hypotheses(bias_flags, live, session, calendar, params.insights)]
         if params.learning == 1
-        else [*step_lessons(bias_flags, _lessons(live), session, calendar, params.insights)]
+        else [
+            *step_lessons(bias_flags, _lessons(live, of_bias=True), session, calendar, params.insights),
+            *step_lessons(slice_lessons, _lessons(live, of_bias=False), session, calendar, params.insights),
+        ]
     )
     others = [
         *interval_hypotheses(feedback_metrics, session_scores, live, session, calendar, params.insights),
@@ -64,9 +72,11 @@ def insights(
     return pl.DataFrame(changed, schema=LEARNING_INSIGHTS.schema).sort(LEARNING_INSIGHTS.key)
 
 
-def _lessons(live: dict[Key, Row]) -> dict[str, Row]:
-    """The live insights of kind bias by their names."""
-    return {row["insight_id"]: row for key, row in live.items() if key[0] == "bias"}
+def _lessons(live: dict[Key, Row], of_bias: bool) -> dict[str, Row]:
+    """The live insights on slices by their names: those of kind bias, or the others."""
+    return {
+        row["insight_id"]: row for (kind, *_), row in live.items() if kind not in WHOLE and (kind == "bias") == of_bias
+    }
 
 
 def _name_end(row: Row) -> Row:
@@ -78,30 +88,29 @@ def _name_end(row: Row) -> Row:
 
 def _readers(row: Row, predictions: pl.DataFrame) -> str:
     """Who has read a lesson: the forecasts that name it, or the stage that acts on insights of its kind."""
-    if row["kind"] != "bias":
-        return {"interval": "predict: the scale of all intervals", "skill": "retrain_candidates: reasons to train"}[
-            row["kind"]
-        ]
+    if row["kind"] in WHOLE:
+        return WHOLE[row["kind"]]
     used = predictions.filter(pl.col("lessons").list.contains(row["insight_id"]))
     if used.is_empty():
         return "nobody yet"
+    asks = "; retrain_candidates: reasons to train" if row["kind"] == "exclusion" and row["effect"] == "helped" else ""
     days = used["session"].sort()
     tickers = counted(used["ticker"].n_unique(), "ticker")
-    return f"predict: {counted(len(used), 'forecast')} of {tickers}, made {days[0]} to {days[-1]}"
+    return f"predict: {counted(len(used), 'forecast')} of {tickers}, made {days[0]} to {days[-1]}{asks}"
 
 
 def _follow(
     insights: pl.DataFrame,
     corporate_actions: pl.DataFrame,
-    bias_flags: pl.DataFrame,
+    flags: Sequence[pl.DataFrame],
     moment: Moment,
     params: FeedbackParams,
 ) -> pl.DataFrame:
     """The insights under the tickers of today; what was learned of a company without one is nobody else's."""
     if params.securities == 1:
         return insights
-    of_ticker = pl.concat([frame.select("scope", "slice", "session") for frame in (insights, bias_flags)])
-    traded = of_ticker.filter(pl.col("scope") == "ticker").select("session", ticker="slice")
+    told = pl.concat([frame.select("scope", "slice", "session") for frame in (insights, *flags)])
+    traded = told.select("session", ticker=ticker_of()).drop_nulls()
     return keep_slices(insights, Securities.trace(corporate_actions, traded), moment.session)
 
 
@@ -169,6 +178,7 @@ STAGE = Stage(
     reads=(
         Read(LEARNING_INSIGHTS, lookback=None, upto="previous"),
         Read(BIAS_FLAGS),
+        Read(SLICE_LESSONS),
         Read(FEEDBACK_METRICS),
         Read(SESSION_SCORES, lookback=LOOKBACK),
         Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pipeline.config.setting_types import Earlier, Formerly, Share
+from pipeline.config.setting_types import DISTINCT, Earlier, Formerly, Share
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,8 +154,8 @@ class LearningParams:
     """How hypotheses on one-sided errors are tested and what follows from them."""
 
     false_discovery: Annotated[float, Field(gt=0, lt=1)] = 0.05
-    """Expected share of false ones among all hypotheses ever confirmed: two fifths of it for those on all tickers, a
-    fifth each for sectors, tickers and traits."""
+    """Expected share of false ones among all hypotheses ever confirmed, split between families of hypotheses: on bias
+    by scope, on widths, exclusions and weights."""
     scored: Annotated[int, Field(ge=8, le=80)] = 40
     """Scored sessions over which a hypothesis is tested, at half, three quarters and all of them; four times the
     horizon, if that is more."""
@@ -167,6 +167,19 @@ class LearningParams:
     min_sigmas: Annotated[float, Field(ge=0, le=1)] = 0.075
     """Smallest mean error that is confirmed, in the forecasts' own standard deviations: what is smaller costs half a
     percent of the loss at most."""
+    remedies: Annotated[
+        tuple[Literal["width", "exclusion", "weight"], ...], Field(max_length=3), DISTINCT, Earlier(())
+    ] = (
+        "width",
+        "exclusion",
+        "weight",
+    )
+    """What is asked beside bias, and acted on: other widths for a slice, the naive forecast in its place, more weight
+    for a member there. Runs of earlier programs asked none of it."""
+    min_width: Annotated[float, Field(ge=0, le=1)] = 0.15
+    """Smallest miss of a slice's widths that is confirmed, as a share of them."""
+    min_loss: Annotated[float, Field(ge=0, le=1)] = 0.005
+    """Smallest loss beyond the naive forecast's or a member's that is confirmed, in sigma: about two percent."""
     prior_sessions: Annotated[float, Field(ge=0, le=100_000)] = 2_500.0
     """How many sessions the knowledge weighs that the market as a whole earns about nothing a session, as the naive
     forecast says: ten years, after which a market's mean return is known to some 5 % a year. A lucky quarter then

@@ -12,6 +12,7 @@ import polars as pl
 
 from lake.tables.features import FEATURE_ROWS
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, RETRAIN_CANDIDATES
+from lake.tables.learning import SLICE_LESSONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY, TRAINING_ATTEMPTS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import contains, feature_set
@@ -55,6 +56,7 @@ def retrain_candidates(
     training_attempts: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     bias_flags: pl.DataFrame,
+    slice_lessons: pl.DataFrame,
     feature_rows: pl.DataFrame,
     moment: Moment,
     params: FeedbackParams,
@@ -77,6 +79,7 @@ def retrain_candidates(
             *_skill_loss(model, model_promotions, feedback_metrics, params.retrain),
             *_coverage(model, feedback_metrics, params.retrain),
             *_bias(bias_flags, params.retrain),
+            *_excluded(slice_lessons),
             *_drift(model, feature_rows, here, params.retrain),
         ]
     rows = [
@@ -192,6 +195,21 @@ def _bias(flags: pl.DataFrame, params: RetrainParams) -> Iterator[RetrainReason]
         )
 
 
+def _excluded(lessons: pl.DataFrame) -> Iterator[RetrainReason]:
+    """Slices for which the naive forecast was measured to be better than the model's: nobody is left alone there."""
+    helped = lessons.filter((pl.col("kind") == "exclusion") & pl.col("active") & (pl.col("arm") == "all"))
+    if helped.height:
+        named = [
+            f"{row['scope']} {row['slice']} over {counted(row['horizon'], 'session')}" for row in helped.to_dicts()
+        ]
+        yield RetrainReason(
+            "excluded",
+            float(helped.height),
+            0.0,
+            f"the naive forecast was measured to be better than the model's for {', '.join(named)}",
+        )
+
+
 def _drift(model: Ensemble, feature_rows: pl.DataFrame, here: str, params: RetrainParams) -> Iterator[RetrainReason]:
     """Mean over the features of how far their recent mean has moved, in the training rows' standard deviations."""
     known = feature_rows.filter(pl.col("complete") & (pl.col("feature_set") == here)).sort("session", "ticker")
@@ -230,6 +248,7 @@ STAGE = Stage(
         Read(TRAINING_ATTEMPTS, lookback=None, upto="previous"),
         Read(FEEDBACK_METRICS),
         Read(BIAS_FLAGS),
+        Read(SLICE_LESSONS),
         Read(FEATURE_ROWS, lookback=DRIFT_SESSIONS, upto="previous"),
     ),
     writes=RETRAIN_CANDIDATES,

@@ -10,7 +10,13 @@ from lake.tables.predictions import INTERVALS, PREDICTIONS, QUANTILE_COLUMNS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.params import FeedbackParams
 from pipeline.feedback.scoring.labels import label_companies, label_forecasts
-from pipeline.feedback.scoring.proper_scores import pinball_loss, ranked_probability_score, winkler_score
+from pipeline.feedback.scoring.other_losses import add_other_losses
+from pipeline.feedback.scoring.proper_scores import (
+    pinball_loss,
+    ranked_probability_score,
+    widths_needed,
+    winkler_score,
+)
 from pipeline.market.securities.following import Securities
 
 LOOKBACK = 45
@@ -21,7 +27,7 @@ NAIVE = [pl.col("naive").struct.field(name) for name in QUANTILE_COLUMNS]
 FORECAST = (
     *PREDICTIONS.key,
     *("prediction_id", "target_session", "role", "point", *QUANTILE_COLUMNS, "sigma", "members"),
-    *("interval_scale", "bias_adjustment", "lessons", "traits"),
+    *("interval_scale", "bias_adjustment", "lessons", "traits", "without_lessons"),
 )
 
 
@@ -48,7 +54,8 @@ def validate(
     return (
         known.with_columns(pl.col("horizon").cast(pl.Int32))
         .with_columns(_naive_member())
-        .with_columns(error=pl.col("realised") - pl.col("point"), needed=_needed_ratio())
+        .pipe(add_other_losses)
+        .with_columns(error=pl.col("realised") - pl.col("point"), needed=widths_needed(OWN))
         .select(
             "prediction_id",
             session=pl.lit(moment.session),
@@ -66,6 +73,8 @@ def validate(
             naive_absolute_error=(pl.col("realised") - pl.col("naive").struct.field("point")).abs(),
             pinball=pinball_loss(OWN),
             naive_pinball=pinball_loss(NAIVE),
+            pinball_without="pinball_without",
+            member_pinball="member_pinball",
             crps=ranked_probability_score(OWN),
             naive_crps=ranked_probability_score(NAIVE),
             winkler=winkler_score(OWN),
@@ -75,6 +84,7 @@ def validate(
             direction_hit=_direction_hit(),
             interval_scale="interval_scale",
             needed_scale=pl.col("needed") * pl.col("interval_scale"),
+            needed_without="needed_without",
             bias_adjustment="bias_adjustment",
             lessons="lessons",
             traits="traits",
@@ -118,14 +128,6 @@ def _inside(low: str, high: str) -> pl.Expr:
 def _direction_hit() -> pl.Expr:
     judged = (pl.col("point") != 0) & (pl.col("realised") != 0)
     return pl.when(judged).then(pl.col("point").sign() == pl.col("realised").sign())
-
-
-def _needed_ratio() -> pl.Expr:
-    """How far out the outcome lies, with the edge of the 90 % interval on its side as the unit; null without width."""
-    low, high = INTERVALS[90]
-    away = pl.col("realised") - pl.col("q50")
-    width = pl.when(away >= 0).then(pl.col(high) - pl.col("q50")).otherwise(pl.col("q50") - pl.col(low))
-    return pl.when(width > 0).then(away.abs() / width)
 
 
 STAGE = Stage(

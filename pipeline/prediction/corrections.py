@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from math import erf, sqrt
 
@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from pipeline.models import scaling
 from pipeline.models.ensemble import combine
-from pipeline.prediction.forecast_limits import bound
+from pipeline.prediction.forecast_limits import MEDIAN, bound
 from pipeline.prediction.lessons import AppliedLessons, apply_lessons
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import agreement, widen
+from pipeline.prediction.remedies import Remedy, blend, choose_remedies, finish
 from pipeline.prediction.traits import name_traits
 
 Floats = NDArray[np.float64]
@@ -48,9 +49,14 @@ class CorrectedForecast:
     sigma: np.ndarray
     lessons: AppliedLessons
     scales: np.ndarray
+    """[tickers, horizons]."""
     confidence: np.ndarray
     traits: list[list[list[str]]]
     """[tickers][horizons] what each forecast is like."""
+    without_lessons: np.ndarray
+    """The quantiles had no lesson on widths or members acted."""
+    touched: np.ndarray
+    """[tickers, horizons] whether one did."""
 
 
 @dataclass(frozen=True)
@@ -68,16 +74,19 @@ def correct(
     tickers: pl.DataFrame,
     circumstances: Circumstances,
     bias_flags: pl.DataFrame,
+    slice_lessons: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     params: PredictionParams,
 ) -> CorrectedForecast:
     """Combine the members, add back measured bias, widen as realised coverage asks, and bound the result.
 
+    Lessons on widths and members come on top; what there would be without them is told as well.
+
     Args:
         raw: what the models say.
         tickers: ticker, session, sector and strangeness, in the order of the forecasts.
         circumstances: of the session.
-        bias_flags: recent flags; the latest session's speak.
+        bias_flags, slice_lessons: recent ones; the latest session's speak.
         feedback_metrics: recent figures; the latest speak.
         params: bounds.
     """
@@ -88,9 +97,48 @@ def correct(
     traits = name_traits(session, sectors, circumstances.regime, circumstances.news, tickers["strangeness"], confidence)
     lessons = apply_lessons(bias_flags, names, sectors, raw.horizons, traits, session)
     scales = interval_scales(feedback_metrics, raw.horizons, params, circumstances.regime)
-    widened_quantiles = widen(combine(raw.members, raw.weights, raw.locations) + lessons.added[..., None], scales)
-    quantiles, acted = bound(widened_quantiles, sigma, params)
-    return CorrectedForecast(quantiles, acted, sigma, lessons, scales, confidence, traits)
+    combined = combine(raw.members, raw.weights, raw.locations)
+    plain, acted = bound(widen(combined + lessons.added[..., None], scales), sigma, params)
+    told = CorrectedForecast(
+        plain,
+        acted,
+        sigma,
+        lessons,
+        np.tile(scales, (len(names), 1)),
+        confidence,
+        traits,
+        plain,
+        np.zeros(plain.shape[:2], dtype=bool),
+    )
+    remedies = choose_remedies(slice_lessons, names, sectors, raw.horizons, traits, session)
+    return _remedy(told, remedies, raw, combined, params) if remedies else told
+
+
+def _remedy(
+    told: CorrectedForecast,
+    remedies: Sequence[Remedy],
+    raw: RawForecast,
+    combined: Floats,
+    params: PredictionParams,
+) -> CorrectedForecast:
+    """The forecast with lessons on widths and members. Where the naive one stands, nothing else has a say."""
+    added, scales = told.lessons.added.copy(), told.scales.copy()
+    used = [[list(one) for one in row] for row in told.lessons.used]
+    touched = told.touched.copy()
+    for one in remedies:
+        at = one.ticker, one.horizon
+        touched[at] = True
+        if one.kind == "exclusion":
+            added[at], scales[at], used[one.ticker][one.horizon] = 0.0, 1.0, []
+        used[one.ticker][one.horizon].append(one.insight_id)
+    blended = blend(combined, raw.members, remedies) + added[..., None]
+    middle = blended[..., MEDIAN, None]
+    final = finish(middle + (blended - middle) * scales[..., None], raw.members, remedies)
+    bounded, acted = bound(final, told.sigma, params)
+    quantiles = np.where(touched[..., None], bounded, told.quantiles)
+    lessons = AppliedLessons(added, used)
+    acted = np.where(touched[..., None], acted, told.acted)
+    return replace(told, quantiles=quantiles, acted=acted, lessons=lessons, scales=scales, touched=touched)
 
 
 def bias_adjustments(

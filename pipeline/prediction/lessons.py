@@ -34,17 +34,27 @@ def in_control_arm(insight_id: str, arm: str, ticker: str, made: date) -> bool:
 
     Args:
         insight_id: the lesson's, so that each lesson draws its own halves.
-        arm: `ticker` halves the tickers, `week` the weeks of a slice that has too few of them; `all` leaves none alone.
-            A number after it is a further part of the hash, as `halve_tickers` chose it.
+        arm: `ticker` halves the tickers; `week` leaves one week of each fortnight alone, in a slice that has too few of
+            them; `all` leaves none alone. A number after it is a further part of the hash, as `halve_tickers` chose it.
         ticker: whose forecast.
         made: the session it is made at.
     """
     what, _, salt = arm.partition(" ")
     if what == "all":
         return False
-    year, week, _ = made.isocalendar()
-    unit = ticker if what == "ticker" else f"{year}-{week}"
-    return sha256(f"{insight_id}|{salt}|{unit}".encode()).digest()[0] % 2 == 1
+    if what == "ticker":
+        return _draw(insight_id, salt, ticker)
+    fortnight, second = divmod(number_week(made), 2)
+    return _draw(insight_id, salt, str(fortnight)) == bool(second)
+
+
+def _draw(*named: str) -> bool:
+    return sha256("|".join(named).encode()).digest()[0] % 2 == 1
+
+
+def number_week(day: date) -> int:
+    """The number of a week, Monday to Sunday, since the first of the calendar."""
+    return (day.toordinal() - 1) // 7
 
 
 def halve_tickers(insight_id: str, tickers: Sequence[str], made: date) -> str:
@@ -88,7 +98,7 @@ def apply_lessons(
         for n, (ticker, sector) in enumerate(zip(tickers, sectors, strict=True) if horizon in by_horizon else ()):
             own = {f"ticker:{ticker}", f"sector:{sector}", *(traits[n][k] if traits is not None else ())}
             for row in _without_double([one for one in by_horizon[horizon] if _applies(one, own)]):
-                if not _left_alone(row, ticker, made):
+                if not is_left_alone(row, ticker, made):
                     added[n, k] += row["adjustment"]
                     used[n][k] += [row["insight_id"]] if row.get("insight_id") else []
     return AppliedLessons(added, used)
@@ -104,6 +114,7 @@ def _without_double(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if row["scope"] not in ("trait", "pair")] + traits[:1]
 
 
-def _left_alone(row: Mapping[str, Any], ticker: str, made: date | None) -> bool:
+def is_left_alone(row: Mapping[str, Any], ticker: str, made: date | None) -> bool:
+    """Whether a forecast is in the control arm of an active row's lesson."""
     identity, arm = row.get("insight_id"), row.get("arm")
     return bool(identity and arm) and in_control_arm(str(identity), str(arm), ticker, made or row["session"])

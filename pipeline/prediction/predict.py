@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from functools import partial
 from hashlib import sha256
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lake.tables.features import FEATURE_ROWS, FEATURE_WINDOWS
 from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS
+from lake.tables.learning import SLICE_LESSONS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY, SPECIALISTS, TARGETED_TRAININGS
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS, QUANTILES, TICKER_PRIORITIES
@@ -53,6 +54,7 @@ def predict(
     model_registry: pl.DataFrame,
     model_promotions: pl.DataFrame,
     bias_flags: pl.DataFrame,
+    slice_lessons: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     strategic_priorities: pl.DataFrame,
     specialists: pl.DataFrame,
@@ -83,6 +85,7 @@ def predict(
         model_registry=model_registry,
         model_promotions=model_promotions,
         bias_flags=bias_flags,
+        slice_lessons=slice_lessons,
         feedback_metrics=feedback_metrics,
         strategic_priorities=strategic_priorities,
         made_at=moment.as_of,
@@ -106,6 +109,7 @@ def predict_batch(
     model_registry: pl.DataFrame,
     model_promotions: pl.DataFrame,
     bias_flags: pl.DataFrame,
+    slice_lessons: pl.DataFrame,
     feedback_metrics: pl.DataFrame,
     strategic_priorities: pl.DataFrame,
     made_at: datetime,
@@ -120,13 +124,11 @@ def predict_batch(
 
     Args:
         features_id: the batch; its windows' session is the session forecast from.
-        feature_windows: windows of that batch, others may be among them.
-        feature_rows: rows that cover the windows.
-        market_prices: daily bars of the session; a ticker without one is left out.
-        ticker_universe: for the sectors; the session's rows.
+        feature_windows, feature_rows: windows, of that batch and maybe others, and the rows that cover them.
+        market_prices, ticker_universe: of the session; a ticker without a bar is left out.
         corporate_actions: since the windows' first session; they say whose rows are whose.
         model_registry, model_promotions: all models, and all decisions on the champion, up to the session.
-        bias_flags, feedback_metrics, strategic_priorities: of recent sessions before this one; the latest speak.
+        bias_flags, slice_lessons, feedback_metrics, strategic_priorities: of recent sessions; the latest speak.
         made_at, calendar: the moment of decision, and the exchange's sessions.
         params, members: bounds, and the kinds of members there are, those of plugins included.
         shadow: speaks in the champion's place, and is only scored.
@@ -145,14 +147,14 @@ def predict_batch(
         decides = find_champion(model_promotions), members, batch["feature_set"][0]
         speaking = load_specialists(specialists, targeted_trainings, *decides)
     if params.securities == 2:
-        feature_rows, bias_flags = _follow(feature_rows, bias_flags, corporate_actions, session)
+        flags = bias_flags, slice_lessons
+        feature_rows, (bias_flags, slice_lessons) = _follow(feature_rows, flags, corporate_actions, session)
     tickers = _select_forecastable(batch, market_prices, ticker_universe, session)
     ensemble = shadow or _load_champion(tickers, model_registry, model_promotions, members)
-    learned, role = (bias_flags, feedback_metrics, strategic_priorities), SHADOW if shadow else "champion"
-    made = [
-        _forecast_part(one, part, ensemble, role, feature_rows, model_registry, learned, calendar, params)
-        for one, part in share_out(tickers, speaking)
-    ]
+    learned = bias_flags, slice_lessons, feedback_metrics, strategic_priorities
+    role = SHADOW if shadow else "champion"
+    given = ensemble, role, feature_rows, model_registry, learned, calendar, params
+    made = [_forecast_part(one, part, *given) for one, part in share_out(tickers, speaking)]
     stated = pl.concat(made).with_columns(session=session, made_at=made_at, features_id=pl.lit(features_id))
     return stated.select(*PREDICTIONS.columns).cast(PREDICTIONS.schema).sort("ticker", "horizon")
 
@@ -164,7 +166,7 @@ def _forecast_part(
     role: str,
     feature_rows: pl.DataFrame,
     model_registry: pl.DataFrame,
-    learned: tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame],
+    learned: Sequence[pl.DataFrame],
     calendar: Sessions,
     params: PredictionParams,
 ) -> pl.DataFrame:
@@ -172,11 +174,11 @@ def _forecast_part(
     speaker = ensemble if specialist is None else specialist.ensemble
     if (tickers := _with_values(tickers, feature_rows, speaker)).is_empty():
         return PREDICTIONS.empty()
-    bias_flags, feedback_metrics, strategic_priorities = learned
+    bias_flags, slice_lessons, feedback_metrics, strategic_priorities = learned
     raw = _raw_forecast(tickers, feature_rows, model_registry, speaker, params, role)
     told = add_strangeness(tickers, feature_rows, find_profile(model_registry, raw.model_id))
     circumstances = _circumstances(tickers, feature_rows, strategic_priorities)
-    final = correct(raw, told, circumstances, bias_flags, feedback_metrics, params)
+    final = correct(raw, told, circumstances, bias_flags, slice_lessons, feedback_metrics, params)
     session: date = tickers["session"][0]
     made = _rows(told, raw, final, calendar).with_columns(
         prediction_id=_ids(session, tickers["ticker"].to_list(), raw),
@@ -196,11 +198,12 @@ def _select_batch(feature_windows: pl.DataFrame, features_id: str) -> pl.DataFra
 
 
 def _follow(
-    feature_rows: pl.DataFrame, bias_flags: pl.DataFrame, corporate_actions: pl.DataFrame, session: date
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+    feature_rows: pl.DataFrame, flags: Sequence[pl.DataFrame], corporate_actions: pl.DataFrame, session: date
+) -> tuple[pl.DataFrame, Iterator[pl.DataFrame]]:
     """Rows, and flags of single tickers, under the name that their company has now."""
     companies = Securities.trace(corporate_actions, feature_rows)
-    return companies.follow_to(feature_rows, "session", session), follow_slices(bias_flags, companies, session)
+    named = (follow_slices(one, companies, session) for one in flags)
+    return companies.follow_to(feature_rows, "session", session), named
 
 
 def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, calendar: Sessions) -> pl.DataFrame:
@@ -224,13 +227,20 @@ def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, cal
             bias_adjustment=pl.Series(0.0 - final.lessons.added.ravel()),
             lessons=pl.Series(_flatten(final.lessons.used), dtype=pl.List(pl.String)),
             traits=pl.Series(_flatten(final.traits), dtype=pl.List(pl.String)),
-            interval_scale=pl.Series(np.tile(final.scales, count)),
+            interval_scale=pl.Series(final.scales.ravel()),
+            without_lessons=_without_lessons(final),
             bounds=pl.Series(name_bounds(final.acted.reshape(len(flat), -1)), dtype=pl.List(pl.String)),
             model_id=pl.lit(raw.model_id),
             role=pl.lit(raw.role),
             target_session=pl.col("horizon").replace_strict(targets, return_dtype=pl.Date),
         )
     )
+
+
+def _without_lessons(final: CorrectedForecast) -> pl.Series:
+    """For each forecast its quantiles without lessons on widths and members; null where none acted."""
+    told = zip(final.without_lessons.reshape(-1, len(QUANTILES)).tolist(), final.touched.ravel().tolist(), strict=True)
+    return pl.Series([one if touched else None for one, touched in told], dtype=pl.List(pl.Float64))
 
 
 def _flatten(texts: list[list[list[str]]]) -> list[list[str]]:
@@ -371,6 +381,7 @@ STAGE = Stage(
         Read(MODEL_REGISTRY, lookback=None),
         Read(MODEL_PROMOTIONS, lookback=None),
         Read(BIAS_FLAGS, lookback=5, upto="previous"),
+        Read(SLICE_LESSONS, lookback=5, upto="previous"),
         Read(
             FEEDBACK_METRICS,
             lookback=5,

@@ -19,6 +19,7 @@ from lake.tables.feedback import (
     SCALE_EDGES,
     SESSION_SCORES,
 )
+from lake.tables.learning import SLICE_LESSONS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import extend
 from pipeline.market.sessions import Sessions
@@ -173,6 +174,30 @@ def flags(*rows: Mapping[str, Any]) -> pl.DataFrame:
         "adjustment": 0.01,
     }
     return BIAS_FLAGS.check(pl.DataFrame([legal | dict(row) for row in rows], schema=BIAS_FLAGS.schema))
+
+
+def lessons(*rows: Mapping[str, Any]) -> pl.DataFrame:
+    """Rows of slice_lessons: an active one that widens all of tech by half, and leaves nobody alone."""
+    legal = {
+        "session": CALENDAR.previous(DAY),
+        "kind": "width",
+        "scope": "sector",
+        "slice": "tech",
+        "horizon": 1,
+        "mean_error": 0.2,
+        "standard_error": 0.02,
+        "t": 10.0,
+        "p_value": 1e-6,
+        "level": 0.001,
+        "n": 200,
+        "active": True,
+        "size": 1.5,
+        "hypothesis_id": "h",
+        "insight_id": "width:sector:tech:1:2020-03-03",
+        "arm": "all",
+        "adjusted_n": 0,
+    }
+    return SLICE_LESSONS.check(pl.DataFrame([legal | dict(row) for row in rows], schema=SLICE_LESSONS.schema))
 
 
 def insight_rows(*rows: Mapping[str, Any]) -> pl.DataFrame:

@@ -10,14 +10,8 @@ from typing import Any
 import polars as pl
 
 from lake.contract import Table
-from lake.tables.feedback import (
-    BIAS_FLAGS,
-    FEEDBACK_METRICS,
-    HYPOTHESES,
-    LEARNING_INSIGHTS,
-    RETRAIN_CANDIDATES,
-    SHADOW_SCORES,
-)
+from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS, RETRAIN_CANDIDATES, SHADOW_SCORES
+from lake.tables.learning import HYPOTHESES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.lineage_view import follow
@@ -38,6 +32,9 @@ ERRORS = {
     "bias": ("mean of outcome less forecast", 3),
     "interval": ("coverage of the 90 % intervals less 90 %", 1),
     "skill": ("pinball loss above the naive forecast's", 2),
+    "width": ("how much further out outcomes lie than usual, of half the 90 % interval", 1),
+    "exclusion": ("pinball loss above the naive forecast's, of sigma", 2),
+    "weight": ("pinball loss above that of a member alone, of sigma", 2),
 }
 """Kind of insight -> the error it is about, and the digits that tell two of them apart."""
 
@@ -143,7 +140,7 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
         *trial_notes(row),
         fact("before", format_error(row["kind"], row["before"])),
         fact("after", format_error(row["kind"], row["after"])),
-        fact("error", ERRORS[row["kind"]][0]),
+        fact("error", ERRORS[row["kind"].split()[0]][0]),
         fact("action", row["action"] or "–"),
         fact("evidence", row["evidence"]),
     )
@@ -151,7 +148,7 @@ def insight_notes(row: Row) -> tuple[Line, ...]:
 
 def format_error(kind: str, value: float | None) -> str:
     """An insight's error in its unit: each kind measures a share, of a price, of outcomes or of a loss."""
-    return formats.percent(value, ERRORS[kind][1], signed=True)
+    return formats.percent(value, ERRORS[kind.split()[0]][1], signed=True)
 
 
 def promotion_notes(row: Row) -> tuple[Line, ...]:

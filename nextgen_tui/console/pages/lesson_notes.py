@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lake.tables.feedback import HYPOTHESES
+from lake.tables.learning import HYPOTHESES
 from nextgen_tui.console.lineage_view import follow
 from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Row, SheetSpec, row_link
@@ -71,7 +71,8 @@ def hypothesis_notes(row: Row) -> tuple[Line, ...]:
 
 COLUMNS = (
     Col("status", "status", lambda value: STATES.get(value, Cell(str(value), "dim")), sort="rank"),
-    Col("errs to one side", "about", lambda value: describe_slice(value["scope"], value["slice"]), max_width=40),
+    Col("asks about", "kind"),
+    Col("of", "about", lambda value: describe_slice(value["scope"], value["slice"]), max_width=40),
     Col("horizon", "horizon", right=True),
     Col("registered", "registered", rank=1),
     Col("last step", "session", rank=2),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 
@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from pipeline.prediction.lessons import in_control_arm
+from pipeline.prediction.lessons import in_control_arm, number_week
 from pipeline.student import quantile
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,12 @@ class ExpectedOutcome:
 
 
 def compare_arms(
-    rows: pl.DataFrame, insight_id: str, arm: str, applied: Mapping[date, float], expected: ExpectedOutcome
+    rows: pl.DataFrame,
+    insight_id: str,
+    arm: str,
+    applied: Collection[date],
+    expected: ExpectedOutcome | None,
+    error: pl.Expr | None = None,
 ) -> ArmsCompared:
     """Compare the arms of a lesson: Neyman's difference of randomised units, adjusted by a line for what they met.
 
@@ -56,12 +61,16 @@ def compare_arms(
     came: had the market risen by chance, a correction downwards would have hurt, and would not be the worse for it.
     What is not known of it counts as error.
 
+    A lesson on widths or members is not compared by what came, but by what would have been lost without it, which each
+    forecast says of itself: what the arms lost is compared at what both would have lost.
+
     Args:
         rows: prediction_accuracy of the slice's deciding forecasts at one horizon.
         insight_id: the lesson.
         arm: what was halved; `all` after the control arm was given up.
-        applied: sessions forecasts were made at while the lesson acted -> what it added.
-        expected: the outcome at which the arms are compared.
+        applied: sessions forecasts were made at while the lesson acted.
+        expected: the outcome at which the arms are compared; None for lessons on widths and members.
+        error: what a slice's forecasts are measured by; realised less forecast by default.
     """
     mine = rows.filter(pl.col("made_session").is_in(list(applied)))
     drawn = mine.select("ticker", "made_session").iter_rows()
@@ -69,17 +78,11 @@ def compare_arms(
         alone=pl.Series([in_control_arm(insight_id, arm, *one) for one in drawn], dtype=pl.Boolean)
     )
     # A forecast says which lessons it used; a program that did not write it down had no others beside.
-    mine = mine.filter(pl.col("alone") | pl.col("lessons").list.contains(insight_id).fill_null(True))
-    unit = pl.col("ticker") if arm.startswith("ticker") else pl.col("made_session").dt.strftime("%G-%V")
-    units = (
-        mine.with_columns(unit=unit, loss=(pl.col("pinball") - pl.col("naive_pinball")) / pl.col("sigma"))
-        .with_columns(met=pl.col("realised") / pl.col("sigma"))
-        .sort("unit", "made_session", "ticker")
-        .group_by("unit", maintain_order=True)
-        .agg(pl.col("alone").first(), pl.len(), pl.col("error", "loss", "met").mean())
-    )
+    untouched = pl.lit(True) if expected is not None else pl.col("pinball_without").is_null()
+    mine = mine.filter(pl.col("alone") & untouched | pl.col("lessons").list.contains(insight_id).fill_null(True))
+    units = _mean_by_unit(mine, arm, expected is None, error)
     treated, control = units.filter(~pl.col("alone")), units.filter(pl.col("alone"))
-    gain, low, high = _difference(control, treated, expected)
+    gain, low, high = _difference(control, treated, expected or ExpectedOutcome(_mean(units["met"]), 0.0))
     return ArmsCompared(
         int(treated["len"].sum()),
         int(control["len"].sum()),
@@ -89,6 +92,28 @@ def compare_arms(
         low,
         high,
     )
+
+
+def _mean_by_unit(rows: pl.DataFrame, arm: str, by_own_loss: bool, error: pl.Expr | None) -> pl.DataFrame:
+    """Each ticker or week with its arm, its number of forecasts, and the means over these."""
+    unit = (
+        pl.col("ticker")
+        if arm.startswith("ticker")
+        else pl.col("made_session").map_elements(number_week, return_dtype=pl.Int64).cast(pl.String)
+    )
+    without = pl.coalesce("pinball_without", "pinball") if by_own_loss else pl.col("realised")
+    less = pl.lit(0.0) if by_own_loss else pl.col("naive_pinball")
+    return (
+        rows.with_columns(unit=unit, loss=(pl.col("pinball") - less) / pl.col("sigma"))
+        .with_columns(met=without / pl.col("sigma"), error=pl.col("error") if error is None else error)
+        .sort("unit", "made_session", "ticker")
+        .group_by("unit", maintain_order=True)
+        .agg(pl.col("alone").first(), pl.len(), pl.col("error", "loss", "met").mean())
+    )
+
+
+def _mean(values: pl.Series) -> float:
+    return float(values.sum()) / len(values) if len(values) else 0.0
 
 
 def _mean_error(units: pl.DataFrame) -> float | None:

@@ -8,14 +8,18 @@ from datetime import date
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from pipeline.feedback.learning.level_test import LevelTest, measure_level
+from pipeline.feedback.learning.mean_test import measure_mean
+from pipeline.feedback.learning.questions import BIAS, SliceQuestion
 from pipeline.feedback.learning.slices import HorizonErrors, SliceSeries
 from pipeline.feedback.params import FeedbackParams
 from pipeline.market.securities.following import Securities
 from pipeline.market.securities.lessons import follow_scores, follow_slices
 from pipeline.market.sessions import Sessions
 
+Floats = NDArray[np.float64]
 Key = tuple[str, str, int]
 """Scope, slice, horizon."""
 LOOKBACK = 120
@@ -25,6 +29,7 @@ SPAN = 100
 COLUMNS = (
     *("prediction_id", "session", "made_session", "target_session", "ticker", "sector", "horizon", "role", "error"),
     *("realised", "bias_adjustment", "sigma", "pinball", "naive_pinball", "lessons", "traits"),
+    *("pinball_without", "member_pinball", "interval_scale", "needed_scale", "needed_without"),
 )
 
 
@@ -54,14 +59,22 @@ class Evidence:
     accuracy: pl.DataFrame
     by_horizon: Mapping[int, HorizonErrors]
     params: FeedbackParams
+    question: SliceQuestion = BIAS
 
     @classmethod
-    def gather(cls, accuracy: pl.DataFrame, session: date, calendar: Sessions, params: FeedbackParams) -> Evidence:
-        """Lay out prediction_accuracy rows; shadow forecasts are left out."""
+    def gather(
+        cls,
+        accuracy: pl.DataFrame,
+        session: date,
+        calendar: Sessions,
+        params: FeedbackParams,
+        question: SliceQuestion = BIAS,
+    ) -> Evidence:
+        """Lay out prediction_accuracy rows by what is asked of them; shadow forecasts are left out."""
         decided = accuracy.filter(pl.col("role") != "shadow")
         rows = {horizon: decided.filter(pl.col("horizon") == horizon) for horizon in decided["horizon"].unique().sort()}
-        laid_out = {horizon: HorizonErrors.lay_out(mine, calendar) for horizon, mine in rows.items()}
-        return cls(session, calendar, decided, laid_out, params)
+        laid_out = {horizon: HorizonErrors.lay_out(mine, calendar, question) for horizon, mine in rows.items()}
+        return cls(session, calendar, decided, laid_out, params, question)
 
     def weigh(self, key: Key, scored_since: date | None = None, last: int | None = None) -> SliceEvidence | None:
         """The evidence on a slice; None where nothing of it was scored.
@@ -80,19 +93,25 @@ class Evidence:
         at = np.flatnonzero(~np.isnan(whole.errors))[-last if last else None :]
         if not at.size:
             return None
-        series = SliceSeries(whole.errors[at], whole.outcomes[at], whole.forecasts[at], whole.sigma)
-        test = self._test(series, errors, at, scope)
+        series = SliceSeries(whole.errors[at], whole.outcomes[at], whole.forecasts[at], whole.sigma, whole.raw)
+        test = self.test(series.errors[:, None], series.outcomes[:, None], errors.positions[at], horizon, scope)
         mean, error, t, p, level, level_error = (
             float(values[0])
             for values in (test.mean, test.standard_error, test.t, test.p, test.level, test.level_error)
         )
         return SliceEvidence(series, mean, error, t, p, at.size, level, level_error)
 
-    def _test(self, series: SliceSeries, errors: HorizonErrors, at: np.ndarray, scope: str) -> LevelTest:
-        prior = self.params.hypotheses.prior_sessions if scope == "all" else 0.0
-        return measure_level(
-            series.errors[:, None], series.outcomes[:, None], errors.positions[at], errors.horizon, prior
-        )
+    def test(
+        self, errors: Floats, outcomes: Floats, positions: NDArray[np.int64], horizon: int, scope: str
+    ) -> LevelTest:
+        """Test [sessions, slices] means of a scope against 0, on one side or both as it is asked."""
+        if self.question.kind == "bias":
+            prior = self.params.hypotheses.prior_sessions if scope == "all" else 0.0
+            return measure_level(errors, outcomes, positions, horizon, prior)
+        found = measure_mean(errors, positions, horizon, self.question.overlap_power)
+        p = np.where(found.mean > 0, found.p / 2, 1.0) if self.question.one_sided else found.p
+        nothing = np.zeros_like(p)
+        return LevelTest(found.mean, found.standard_error, found.t, p, found.sessions, nothing, nothing)
 
     def rows_of(self, key: Key) -> pl.DataFrame:
         """The rows of prediction_accuracy of a slice."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -12,7 +12,7 @@ import polars as pl
 
 from lake.tables.feedback import BIAS_FLAGS
 from pipeline.engine.stage import Moment
-from pipeline.feedback.learning.arms import ExpectedOutcome, compare_arms
+from pipeline.feedback.learning.arms import ArmsCompared, ExpectedOutcome, compare_arms
 from pipeline.feedback.learning.evidence import Evidence, Key, SliceEvidence, follow
 from pipeline.feedback.learning.register import find_barred, find_live, key_of
 from pipeline.feedback.params import BiasParams, FeedbackParams
@@ -59,35 +59,37 @@ def flag_biases(
     flags, insights, hypotheses = followed.learned
     evidence = Evidence.gather(followed.accuracy, moment.session, moment.calendar, params)
     barred = find_barred(insights, moment.calendar.offset(moment.session, -params.bias.quarantine))
-    history = _History.read(flags, insights, moment)
-    rows = [_flag(row, evidence, history, barred) for row in find_live(hypotheses)]
+    history = LessonHistory.read(flags, insights, moment)
+    live = find_live(hypotheses.filter(pl.col("kind") == "bias"))
+    rows = [_flag(row, evidence, history, barred) for row in live]
     frame = pl.DataFrame([row for row in rows if row], schema=BIAS_FLAGS.schema)
     return frame.with_columns(session=pl.lit(moment.session)).sort(BIAS_FLAGS.key)
 
 
 @dataclass(frozen=True)
-class _History:
+class LessonHistory:
     """What was acted on before."""
 
     lately: Mapping[Key, Lesson]
     """Slice -> the lesson that acted at the last session at hand."""
-    applied: Mapping[str, Mapping[date, float]]
-    """Insight -> sessions of forecasts it could act on -> what it added."""
+    applied: Mapping[str, Collection[date]]
+    """Insight -> sessions of forecasts it could act on."""
     helped: frozenset[str]
     """Insights that were measured to help."""
 
     @classmethod
-    def read(cls, flags: pl.DataFrame, insights: pl.DataFrame, moment: Moment) -> _History:
+    def read(cls, flags: pl.DataFrame, insights: pl.DataFrame, moment: Moment) -> LessonHistory:
+        """From flags of one kind."""
         named = flags.filter(pl.col("active") & pl.col("insight_id").is_not_null())
         last = named.filter(pl.col("session") == pl.lit(flags["session"].max())).to_dicts()
-        applied: dict[str, dict[date, float]] = {}
-        for identity, session, added in named.select("insight_id", "session", "adjustment").iter_rows():
-            applied.setdefault(identity, {})[moment.calendar.next(session)] = added
+        applied: dict[str, list[date]] = {}
+        for identity, session in named.select("insight_id", "session").iter_rows():
+            applied.setdefault(identity, []).append(moment.calendar.next(session))
         lately = {key_of(row): Lesson(row["insight_id"], row["arm"]) for row in last}
         return cls(lately, applied, frozenset(insights.filter(pl.col("effect") == "helped")["insight_id"]))
 
 
-def _flag(row: Row, evidence: Evidence, history: _History, barred: set[Key]) -> Row | None:
+def _flag(row: Row, evidence: Evidence, history: LessonHistory, barred: set[Key]) -> Row | None:
     key = key_of(row)
     span = max(row["looks"][-1], evidence.params.bias.window)
     found = evidence.weigh(key, row["registered"], span)
@@ -96,8 +98,8 @@ def _flag(row: Row, evidence: Evidence, history: _History, barred: set[Key]) -> 
     lesson = history.lately.get(key)
     adjustment = _adjustment(found, evidence.params.bias)
     holds = row["status"] == "confirmed" and key not in barred
-    active = holds and _is_borne_out(key, evidence, found, adjustment, lesson is not None)
-    acting = _name(lesson, key, evidence, history) if active else None
+    active = holds and is_borne_out(key, evidence, found, adjustment, lesson is not None)
+    acting = name_lesson(lesson, key, evidence, history) if active else None
     return {
         "scope": key[0],
         "slice": key[1],
@@ -126,18 +128,24 @@ def _adjustment(found: SliceEvidence, params: BiasParams) -> float:
     return min(max(shrunk, -limit), limit)
 
 
-def _is_borne_out(key: Key, evidence: Evidence, found: SliceEvidence, adjustment: float, acted: bool) -> bool:
-    """Whether the latest sessions are nearer to the adjustment than to none; once it acts, a little less will do."""
+def is_borne_out(
+    key: Key, evidence: Evidence, found: SliceEvidence, adjustment: float, acted: bool, patience: int = 1
+) -> bool:
+    """Whether the latest sessions are nearer to the adjustment than to none; once it acts, a little less will do.
+
+    Of those, `patience` times as many as are asked for a bias: losses are noisier than errors.
+    """
     params = evidence.params.bias
-    lately = evidence.weigh(key, None, max(params.recent, key[2]))
+    lately = evidence.weigh(key, None, patience * max(params.recent, key[2]))
     share = lately.mean / adjustment if lately is not None and adjustment else 0.0
     return share > (KEPT_ABOVE if acted else ENTERED_ABOVE) and found.p <= params.leave
 
 
-def _name(lesson: Lesson | None, key: Key, evidence: Evidence, history: _History) -> Lesson:
+def name_lesson(lesson: Lesson | None, key: Key, evidence: Evidence, history: LessonHistory) -> Lesson:
     """The lesson that goes on, or a new one; once it was measured to help, nobody is left alone."""
     scope, name, horizon = key
-    identity = lesson.insight_id if lesson else f"bias:{scope}:{name}:{horizon}:{evidence.session}"
+    own = f"{evidence.question.kind}:{scope}:{name}:{horizon}:{evidence.session}"
+    identity = lesson.insight_id if lesson else own
     if identity in history.helped:
         return Lesson(identity, "all")
     if lesson:
@@ -148,17 +156,22 @@ def _name(lesson: Lesson | None, key: Key, evidence: Evidence, history: _History
     return Lesson(identity, halve_tickers(identity, tickers, evidence.session) if enough else "week")
 
 
-def _measure(key: Key, lesson: Lesson | None, evidence: Evidence, history: _History) -> Row:
+def _measure(key: Key, lesson: Lesson | None, evidence: Evidence, history: LessonHistory) -> Row:
     """What came of the lesson so far: each arm's error, and the gain of the one over the other."""
-    nothing = {"adjusted_n": 0, "adjusted_error": None, "unadjusted_error": None, "control_n": None}
-    gains: Row = dict.fromkeys(("gain", "gain_low", "gain_high"))
     if lesson is None or lesson.arm == "all":
-        return nothing | gains
+        return tell_arms(None)
     applied = history.applied[lesson.insight_id]
     since = evidence.weigh(key, evidence.calendar.offset(min(applied), key[2]))
     sigma = since.series.sigma if since else 1.0
     expected = ExpectedOutcome(since.level / sigma, since.level_error / sigma) if since else ExpectedOutcome(0.0, 0.0)
-    found = compare_arms(evidence.rows_of(key), lesson.insight_id, lesson.arm, applied, expected)
+    return tell_arms(compare_arms(evidence.rows_of(key), lesson.insight_id, lesson.arm, applied, expected))
+
+
+def tell_arms(found: ArmsCompared | None) -> Row:
+    """The columns that tell of both arms; without a control arm there is nothing to tell."""
+    if found is None:
+        nothing = dict.fromkeys(("adjusted_error", "unadjusted_error", "control_n", "gain", "gain_low", "gain_high"))
+        return {"adjusted_n": 0, **nothing}
     return {
         "adjusted_n": found.treated,
         "adjusted_error": found.treated_error,

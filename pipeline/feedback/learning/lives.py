@@ -8,10 +8,11 @@ from typing import Any
 
 import polars as pl
 
+from pipeline.feedback.learning.questions import act, state, tell_mean
 from pipeline.feedback.learning.register import describe, key_of
 from pipeline.feedback.params import InsightParams
 from pipeline.market.sessions import Sessions
-from pipeline.text_format import change, counted, percent
+from pipeline.text_format import counted
 
 Row = dict[str, Any]
 ON_TRIAL, EXPIRED = "on trial", "expired"
@@ -20,15 +21,15 @@ ON_TRIAL, EXPIRED = "on trial", "expired"
 def step_lessons(
     flags: pl.DataFrame, live: Mapping[str, Row], session: date, calendar: Sessions, params: InsightParams
 ) -> Iterator[Row]:
-    """Yield the next step of each bias insight that has one at the session, without its readers.
+    """Yield the next step of each insight on a slice that has one at the session, without its readers.
 
     Opened when its hypothesis is acted on, acted a session later; measured when the interval of its gain excludes 0,
     or at the last of its looks; retired when it is acted on no more. It ends as helped, hurt or no effect, or as
     expired where it ended before anything could be measured.
 
     Args:
-        flags: bias_flags of the session.
-        live: insight -> its last step, of those of kind bias that are not retired.
+        flags: bias_flags or slice_lessons of the session.
+        live: insight -> its last step, of those of their kinds that are not retired.
         session: of the steps.
         calendar: of the exchange.
         params: when lessons are measured.
@@ -37,28 +38,34 @@ def step_lessons(
     acting = {row["insight_id"]: row for row in rows if row["active"] and row["insight_id"]}
     for identity in sorted(acting.keys() - live.keys()):
         yield _open(identity, acting[identity], session)
-    by_slice = {key_of(row): row for row in rows}
+    by_slice = {(_kind(row), *key_of(row)): row for row in rows}
     for identity, last in sorted(live.items()):
         row = acting.get(identity)
         if row is None:
-            yield _retire(last, by_slice.get(key_of(last)), session, calendar, params)
+            yield _retire(last, by_slice.get((last["kind"], *key_of(last))), session, calendar, params)
         elif last["status"] == "open":
             yield last | {"session": session, "status": "acted", "action": _action(row)}
         elif last["effect"] == ON_TRIAL and (effect := _verdict(last, row, session, calendar, params)):
             yield last | {"session": session, "status": "measured", "effect": effect, **_figures(row, effect)}
 
 
+def _kind(row: Row) -> str:
+    """What a flag is about: those of bias_flags do not say."""
+    return str(row.get("kind", "bias"))
+
+
 def _open(identity: str, row: Row, session: date) -> Row:
+    where = describe(row["scope"], row["slice"])
     return {
         "insight_id": identity,
         "session": session,
         "opened": session,
-        "kind": "bias",
+        "kind": _kind(row),
         "scope": row["scope"],
         "slice": row["slice"],
         "horizon": row["horizon"],
         "status": "open",
-        "hypothesis": f"{row['horizon']}-session forecasts of {describe(row['scope'], row['slice'])} err to one side",
+        "hypothesis": state(_kind(row), counted(row["horizon"], "session"), where),
         "evidence": _evidence(row),
         "action": f"from the next session on {_action(row)}",
         "before": row["mean_error"],
@@ -75,15 +82,15 @@ def _open(identity: str, row: Row, session: date) -> Row:
 
 def _evidence(row: Row) -> str:
     return (
-        f"mean unadjusted error {change(row['mean_error'], 3)} +- {percent(row['standard_error'], 3)} "
-        f"(t {row['t']:+.1f}, p {row['p_value']:.2g}; {row['level']:.2g} was granted) over "
-        f"{counted(row['n'], 'forecast')} since it was registered"
+        f"{tell_mean(_kind(row), row['mean_error'], row['standard_error'])} (t {row['t']:+.1f}, p {row['p_value']:.2g};"
+        f" {row['level']:.2g} was granted) over {counted(row['n'], 'forecast')} since it was registered"
     )
 
 
 def _action(row: Row) -> str:
     alone = {"ticker": "; half of the tickers are left alone", "week": "; every other week, by lot, is left alone"}
-    return f"forecasts are adjusted by {change(row['adjustment'], 3)}{alone.get(str(row['arm']).split()[0], '')}"
+    size = row["adjustment"] if _kind(row) == "bias" else row["size"]
+    return f"{act(_kind(row), size)}{alone.get(str(row['arm']).split()[0], '')}"
 
 
 def _trial(last: Row, session: date, calendar: Sessions, params: InsightParams) -> tuple[int, tuple[int, ...]]:
@@ -113,7 +120,7 @@ def _decide(row: Row) -> str | None:
 
 def _figures(row: Row, effect: str) -> Row:
     kept = {
-        "helped": "kept, and the control arm adjusted as well",
+        "helped": "kept, and the control arm has it as well",
         "hurt": "reverted: it made forecasts worse",
         "no effect": "reverted: no effect could be measured",
         EXPIRED: "reverted: one arm stayed too small to be measured",

@@ -1,4 +1,4 @@
-"""Register hypotheses on one-sided errors before they are tested, look at them as planned, confirm or drop them."""
+"""Register hypotheses on our own errors before they are tested, look at them as planned, confirm or drop them."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from typing import Any
 
 import polars as pl
 
-from lake.tables.feedback import BIAS_FLAGS, HYPOTHESES, LEARNING_INSIGHTS, PREDICTION_ACCURACY
+from lake.tables.feedback import BIAS_FLAGS, LEARNING_INSIGHTS, PREDICTION_ACCURACY
+from lake.tables.learning import HYPOTHESES, SLICE_LESSONS
 from lake.tables.market import CORPORATE_ACTIONS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.feedback.learning.discovery import grant_level, plan_looks
 from pipeline.feedback.learning.evidence import COLUMNS, LOOKBACK, SPAN, Evidence, Key, SliceEvidence, follow
-from pipeline.feedback.learning.proposals import FAMILIES, Proposal, family_of, propose
-from pipeline.feedback.params import BiasParams, FeedbackParams
-from pipeline.text_format import counted
+from pipeline.feedback.learning.proposals import FAMILIES, Proposal, family_of, is_rhythm, propose
+from pipeline.feedback.learning.questions import BIAS, list_questions, state
+from pipeline.feedback.params import BiasParams, FeedbackParams, LearningParams
+from pipeline.text_format import counted, percent
 
 Row = dict[str, Any]
 AT_WORK = ("registered", "looked")
@@ -25,6 +27,7 @@ def hypotheses(
     prediction_accuracy: pl.DataFrame,
     hypotheses: pl.DataFrame,
     bias_flags: pl.DataFrame,
+    slice_lessons: pl.DataFrame,
     learning_insights: pl.DataFrame,
     corporate_actions: pl.DataFrame,
     moment: Moment,
@@ -38,18 +41,26 @@ def hypotheses(
     """
     if params.learning == 1 or prediction_accuracy.is_empty():
         return HYPOTHESES.empty()
-    followed = follow(
-        prediction_accuracy, (hypotheses, bias_flags, learning_insights), corporate_actions, moment.session
-    )
-    past, flags, insights = followed.learned
-    evidence = Evidence.gather(followed.accuracy, moment.session, moment.calendar, params)
-    live = find_live(past)
-    steps = [*_end(live, flags, moment.session), *_look(live, evidence)]
+    learned = hypotheses, bias_flags, slice_lessons, learning_insights
+    followed = follow(prediction_accuracy, learned, corporate_actions, moment.session)
+    past, *acting, insights = followed.learned
+    steps = []
+    for question in list_questions(followed.accuracy, params.hypotheses):
+        live = find_live(past.filter(pl.col("kind") == question.kind))
+        if not live and question is not BIAS and not is_rhythm(moment.session, moment.calendar):
+            continue
+        evidence = Evidence.gather(followed.accuracy, moment.session, moment.calendar, params, question)
+        over = [*_end(live, acting, moment.session), *_look(live, evidence)]
+        barred = find_barred(insights, moment.calendar.offset(moment.session, -params.bias.quarantine), question.kind)
+        new = _register(propose(evidence, _taken(live, over) | barred), evidence, hypotheses)
+        steps += [*over, *new]
+    return pl.DataFrame(steps, schema=HYPOTHESES.schema, orient="row").sort(HYPOTHESES.key)
+
+
+def _taken(live: list[Row], steps: list[Row]) -> set[Key]:
+    """Slices with a hypothesis that goes on."""
     over = {row["hypothesis_id"] for row in steps if row["status"] in ("dropped", "ended")}
-    taken = {key_of(row) for row in live if row["hypothesis_id"] not in over}
-    taken |= find_barred(insights, moment.calendar.offset(moment.session, -params.bias.quarantine))
-    new = _register(propose(evidence, taken), hypotheses, moment.session, params)
-    return pl.DataFrame([*steps, *new], schema=HYPOTHESES.schema, orient="row").sort(HYPOTHESES.key)
+    return {key_of(row) for row in live if row["hypothesis_id"] not in over}
 
 
 def find_live(past: pl.DataFrame) -> list[Row]:
@@ -58,11 +69,11 @@ def find_live(past: pl.DataFrame) -> list[Row]:
     return last.filter(pl.col("status").is_in([*AT_WORK, "confirmed"])).to_dicts()
 
 
-def find_barred(insights: pl.DataFrame, first: date) -> set[Key]:
-    """Slices whose last adjustment was measured to hurt, or to do nothing, since that session: they are left alone."""
+def find_barred(insights: pl.DataFrame, first: date, kind: str = "bias") -> set[Key]:
+    """Slices whose last lesson was measured to hurt, or to do nothing, since that session: they are left alone."""
     useless = pl.col("effect").is_in(["hurt", "no effect"])
     unmeasurable = (pl.col("effect") == "expired") & (pl.col("status") == "measured")
-    mine = insights.filter((pl.col("kind") == "bias") & (useless | unmeasurable) & (pl.col("session") > first))
+    mine = insights.filter((pl.col("kind") == kind) & (useless | unmeasurable) & (pl.col("session") > first))
     return {key_of(row) for row in mine.to_dicts()}
 
 
@@ -71,10 +82,12 @@ def key_of(row: Row) -> Key:
     return str(row["scope"]), str(row["slice"]), int(row["horizon"])
 
 
-def _end(live: list[Row], flags: pl.DataFrame, session: date) -> Iterator[Row]:
+def _end(live: list[Row], acting: list[pl.DataFrame], session: date) -> Iterator[Row]:
     """Confirmed ones on which nothing is acted any more."""
-    active = flags.filter((pl.col("session") == pl.col("session").max()) & pl.col("active"))
-    acted_on = set(active["hypothesis_id"].drop_nulls())
+    acted_on: set[str] = set()
+    for flags in acting:
+        active = flags.filter((pl.col("session") == pl.col("session").max()) & pl.col("active"))
+        acted_on |= set(active["hypothesis_id"].drop_nulls())
     for row in live:
         if row["status"] == "confirmed" and row["hypothesis_id"] not in acted_on:
             yield row | {"session": session, "status": "ended"}
@@ -91,14 +104,14 @@ def _look(live: list[Row], evidence: Evidence) -> Iterator[Row]:
         over_age = evidence.calendar.distance(row["registered"], evidence.session) >= SPAN
         if due > done or over_age:
             last = due == len(row["looks"]) or over_age
-            smallest = evidence.params.hypotheses.min_sigmas
-            yield row | {"session": evidence.session, "scored": scored, **_judge(row, found, last, smallest)}
+            yield row | {"session": evidence.session, "scored": scored, **_judge(row, found, last, evidence)}
 
 
-def _judge(row: Row, found: SliceEvidence | None, last: bool, min_sigmas: float) -> Row:
+def _judge(row: Row, found: SliceEvidence | None, last: bool, evidence: Evidence) -> Row:
     if found is None:
         return {"status": "dropped"}
-    large = abs(found.mean) >= min_sigmas * found.series.sigma
+    asked = evidence.params.hypotheses
+    large = evidence.question.is_large(found.mean, found.series.raw, found.series.sigma, asked)
     true = large and found.p <= row["level"] / len(row["looks"])
     return {
         "status": "confirmed" if true else "dropped" if last else "looked",
@@ -108,29 +121,32 @@ def _judge(row: Row, found: SliceEvidence | None, last: bool, min_sigmas: float)
     }
 
 
-def _register(proposals: list[Proposal], past: pl.DataFrame, session: date, params: FeedbackParams) -> Iterator[Row]:
+def _register(proposals: list[Proposal], evidence: Evidence, past: pl.DataFrame) -> Iterator[Row]:
     """The new hypotheses' rows, with the level that what was decided before grants them."""
-    begun = {family: _begun(past, family) for family in FAMILIES}
+    kind, asked, session = evidence.question.kind, evidence.params.hypotheses, evidence.session
+    begun: dict[str, tuple[int, list[int]]] = {}
     for proposal in proposals:
         scope, name, horizon = proposal.key
-        family = family_of(scope)
-        number, confirmed = begun[family]
+        family = family_of(kind, scope, name)
+        number, confirmed = begun.get(family) or _begun(past, family)
         begun[family] = number + 1, confirmed
-        looks = plan_looks(horizon, params.hypotheses.scored)
+        level = grant_level(number, confirmed, asked.false_discovery * FAMILIES[family])
+        looks = plan_looks(horizon, asked.scored)
         yield {
-            "hypothesis_id": f"{scope}:{name}:{horizon}:{session}",
+            "hypothesis_id": f"{'' if kind == 'bias' else f'{kind}:'}{scope}:{name}:{horizon}:{session}",
             "session": session,
+            "kind": kind,
             "registered": session,
             "scope": scope,
             "slice": name,
             "horizon": horizon,
             "status": "registered",
-            "statement": f"forecasts over {counted(horizon, 'session')} of {describe(scope, name)} err to one side",
-            "reason": proposal.reason,
+            "statement": state(kind, counted(horizon, "session"), describe(scope, name)),
+            "reason": proposal.reason[:300],
             "family": family,
             "number": number,
-            "level": (level := grant_level(number, confirmed, params.hypotheses.false_discovery * FAMILIES[family])),
-            "criterion": _criterion(looks, level, params.hypotheses.min_sigmas),
+            "level": level,
+            "criterion": _criterion(kind, looks, level, asked),
             "looks": list(looks),
             "scored": 0,
             "mean_error": None,
@@ -148,10 +164,14 @@ def _begun(past: pl.DataFrame, family: str) -> tuple[int, list[int]]:
     return len(begun) + 1, [sum(day < at for day in begun) for at in confirmed]
 
 
-def _criterion(looks: tuple[int, ...], level: float, min_sigmas: float) -> str:
+def _criterion(kind: str, looks: tuple[int, ...], level: float, asked: LearningParams) -> str:
     when = ", ".join(str(look) for look in looks[:-1])
+    large = {
+        "bias": f"the error {asked.min_sigmas:g} sigma or more",
+        "width": f"the width off by {percent(asked.min_width, 0)} or more",
+    }.get(kind, f"the loss {asked.min_loss:g} sigma higher or more")
     return (
-        f"confirmed if p is at most {level / len(looks):.3g} and the error {min_sigmas:g} sigma or more after {when} or"
+        f"confirmed if p is at most {level / len(looks):.3g} and {large} after {when} or"
         f" {looks[-1]} scored sessions; dropped if it is not after the last of them, or after {SPAN} sessions"
     )
 
@@ -168,6 +188,7 @@ STAGE = Stage(
         Read(PREDICTION_ACCURACY, lookback=LOOKBACK, columns=COLUMNS),
         Read(HYPOTHESES, lookback=None, upto="previous"),
         Read(BIAS_FLAGS, lookback=5, upto="previous"),
+        Read(SLICE_LESSONS, lookback=5, upto="previous"),
         Read(LEARNING_INSIGHTS, lookback=BiasParams().quarantine, upto="previous"),
         Read(CORPORATE_ACTIONS, lookback=LOOKBACK, where=pl.col("kind").is_in(["rename", "delisting"])),
     ),

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from pipeline.feedback.learning.questions import BIAS, SliceQuestion
 from pipeline.market.sessions import Sessions
 from pipeline.prediction.traits import OF_SESSIONS, kind_of, split_slice
 
@@ -29,6 +30,8 @@ class SliceSeries:
     """[sessions] how many forecasts each mean is of."""
     sigma: float
     """The forecasts' mean standard deviation; NaN without any."""
+    raw: float
+    """Mean of what is measured over all of its forecasts, not beyond anything; NaN without any."""
 
 
 @dataclass(frozen=True)
@@ -44,15 +47,17 @@ class HorizonErrors:
     sectors: list[str]
     """[tickers]."""
     errors: Floats
-    """Realised less forecast had nothing been adjusted, as fractions."""
+    """What is measured: of a bias, realised less forecast had nothing been adjusted, as fractions."""
     outcomes: Floats
     """Realised."""
     sigma: Floats
     traits: Mapping[str, Mask]
     """Trait -> which forecasts have it, those by sector and ticker left out."""
+    nested: bool = True
+    """Whether slices are measured beyond what they are part of."""
 
     @classmethod
-    def lay_out(cls, accuracy: pl.DataFrame, calendar: Sessions) -> HorizonErrors:
+    def lay_out(cls, accuracy: pl.DataFrame, calendar: Sessions, question: SliceQuestion = BIAS) -> HorizonErrors:
         """Lay out prediction_accuracy rows of one horizon, shadow forecasts left out; one at least."""
         rows = accuracy.sort("made_session", "ticker", "prediction_id")
         made = rows["made_session"].unique().sort()
@@ -68,10 +73,11 @@ class HorizonErrors:
             positions=np.array([calendar.position(day) for day in made], dtype=np.int64),
             tickers=named["ticker"].to_list(),
             sectors=named["sector"].to_list(),
-            errors=_matrix(shape, at, (rows["error"] - rows["bias_adjustment"]).to_numpy()),
+            errors=_matrix(shape, at, rows.select(question.measure.cast(pl.Float64)).to_series().to_numpy()),
             outcomes=_matrix(shape, at, rows["realised"].to_numpy()),
             sigma=_matrix(shape, at, rows["sigma"].to_numpy()),
             traits=_trait_masks(shape, at, rows["traits"]),
+            nested=question.nested,
         )
 
     @property
@@ -104,10 +110,10 @@ class HorizonErrors:
         traits = split_slice(scope, name)
         chosen = self._with(traits, since)
         lasting = [trait for trait in traits if kind_of(trait) not in OF_SESSIONS]
-        wide = self._with(lasting, since) if len(lasting) < len(traits) else chosen
+        wide = self._with(lasting, since) if self.nested and len(lasting) < len(traits) else chosen
         errors, outcomes = (self._series(values, chosen, wide) for values in self._beyond_parents(lasting))
-        known = self.sigma[chosen]
-        return SliceSeries(errors, outcomes, chosen.sum(axis=1), float(known.mean()) if known.size else float("nan"))
+        sigma, raw = (float(one[chosen].mean()) if chosen.any() else float("nan") for one in (self.sigma, self.errors))
+        return SliceSeries(errors, outcomes, chosen.sum(axis=1), sigma, raw)
 
     def _with(self, traits: Iterable[str], since: date | None) -> Mask:
         """Which forecasts have all of these traits and were made since a session."""
@@ -125,7 +131,7 @@ class HorizonErrors:
 
     def _beyond_parents(self, lasting: list[str]) -> tuple[Floats, Floats]:
         """Errors and outcomes less the mean of what a slice with these traits is part of."""
-        if not lasting:
+        if not lasting or not self.nested:
             return self.errors, self.outcomes
         if len(lasting) == 1 and kind_of(lasting[0]) == "sector":
             return self._beyond_all

@@ -41,6 +41,15 @@ def winkler_score(quantiles: Sequence[pl.Expr], percent: int = 90) -> pl.Expr:
     return (high - low) + penalty * (below + above)
 
 
+def widths_needed(quantiles: Sequence[pl.Expr]) -> pl.Expr:
+    """How far out the outcome lies, with the edge of the 90 % interval on its side as the unit; null without width."""
+    low, high = (quantiles[QUANTILE_COLUMNS.index(name)] for name in INTERVALS[90])
+    middle = quantiles[QUANTILE_COLUMNS.index("q50")]
+    away = REALISED - middle
+    width = pl.when(away >= 0).then(high - middle).otherwise(middle - low)
+    return pl.when(width > 0).then(away.abs() / width)
+
+
 def _losses(quantiles: Sequence[pl.Expr]) -> list[pl.Expr]:
     return [
         pl.max_horizontal(level * (REALISED - at), (level - 1) * (REALISED - at))

@@ -36,10 +36,22 @@ def follow_slices(learned: pl.DataFrame, companies: Securities, session: date) -
         companies: who had which ticker when.
         session: whose tickers are wanted.
     """
-    of_ticker = pl.col("scope") == "ticker"
-    named = learned.filter(of_ticker).with_columns(ticker="slice")
-    followed = companies.follow_to(named, "session", session).with_columns(slice="ticker")
-    return pl.concat([learned.filter(~of_ticker.fill_null(False)), followed.select(learned.columns)])
+    of_ticker = ticker_of().is_not_null()
+    named = learned.filter(of_ticker).with_columns(ticker=ticker_of())
+    followed = _rename(companies.follow_to(named, "session", session))
+    return pl.concat([learned.filter(~of_ticker), followed.select(learned.columns)])
+
+
+def ticker_of() -> pl.Expr:
+    """The ticker that a slice is about, alone or in a pair; null where it is about none."""
+    paired = pl.when(pl.col("scope") == "pair").then(pl.col("slice").str.extract(r"ticker:(\S+)"))
+    return pl.when(pl.col("scope") == "ticker").then("slice").otherwise(paired)
+
+
+def _rename(followed: pl.DataFrame) -> pl.DataFrame:
+    """The slices with `ticker` in the place of the one that they name."""
+    paired = pl.col("slice").str.replace(r"ticker:\S+", pl.concat_str(pl.lit("ticker:"), pl.col("ticker")))
+    return followed.with_columns(slice=pl.when(pl.col("scope") == "ticker").then("ticker").otherwise(paired))
 
 
 def keep_slices(learned: pl.DataFrame, companies: Securities, session: date) -> pl.DataFrame:
@@ -50,7 +62,7 @@ def keep_slices(learned: pl.DataFrame, companies: Securities, session: date) -> 
         companies: who had which ticker when.
         session: whose tickers are wanted.
     """
-    of_ticker = (pl.col("scope") == "ticker").fill_null(False)
-    mine = learned.filter(of_ticker).with_columns(ticker="slice", made_session="session")
-    followed = follow_scores(mine, companies, session).with_columns(slice="ticker")
+    of_ticker = ticker_of().is_not_null()
+    mine = learned.filter(of_ticker).with_columns(ticker=ticker_of(), made_session="session")
+    followed = _rename(follow_scores(mine, companies, session))
     return pl.concat([learned.filter(~of_ticker), followed.select(learned.columns)])

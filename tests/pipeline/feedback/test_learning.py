@@ -15,12 +15,13 @@ import polars as pl
 import pytest
 
 from pipeline.feedback import bias, daily_scores, metrics, validate
-from pipeline.feedback.learning import register
+from pipeline.feedback.learning import register, remedies
 from tests.frames.market import CALENDAR
 from tests.pipeline.feedback.world import SECTORS, World
 
 ROOT = Path(__file__).resolve().parents[3]
 BIAS_ALONE = (validate.STAGE, daily_scores.STAGE, register.STAGE, bias.STAGE)
+WIDTH_ALONE = (validate.STAGE, daily_scores.STAGE, register.STAGE, remedies.STAGE)
 
 
 def until(world: World, most: int, stop: Callable[[], bool], bias: float) -> int:
@@ -143,6 +144,58 @@ def test_a_sectors_bias_is_laid_on_the_sector_and_not_on_its_neighbours() -> Non
 def test_one_tickers_bias_is_found_among_the_others(one_ticker_biased: World) -> None:
     assert active(one_ticker_biased, "ticker") == ["T005"]
     assert active(one_ticker_biased) == []
+
+
+def planted_width(world: World, narrow: bool) -> None:
+    """A session in which the intervals of one sector are half as wide as they should be, or none are."""
+    world.step(width=np.array([0.5 if narrow and sector == "tech" else 1.0 for sector in world.sectors]))
+
+
+def acting(world: World, kind: str) -> list[dict[str, object]]:
+    return world.latest("slice_lessons").filter(pl.col("active") & (pl.col("kind") == kind)).to_dicts()
+
+
+def test_intervals_of_a_sector_that_are_too_narrow_are_found_and_widened() -> None:
+    world = World(tickers=24, horizons=(1,), stages=WIDTH_ALONE)
+    for _ in range(42):
+        planted_width(world, narrow=True)
+    [lesson] = [row for row in acting(world, "width") if row["slice"] == "tech"]
+    assert (lesson["scope"], lesson["arm"]) == ("sector", "week")
+    assert 1.4 < float(str(lesson["size"])) <= 2.0
+    made = world.tables["predictions"].filter(pl.col("lessons").list.contains(lesson["insight_id"]))
+    assert made.height and all("sector:tech" in traits for traits in made["traits"])
+    assert made["without_lessons"].null_count() == 0
+    registered = world.tables["hypotheses"].filter(pl.col("hypothesis_id") == lesson["hypothesis_id"]).sort("session")
+    assert registered["status"].to_list()[0] == "registered" and "15 % or more" in registered["criterion"][0]
+
+
+@pytest.mark.slow
+def test_a_lesson_on_widths_is_kept_while_it_helps_and_ends_when_widths_are_right() -> None:
+    world = World(tickers=24, horizons=(1,))
+    for _ in range(110):
+        planted_width(world, narrow=True)
+    assert any(row["slice"] == "tech" and row["arm"] == "all" for row in acting(world, "width")), "it helped"
+    for _ in range(50):
+        planted_width(world, narrow=False)
+    assert not acting(world, "width")
+    last = world.tables["learning_insights"].sort("session").unique("insight_id", keep="last", maintain_order=True)
+    mine = last.filter((pl.col("kind") == "width") & (pl.col("slice") == "tech"))
+    assert mine.select("status", "effect").rows() == [("retired", "helped")]
+    assert mine["readers"][0].startswith("predict: ")
+    assert set(last.filter(pl.col("status") == "retired")["effect"]) <= {"helped", "no effect", "hurt", "expired"}
+
+
+@pytest.mark.slow
+def test_forecasts_that_are_worse_than_naive_and_members_that_are_better_alone_are_found() -> None:
+    noisy = World(tickers=24, horizons=(1,), seed=1)
+    for _ in range(60):
+        noisy.step(noise=np.array([1.0 if sector == "tech" else 0.0 for sector in noisy.sectors]))
+    assert ("sector", "tech") in {(row["scope"], row["slice"]) for row in acting(noisy, "exclusion")}
+    mixed = World(tickers=24, horizons=(1,), seed=1, second_member=True)
+    for _ in range(60):
+        mixed.step(noise=1.2)
+    assert ("all", "all") in {(row["scope"], row["slice"]) for row in acting(mixed, "weight ridge")}
+    assert not acting(mixed, "weight lstm")
 
 
 def test_coverage_comes_back_within_sixty_sessions_of_a_change_of_volatility() -> None:

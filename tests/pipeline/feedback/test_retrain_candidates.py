@@ -15,7 +15,7 @@ from pipeline.feedback.params import FeedbackParams, RetrainParams
 from pipeline.feedback.retrain_candidates import training_due
 from pipeline.text_format import change
 from tests.frames import models
-from tests.frames.feedback import Tables, at, flags, metric_rows, run
+from tests.frames.feedback import Tables, at, flags, lessons, metric_rows, run
 
 CALENDAR = models.CALENDAR
 
@@ -173,6 +173,15 @@ def test_inputs_unlike_the_training_rows_speak_for_training(registry: pl.DataFra
     row = found(tables, session)["drift"]
     assert row["due"] == due
     assert row["statistic"] == pytest.approx(0.6 * shift, abs=0.3)
+
+
+def test_a_slice_that_is_better_off_without_the_model_speaks_for_training(registry: pl.DataFrame) -> None:
+    tables, trained_at = champion(registry)
+    session = later(trained_at, 30)
+    on_trial = {"session": session, "kind": "exclusion", "size": 1.0, "insight_id": "x", "arm": "week"}
+    assert "excluded" not in found(tables | {"slice_lessons": lessons(on_trial)}, session)
+    reason = found(tables | {"slice_lessons": lessons(on_trial | {"arm": "all"})}, session)["excluded"]
+    assert reason["due"] and "sector tech over 1 session" in reason["evidence"]
 
 
 def test_the_runner_trains_when_any_reason_of_the_latest_session_is_due() -> None:

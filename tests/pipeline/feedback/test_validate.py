@@ -48,6 +48,20 @@ def events(tables: Tables) -> list[tuple[int, str]]:
     return [(CALENDAR.distance(DAY, row["session"]), row["event"]) for row in rows.to_dicts()]
 
 
+def test_each_member_is_scored_alone_and_the_forecast_as_if_no_lesson_had_acted() -> None:
+    wide, plain = normal(0.01, 0.03), normal(0.01, 0.02)
+    told = {"ticker": "BBB", **wide, "without_lessons": list(plain.values()), "interval_scale": 1.2}
+    made = predictions({}, told)
+    closes = pl.concat([bars(100.0, 103.0), bars(100.0, 103.0, ticker="BBB")])
+    one, other = play(lake(predictions=made, market_prices=closes), 1).sort("ticker").to_dicts()
+    assert [entry["member"] for entry in one["member_pinball"]] == ["ridge"]
+    assert one["member_pinball"][0]["pinball"] == pytest.approx(one["pinball"]), "the forecast is the member's"
+    assert (one["pinball_without"], one["needed_without"]) == (None, None)
+    assert other["pinball_without"] == pytest.approx(one["pinball"])
+    assert other["needed_without"] == pytest.approx(1.2 * one["needed_scale"])
+    assert other["needed_scale"] == pytest.approx(1.2 * one["needed_scale"] / 1.5)
+
+
 def test_a_matured_forecast_is_scored_beside_the_naive_one() -> None:
     [score] = play(lake(100.0, 103.0), 1).to_dicts()
     assert score["realised"] == pytest.approx(0.03)

@@ -1,4 +1,4 @@
-"""A made-up world whose forecasts can be given a bias or a change of volatility, run through the real feedback."""
+"""A made-up world whose forecasts can be given a bias, wrong widths or noise, run through the real feedback."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, QUANTILE_COLUMNS
 from pipeline.engine.stage import Read, Stage
 from pipeline.feedback import bias, daily_scores, insights, metrics, validate, validation_events
-from pipeline.feedback.learning import register
+from pipeline.feedback.learning import register, remedies
 from pipeline.prediction.corrections import interval_scales
 from pipeline.prediction.lessons import apply_lessons
 from pipeline.prediction.params import PredictionParams
 from pipeline.prediction.quantiles import widen
+from pipeline.prediction.remedies import Remedy, blend, choose_remedies, finish
 from pipeline.prediction.traits import WEEKDAYS
 from tests.frames.feedback import Tables, at, run_and_keep, seen
 from tests.frames.market import CALENDAR, DAY
 from tests.frames.predictions import Z
 
+Floats = np.ndarray[Any, Any]
 STAGES: tuple[Stage, ...] = (
     validate.STAGE,
     validation_events.STAGE,
@@ -31,6 +33,7 @@ STAGES: tuple[Stage, ...] = (
     metrics.STAGE,
     register.STAGE,
     bias.STAGE,
+    remedies.STAGE,
     insights.STAGE,
 )
 SECTORS = ("energy", "health", "tech", "utilities")
@@ -48,6 +51,8 @@ class World:
     """Daily standard deviation of the move all tickers share."""
     seed: int = 0
     session: int = 0
+    second_member: bool = False
+    """Whether the forecast is the mean of two members, of which the second can be given noise."""
     stages: tuple[Stage, ...] = STAGES
     """The feedback that runs; a test of one lesson can leave the others out."""
     tables: Tables = field(default_factory=dict)
@@ -59,10 +64,19 @@ class World:
         self.close = np.full(self.tickers, 100.0)
         self.start = CALENDAR.position(DAY)
 
-    def step(self, *, bias: float | np.ndarray[Any, Any] = 0.0, turbulence: float = 1.0) -> None:
+    def step(
+        self,
+        *,
+        bias: float | Floats = 0.0,
+        turbulence: float = 1.0,
+        width: float | Floats = 1.0,
+        noise: float | Floats = 0.0,
+    ) -> None:
         """One session: the market moves, feedback judges, and forecasts are made with `bias` in the raw point.
 
-        `turbulence` multiplies the world's volatility, and the forecaster does not notice.
+        `turbulence` multiplies the world's volatility, and the forecaster does not notice. `width` multiplies the width
+        of raw intervals. `noise` times sigma is the deviation of what the raw point is off by at random, or the second
+        member's, if there is one.
         """
         day = CALENDAR.days[self.start + self.session]
         moves = self.market * self.random.standard_normal() + self.own * self.random.standard_normal(self.tickers)
@@ -71,7 +85,8 @@ class World:
         self._add(TICKER_UNIVERSE.name, self._universe(day))
         for stage in self.stages:
             run_and_keep(stage, self.tables, at(day))
-        self._add(PREDICTIONS.name, self._forecasts(day, np.broadcast_to(bias, (self.tickers,))))
+        told = (np.broadcast_to(one, (self.tickers,)) for one in (bias, width, noise))
+        self._add(PREDICTIONS.name, self._forecasts(day, *told))
         self.session += 1
 
     def latest(self, table: str) -> pl.DataFrame:
@@ -82,32 +97,54 @@ class World:
     def _add(self, name: str, rows: pl.DataFrame) -> None:
         self.tables[name] = pl.concat([self.tables[name], rows]) if name in self.tables else rows
 
-    def _forecasts(self, day: Any, bias: np.ndarray[Any, Any]) -> pl.DataFrame:
+    def _forecasts(self, day: Any, bias: Floats, width: Floats, noise: Floats) -> pl.DataFrame:
         moment = at(CALENDAR.next(day))
-        flags = seen(Read(TABLE_OF["bias_flags"], lookback=5, upto="previous"), self.tables, moment)
-        figures = seen(Read(TABLE_OF["feedback_metrics"], lookback=5, upto="previous"), self.tables, moment)
-        # As in the predict stage: what was learned at a session speaks from the next one on.
-        flags, figures = (frame.filter(pl.col("session") < day) for frame in (flags, figures))
+        flags, lessons, figures = (
+            seen(Read(TABLE_OF[name], lookback=5, upto="previous"), self.tables, moment).filter(pl.col("session") < day)
+            for name in ("bias_flags", "slice_lessons", "feedback_metrics")
+        )  # as in the predict stage: what was learned at a session speaks from the next one on
         horizons = list(self.horizons)
         sigma = np.hypot(self.own, self.market) * np.sqrt(np.array(horizons))
         traits = [[self._traits(day, number)] * len(horizons) for number in range(self.tickers)]
-        lessons = apply_lessons(flags, self.names, self.sectors, horizons, traits, day)
-        added = lessons.added
+        applied = apply_lessons(flags, self.names, self.sectors, horizons, traits, day)
+        remedied = choose_remedies(lessons, self.names, self.sectors, horizons, traits, day)
         scales = interval_scales(figures, horizons, PredictionParams())
-        raw = bias[:, None, None] + sigma[None, :, None] * np.array(Z)[None, None, :]
-        quantiles = widen(raw + added[..., None], scales)
-        naive = sigma[:, None] * np.array(Z)[None, :]
-        return PREDICTIONS.check(
-            pl.DataFrame(
-                [
-                    self._row(day, number, h, quantiles[number, k], naive[k], sigma[k], scales[k], added[number, k])
-                    | {"lessons": lessons.used[number][k], "traits": traits[number][k]}
-                    for number in range(self.tickers)
-                    for k, h in enumerate(horizons)
-                ],
-                schema=PREDICTIONS.schema,
-            )
-        )
+        members = self._members(sigma, bias, width, noise)
+        combined = np.mean([members[name] for name in sorted(members) if name != "naive"], axis=0)
+        plain = widen(combined + applied.added[..., None], scales)
+        touched = {(one.ticker, one.horizon): one for one in remedied}
+        blended = widen(blend(combined, members, remedied) + applied.added[..., None], scales)
+        final = finish(blended, members, remedied)
+        rows = []
+        for number, k in np.ndindex(self.tickers, len(horizons)):
+            row = self._row(day, number, horizons[k], final[number, k], members, (number, k), sigma[k])
+            made = {
+                "interval_scale": scales[k],
+                "bias_adjustment": -applied.added[number, k],
+                "traits": traits[number][k],
+            }
+            lesson = self._lesson(touched.get((number, k)), plain[number, k], applied.used[number][k])
+            rows.append(row | made | lesson)
+        return PREDICTIONS.check(pl.DataFrame(rows, schema=PREDICTIONS.schema))
+
+    def _members(self, sigma: Floats, bias: Floats, width: Floats, noise: Floats) -> dict[str, Floats]:
+        """Member -> [tickers, horizons, quantiles]."""
+        shape = sigma[None, :, None] * np.array(Z)[None, None, :]
+        own = bias[:, None, None] + width[:, None, None] * shape
+        off = noise[:, None, None] * sigma[None, :, None]
+        noisy = own + off * self.random.standard_normal((self.tickers, 1, 1)) if noise.any() else own
+        naive = np.broadcast_to(shape, own.shape)
+        return {"naive": naive, "ridge": own, "lstm": noisy} if self.second_member else {"naive": naive, "own": noisy}
+
+    @staticmethod
+    def _lesson(remedy: Remedy | None, plain: Floats, used: list[str]) -> dict[str, Any]:
+        """What a lesson on widths or members changes of a row."""
+        if remedy is None:
+            return {"lessons": used}
+        told: dict[str, Any] = {"lessons": [*used, remedy.insight_id], "without_lessons": plain.tolist()}
+        if remedy.kind == "exclusion":
+            told |= {"lessons": [remedy.insight_id], "interval_scale": 1.0, "bias_adjustment": 0.0}
+        return told
 
     def _traits(self, day: Any, number: int) -> list[str]:
         """What a forecast is like: every third ticker of a session is in the news."""
@@ -115,7 +152,7 @@ class World:
         return sorted([f"sector:{self.sectors[number]}", f"news:{news}", f"weekday:{WEEKDAYS[day.weekday()]}"])
 
     def _row(
-        self, day: Any, number: int, horizon: int, q: Any, naive: Any, sigma: float, scale: float, added: float
+        self, day: Any, number: int, horizon: int, q: Any, members: dict[str, Floats], at: tuple[int, int], sigma: float
     ) -> dict[str, Any]:
         return {
             "prediction_id": f"{self.session:06x}{number:06x}{horizon:04x}",
@@ -131,10 +168,15 @@ class World:
             "confidence": 0.5,
             "sigma": sigma,
             "members": [
-                {"member": "naive", "weight": 0.0, "point": 0.0, **dict(zip(QUANTILE_COLUMNS, naive, strict=True))}
+                {
+                    "member": name,
+                    "weight": 0.0,
+                    "point": one[at][3],
+                    **dict(zip(QUANTILE_COLUMNS, one[at], strict=True)),
+                }
+                for name, one in sorted(members.items())
+                if name == "naive" or self.second_member
             ],
-            "bias_adjustment": -added,
-            "interval_scale": scale,
             "bounds": [],
             "features_id": "f1-20200304-0123456789ab",
             "model_id": "m-test",

@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from lake.tables.features import FEATURE_WINDOWS
+from lake.tables.learning import SLICE_LESSONS
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.models import SPECIALISTS, TARGETED_TRAININGS
 from lake.tables.predictions import QUANTILE_COLUMNS, QUANTILES
@@ -247,6 +248,7 @@ def test_a_batch_that_is_not_there_is_named(trained: Setting) -> None:
             **{name: trained.tables[name] for name in ("ticker_universe", "model_registry", "model_promotions")},
             corporate_actions=CORPORATE_ACTIONS.empty(),
             bias_flags=flags(),
+            slice_lessons=SLICE_LESSONS.empty(),
             feedback_metrics=metric_rows(),
             strategic_priorities=STRATEGIC_PRIORITIES.empty(),
             made_at=CALENDAR.close_at(trained.session),

@@ -11,7 +11,7 @@ from lake.store import Lake
 from lake.tables.attribution import ATTRIBUTIONS
 from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import RUNS
-from lake.tables.feedback import HYPOTHESES
+from lake.tables.learning import HYPOTHESES
 from lake.tables.market import MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, TRADE_REFLECTIONS
 from lake.upkeep.compaction import compact_tables

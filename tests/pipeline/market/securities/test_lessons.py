@@ -9,6 +9,8 @@ import polars as pl
 
 from pipeline.feedback import bias, insights
 from pipeline.feedback.params import FeedbackParams
+from pipeline.market.securities.following import Securities
+from pipeline.market.securities.lessons import follow_slices, keep_slices, ticker_of
 from tests.frames.feedback import Tables, accuracy, at, flags, run, run_and_keep
 from tests.frames.market import CALENDAR, DAY, actions
 
@@ -94,3 +96,29 @@ def test_an_insight_on_a_company_that_ended_is_retired_and_not_the_next_ones() -
         ("T05", "open"), ("T05", "acted"), ("T05, ended", "retired"), ("T05", "open"), ("T05", "acted"),
     ]  # fmt: skip
     assert len({identity for identity, *_ in found}) == 2
+
+
+def test_what_was_learned_of_a_ticker_with_a_trait_follows_its_company_too() -> None:
+    before = CALENDAR.previous(TURN)
+    learned = flags(
+        *(
+            {"session": before, "scope": "pair", "slice": name}
+            for name in ("news:yes & ticker:T05", "news:yes & sector:tech")
+        ),
+        {"session": before, "scope": "ticker", "slice": "T05"},
+        {"session": before, "scope": "pair", "slice": "ticker:T051 & weekday:mon"},
+    )
+    companies = Securities.trace(
+        actions(rename("T05", "NEW")), learned.select("session", ticker=ticker_of()).drop_nulls()
+    )
+    for follow in (follow_slices, keep_slices):
+        named = set(follow(learned, companies, DAY)["slice"])
+        assert named == {"news:yes & ticker:NEW", "news:yes & sector:tech", "NEW", "ticker:T051 & weekday:mon"}
+
+
+def test_what_was_learned_of_a_company_that_ended_is_not_the_next_ones() -> None:
+    ended = {"ticker": "T05", "ex_date": TURN, "kind": "delisting", "amount": 1.0}
+    learned = flags({"session": CALENDAR.previous(TURN), "scope": "pair", "slice": "news:yes & ticker:T05"})
+    companies = Securities.trace(actions(ended), learned.select("session", ticker=ticker_of()).drop_nulls())
+    assert follow_slices(learned, companies, DAY).is_empty()
+    assert keep_slices(learned, companies, DAY)["slice"].to_list() == ["news:yes & ticker:T05, ended"]

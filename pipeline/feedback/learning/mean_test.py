@@ -1,0 +1,63 @@
+"""Whether the mean of a measure of overlapping outcomes is 0, where it is known how much of them is shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.feedback.statistics import student_p
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class MeanOfShared:
+    """Arrays [columns]."""
+
+    mean: Floats
+    """NaN where nothing was scored."""
+    standard_error: Floats
+    t: Floats
+    p: Floats
+    """Two-sided, from Student's t; 1 where nothing can be tested."""
+    sessions: NDArray[np.int64]
+
+
+def measure_mean(values: Floats, positions: NDArray[np.int64], horizon: int, power: int) -> MeanOfShared:
+    """Test each column's mean against 0.
+
+    Outcomes made d sessions apart share 1 - d / h of their moves. A measure that is linear in the outcome is correlated
+    by as much, one of its size by the square of that at most, if moves are normal. With these correlations K and M what
+    takes out the mean, the sum of squared deviations is tr(MK) times the variance, and has
+    tr(MK)^2 / tr(MKMK) degrees of freedom (Satterthwaite, 1946).
+
+    Args:
+        values: [sessions, columns] in order of time; NaN is missing.
+        positions: [sessions] when the forecasts were made, as numbers of sessions.
+        horizon: sessions a forecast spans.
+        power: of the share; 1 or 2.
+    """
+    present = ~np.isnan(values)
+    held, n = present.astype(np.float64), np.maximum(present.sum(axis=0), 1)
+    shared = np.maximum(0.0, 1 - np.abs(positions[:, None] - positions[None, :]) / horizon) ** power
+    with_each = held * (shared @ held)
+    total = with_each.sum(axis=0)
+    trace = n - total / n
+    squares = (held * ((shared * shared) @ held)).sum(axis=0)
+    trace_of_square = squares - 2 / n * (with_each**2).sum(axis=0) + (total / n) ** 2
+    freedom = _ratio(trace**2, trace_of_square)
+    mean = np.where(present, values, 0.0).sum(axis=0) / n
+    deviations = (np.where(present, values - mean, 0.0) ** 2).sum(axis=0)
+    error = np.sqrt(_ratio(deviations, trace) * total) / n
+    t = _ratio(mean, error)
+    testable = (freedom >= 2) & (error > 0)
+    p = np.where(testable, student_p(t, np.where(testable, freedom, 2.0)), 1.0)
+    count = present.sum(axis=0).astype(np.int64)
+    return MeanOfShared(np.where(count > 0, mean, np.nan), error, t, p, count)
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    found: Floats = np.divide(above, below, out=np.zeros_like(above, dtype=np.float64), where=below > 1e-12)
+    return found
