@@ -176,7 +176,7 @@ async def _updates(path: Path) -> None:
             writer.stdin.write(b"%d\n" % number)
             session = date.fromisoformat((await writer.stdout.readline()).decode().strip())
             start = perf_counter()
-            while app.shown("health").data.verdict.session != session:
+            while app.page_state("health").data.health.session != session:
                 await asyncio.sleep(0.01)
             waits.append(perf_counter() - start)
             if number == WARM - 1:
@@ -271,8 +271,8 @@ def tell_of_paints(app: Any) -> None:
 
 async def read(app: Any, name: str) -> None:
     """Wait until a page has its data."""
-    while app.shown(name).data is None:
-        assert not (app.trouble or app.shown(name).trouble), app.trouble or app.shown(name).trouble
+    while app.page_state(name).data is None:
+        assert not (app.trouble or app.page_state(name).trouble), app.trouble or app.page_state(name).trouble
         await asyncio.sleep(GLANCE)
 
 
@@ -309,7 +309,7 @@ def _state(app: Any) -> tuple[Any, ...]:
     screen = app.screen
     if not screen.query("#sheet"):
         return (app.current_mode,)
-    return app.current_mode, screen.view.cursor, screen._here.order, screen._here.words, screen._purpose
+    return app.current_mode, screen.view.cursor, screen._here.order, screen._here.filter, screen._purpose
 
 
 def own_memory() -> int:

@@ -155,28 +155,44 @@ def _verdict(health: Health | None) -> tuple[BarPiece, ...]:
     return (BarPiece((*texts, f"{sign[0]} {health.status}"), sign[1], order=4),)
 
 
+SHORT = 3
+"""Letters of a screen's name where there is no room for all of them."""
+
+
+def tab_words(pages: Sequence[Page[Any]], here: str, width: int) -> list[str]:
+    """What stands for each screen: number and name, or as much of the names as there is room for."""
+
+    def words(letters: int) -> list[str]:
+        gap = " " if letters > SHORT else ""
+        return [
+            f" {page.number} {page.name} "
+            if page.name.lower() == here
+            else f" {page.number}{gap}{page.name[:letters]}{gap}"
+            for page in pages
+        ]
+
+    longest = max((len(page.name) for page in pages), default=0)
+    fitting = (found for letters in (longest, SHORT) if sum(map(len, found := words(letters))) + len(found) <= width)
+    bare = [f" {page.number} {page.name} " if page.name.lower() == here else f" {page.number} " for page in pages]
+    return next(fitting, bare)
+
+
 def render_tabs(pages: Sequence[Page[Any]], here: str, width: int) -> Content:
-    """The screens by number; the one in front stands out. Narrow terminals get only its name."""
-    whole = sum(len(page.name) + 5 for page in pages) <= width
+    """The screens by number; the one in front stands out."""
     parts: list[Content] = []
-    for page in pages:
-        mine = page.name.lower() == here
-        words = f" {page.number} {page.name} " if whole or mine else f" {page.number} "
-        style = "bold $text-primary reverse" if mine else "$foreground 70%"
+    for page, words in zip(pages, tab_words(pages, here, width), strict=True):
+        style = "bold $text-primary reverse" if page.name.lower() == here else "$foreground 70%"
         parts += [Content.styled(words, style), Content(" ")]
     return Content.assemble(*parts)
 
 
 def tab_at(pages: Sequence[Page[Any]], here: str, width: int, x: int) -> str | None:
-    """Which screen's number stands at a place of that line."""
-    whole = sum(len(page.name) + 5 for page in pages) <= width
+    """Which screen stands at a place of that line."""
     left = 0
-    for page in pages:
-        mine = page.name.lower() == here
-        span = len(f" {page.number} {page.name} ") if whole or mine else 3
-        if left <= x < left + span:
+    for page, words in zip(pages, tab_words(pages, here, width), strict=True):
+        if left <= x < left + len(words):
             return page.name.lower()
-        left += span + 1
+        left += len(words) + 1
     return None
 
 
