@@ -21,6 +21,14 @@ from pipeline.engine.child_command import python_command
 
 HOST = "127.0.0.1"
 COOKIE = "nextgen-console"
+FOCUS = """<script>
+  const focusing = setInterval(() => {
+    const keys = document.querySelector(".xterm-helper-textarea");
+    if (keys) { keys.focus(); }
+    if (keys && document.activeElement === keys) { clearInterval(focusing); }
+  }, 100);
+</script>"""
+"""Gives the terminal in the page the keys as soon as it is there: without it they do nothing until a click."""
 REFUSED = "This is not the address that `nextgen console --web` printed."
 
 
@@ -61,6 +69,8 @@ class ConsoleServer(Server):
         if not _ours(request, self.port) or not hmac.compare_digest(given.encode(), self._key.encode()):
             raise web.HTTPForbidden(text=REFUSED)
         answer = await handler(request)
+        if isinstance(answer, web.Response) and answer.content_type == "text/html" and answer.text:
+            answer.text = answer.text.replace("</body>", f"{FOCUS}</body>")
         if not answer.prepared:
             answer.set_cookie(COOKIE, self._key, httponly=True, samesite="Strict")
             answer.headers.update(_headers(self.port))

@@ -65,9 +65,8 @@ class Page:
         return (await self.call("Runtime.evaluate", expression=script, returnByValue=True))["result"].get("value")
 
     async def press(self, key: str) -> None:
-        """Press and release a key that has a letter, in the page's terminal."""
+        """Press and release a key that has a letter, wherever the page has the keys."""
         await self.call("Page.bringToFront")
-        await self.value("document.querySelector('.xterm-helper-textarea').focus()")
         await self.call("Input.dispatchKeyEvent", type="keyDown", key=key, text=key)
         await self.call("Input.dispatchKeyEvent", type="keyUp", key=key)
 
