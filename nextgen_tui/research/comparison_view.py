@@ -26,6 +26,8 @@ def show_comparison(compared: RunComparison) -> RenderableType:
 
 def _parts(compared: RunComparison) -> Iterator[RenderableType]:
     yield Text(safe_text(compared.sentence, 600), STYLES[compared.verdict])
+    if compared.computed:
+        yield Text(safe_text(compared.computed, 600), "dim")
     if compared.difference is not None:
         yield Text(f"They first differ at {safe_text(compared.difference.describe(compared.names), 600)}.")
     if compared.code and compared.settings:
@@ -119,5 +121,6 @@ def record_comparison(compared: RunComparison) -> dict[str, Any]:
         else {**vars(found), "key": dict(found.key), "sentence": found.describe(compared.names)},
         "other_code": list(compared.code),
         "holdout_openings": compared.looks,
+        "computed": compared.computed,
         "equity": compared.equity.to_dicts(),
     }

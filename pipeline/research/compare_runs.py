@@ -53,12 +53,16 @@ class RunComparison:
     """[sessions] session; of each: return_one (fraction), one (growth of one unit of money), drawdown_one (0 or
     less); and the same for other."""
     difference: FirstDifference | None
-    metric: str
+    metric: str = RETURN
     """By which the verdict is given."""
     code: tuple[str, ...] = ()
     """Stages that ran with other code in the other: some of the difference may be theirs."""
     looks: int = 0
     """Times that the holdout was opened in the first one's lake."""
+    unit: str = "row"
+    """What was compared."""
+    computed: str = ""
+    """How the other came about, where that is not plain; a sentence."""
 
     def figure(self, name: str) -> PairedDifference:
         """The figure of that name.
@@ -82,7 +86,7 @@ class RunComparison:
         """The verdict in words."""
         one, other = self.names
         if self.difference is None:
-            return f"{other} is equal to {one}: not one row differs from {self.first} to {self.last}."
+            return f"{other} is equal to {one}: not one {self.unit} differs from {self.first} to {self.last}."
         found = self.figure(self.metric)
         size = f"{self.metric} {found.other:.4g} against {found.one:.4g} {found.unit}"
         interval = (
@@ -128,18 +132,15 @@ def compare_runs(
             f"{f' from {first}' if first else ''}{f' to {last}' if last else ''}; name sessions that both have run"
         )
     books = [book.filter(pl.col("session").is_in(days)).sort("session") for book in books]
-    year = sessions_per_year(calendar, days[-1])
-    figures = [*_compare_books(books[0], books[1], year), *_compare_scores(one.lake, other.lake, days[0], days[-1])]
-    returns = [book["session_return"].to_list() for book in books]
+    values = compare_values(books[0], books[1], calendar)
+    values["figures"] += _compare_scores(one.lake, other.lake, days[0], days[-1])
     found = RunComparison(
         names=(one.name, other.name),
         first=days[0],
         last=days[-1],
         sessions=len(days),
-        settings=_compare_settings(one.settings, other.settings),
-        figures=figures,
-        drawdowns=(max_drawdown(returns[0]), max_drawdown(returns[1])),
-        equity=_grow(books[0], books[1]),
+        settings=compare_settings(one.settings, other.settings),
+        **values,
         difference=find_first_difference(one.lake, other.lake, days[0], days[-1]),
         metric=metric,
         code=find_other_code(one.lake, other.lake, days[0], days[-1]),
@@ -149,7 +150,25 @@ def compare_runs(
     return found
 
 
-def _compare_settings(one: Settings, other: Settings) -> list[tuple[str, Any, Any]]:
+def compare_values(one: pl.DataFrame, other: pl.DataFrame, calendar: Sessions) -> dict[str, Any]:
+    """Return figures, drawdowns and equity of two books over the same sessions, as `RunComparison` has them.
+
+    Args:
+        one: rows of `portfolio_value`, by session.
+        other: the same sessions.
+        calendar: by which a year is counted.
+    """
+    returns = [book["session_return"].to_list() for book in (one, other)]
+    year = sessions_per_year(calendar, one["session"][-1])
+    return {
+        "figures": _compare_books(one, other, year),
+        "drawdowns": (max_drawdown(returns[0]), max_drawdown(returns[1])),
+        "equity": _grow(one, other),
+    }
+
+
+def compare_settings(one: Settings, other: Settings) -> list[tuple[str, Any, Any]]:
+    """Return dotted key and both values of the settings that differ."""
     there = dict(values_of(other))
     return [(key, value, there[key]) for key, value in values_of(one) if there[key] != value]
 

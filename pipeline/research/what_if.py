@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
@@ -12,14 +13,20 @@ from lake.runs import cycle_sessions
 from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.config.check_values import Given
+from pipeline.config.loading import load
 from pipeline.config.settings import Settings
 from pipeline.engine.runner import Progress, silent
 from pipeline.market.sessions import Sessions
 from pipeline.research import ResearchError
 from pipeline.research.compare_runs import RunComparison, Side, compare_runs
+from pipeline.research.desk import NotOnDeskError
+from pipeline.research.desk.answer import compare_with_book
+from pipeline.research.desk.desk import Desk
+from pipeline.research.desk.rules_apart import RuleApart, tell_rules_apart
 from pipeline.research.holdout import refuse_holdout
 from pipeline.research.sides import open_side
-from pipeline.research.variants.variant_branch import make_variant, run_variant
+from pipeline.research.variants.variant_branch import find_eve, make_variant, run_variant
+from pipeline.research.variants.variant_replay import find_chosen
 
 
 def ask_what_if(
@@ -33,8 +40,12 @@ def ask_what_if(
     progress: Progress = silent,
     *,
     tries_code: bool = False,
+    runs_stages: bool = False,
 ) -> RunComparison:
-    """Run sessions that the lake has run again under other settings, and compare; what cannot differ is not computed.
+    """Tell what the book would have been under other settings, and compare.
+
+    Where stored forecasts answer it to the cent, book and orders alone are computed again; else the stages run again,
+    as far as something may differ.
 
     Args:
         lake: it is read alone.
@@ -46,22 +57,80 @@ def ask_what_if(
         keep: name of the branch that is left; it is taken away where empty.
         progress: told of each session.
         tries_code: whether stages are computed whose code alone has changed since they ran; so without `chosen`.
+        runs_stages: whether stages run in any case.
 
     Raises:
         ResearchError: if the lake has not run those sessions, or they are put aside.
         StageFailedError: if a stage raises.
     """
-    done = cycle_sessions(lake.read(RUNS, columns=("run_id", "session", "work", "status")))
-    if len(done) < 2:
-        raise ResearchError("the lake has run fewer than two sessions, and a variant begins after one; run some first")
-    first, last = first or done[1], last or done[-1]
+    first, last = _find_span(lake, first, last)
     refuse_holdout(settings, last, "what-if")
+    why_not = ""
+    if not (keep or tries_code or runs_stages):
+        try:
+            return _ask_desk(lake, settings, calendar, chosen, find_eve(lake, first, last), last, progress)
+        except NotOnDeskError as reason:
+            why_not = str(reason)
     name = keep or f"what-if-{uuid4().hex[:8]}"
     branch = make_variant(lake, name, first, last, chosen, "what if")
     try:
         run_variant(lake.path, branch.path, last, progress, tries_code=tries_code or not chosen)
         there = replace(open_side(lake, name), name="what-if")
-        return compare_runs(Side(MAIN, lake, settings), there, calendar, first, last)
+        compared = compare_runs(Side(MAIN, lake, settings), there, calendar, first, last)
+        return replace(compared, computed=f"The stages ran again, since {why_not}." if why_not else "")
     finally:
         if not keep:
             discard_branch(lake.path, name)
+
+
+def ask_each_rule(
+    lake: Lake,
+    settings: Settings,
+    calendar: Sessions,
+    first: date | None = None,
+    last: date | None = None,
+    progress: Progress = silent,
+) -> list[RuleApart]:
+    """Tell what each rule of the book brought: the book beside one without it.
+
+    Args:
+        lake: it is read alone.
+        settings: its own.
+        calendar: the sessions.
+        first: first session; the second one that the lake has run where None.
+        last: the last one; the lake's last where None.
+        progress: told of each rule.
+
+    Raises:
+        ResearchError: if the lake has not run those sessions, they are put aside, or the book alone does not tell.
+    """
+    first, last = _find_span(lake, first, last)
+    refuse_holdout(settings, last, "what-if")
+    try:
+        return list(tell_rules_apart(lake, settings, calendar, find_eve(lake, first, last), last, progress))
+    except NotOnDeskError as reason:
+        raise ResearchError(
+            f"rules cannot be told apart from {first} to {last}, since {reason}; choose other sessions with --from and"
+            " --to, or run `nextgen what-if --set trading.philosophy.order=...` without the rule"
+        ) from None
+
+
+def _find_span(lake: Lake, first: date | None, last: date | None) -> tuple[date, date]:
+    done = cycle_sessions(lake.read(RUNS, columns=("run_id", "session", "work", "status")))
+    if len(done) < 2:
+        raise ResearchError("the lake has run fewer than two sessions, and a variant begins after one; run some first")
+    return first or done[1], last or done[-1]
+
+
+def _ask_desk(
+    lake: Lake,
+    settings: Settings,
+    calendar: Sessions,
+    chosen: Mapping[str, Given],
+    eve: date,
+    last: date,
+    progress: Progress,
+) -> RunComparison:
+    tried = load(lake.path, os.environ, chosen).settings
+    results = Desk(lake, calendar, eve, last).ask(find_chosen(settings, tried), progress)
+    return compare_with_book(lake, (settings, tried), (MAIN, "what-if"), results, calendar)

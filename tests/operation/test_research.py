@@ -31,11 +31,15 @@ from pipeline.config.resolving import values_of
 from pipeline.config.settings import ResearchParams, Settings
 from pipeline.config.toml_document import toml_document, write_document
 from pipeline.control.operator.mandates import set_mandate
+from pipeline.control.operator.trading_switches import switch_trading
 from pipeline.engine.runner import Runner
 from pipeline.plugins.plugins import Plugins
 from pipeline.research import ResearchError, merging
 from pipeline.research.card import write_card
 from pipeline.research.compare_runs import Side, compare_runs
+from pipeline.research.desk import NotOnDeskError
+from pipeline.research.desk.desk import Desk
+from pipeline.research.desk.rules_apart import ORDER
 from pipeline.research.experiments import (
     find_experiment,
     list_experiments,
@@ -48,10 +52,11 @@ from pipeline.research.holdout import count_openings, last_for_search, last_to_c
 from pipeline.research.merging import merge_branch, plan_merge
 from pipeline.research.proposing.factor_history import read_history
 from pipeline.research.proposing.propose import name_feature, propose, write_plugin
+from pipeline.research.sides import open_side
 from pipeline.research.spec import read_spec
 from pipeline.research.variants.variant_branch import make_variant
 from pipeline.research.variants.variant_replay import VariantReplay
-from pipeline.research.what_if import ask_what_if
+from pipeline.research.what_if import ask_each_rule, ask_what_if
 from tests.copies import copy_lake
 from tests.frames.golden import FIFTH, SECOND, unpack
 from tests.operation.conftest import Operation
@@ -104,6 +109,59 @@ def test_a_planted_change_is_found_at_its_session_stage_and_row(lake: Lake, oper
     assert found.figure("costs").other > found.figure("costs").one
     assert everything(lake) == before
     assert list_branches(lake.path) == []
+
+
+def test_the_desk_says_to_the_cent_what_running_the_stages_says(lake: Lake, operation: Operation) -> None:
+    tried = (
+        {},
+        COSTS,
+        {"trading.philosophy.turnover": 0.05, "trading.mandate.risk_aversion": 3.0},
+        {"trading.orders.buys": "limit", "trading.orders.stops": "resting", "trading.orders.settlement_sessions": 1},
+    )
+    for values in tried:
+        chosen = {key: choice(key, str(value)) if isinstance(value, int | float | str) else value
+                  for key, value in values.items()}  # fmt: skip
+        asked = (lake, settings_of(lake), operation.runner.calendar, chosen)
+        told, ran = ask_what_if(*asked), ask_what_if(*asked, runs_stages=True)
+        assert (told.unit, told.computed) == ("fill or value", "")
+        assert told.equity.equals(ran.equity), values
+        assert [vars(one) for one in told.figures] == [vars(one) for one in ran.figures[: len(told.figures)]]
+        assert (told.difference is None) == (not values)
+    assert told.difference is not None
+    assert ran.difference is not None
+    assert (told.difference.session, told.difference.stage) == (ran.difference.session, ran.difference.stage)
+
+
+def test_what_the_desk_cannot_tell_is_run_and_said_why(lake: Lake, operation: Operation) -> None:
+    settings, calendar = settings_of(lake), operation.runner.calendar
+    chosen = {"trading.mandate.horizon": choice("trading.mandate.horizon", "10")}
+    found = ask_what_if(lake, settings, calendar, chosen, operation.sessions[-1])
+    assert (
+        found.computed
+        == "The stages ran again, since trading.mandate.horizon changes more than orders and what they bring."
+    )
+    eve, last = operation.sessions[0], operation.sessions[-1]
+    with pytest.raises(NotOnDeskError, match="no plans were made from 1999-01-04"):
+        Desk(lake, calendar, date(1999, 1, 4), date(1999, 1, 5))
+    switch_trading(Runner(lake, settings), "pause", "a storm", "cli")
+    with pytest.raises(NotOnDeskError, match="the operator stopped trading at some time"):
+        Desk(lake, calendar, eve, last)
+
+
+def test_what_a_rule_brought_is_the_book_less_the_one_without_it(lake: Lake, operation: Operation) -> None:
+    settings, calendar = settings_of(lake), operation.runner.calendar
+    rules = {one.rule: one for one in ask_each_rule(lake, settings, calendar)}
+    order = settings.trading.philosophy.order
+    assert tuple(rules) == order
+    acting = max(order, key=lambda name: abs(rules[name].profit))
+    rest = ",".join(name for name in order if name != acting)
+    ask_what_if(lake, settings, calendar, {ORDER: choice(ORDER, rest)}, keep="without")
+    with_it, without = (
+        one.read(PORTFOLIO_VALUE).sort("session")["nav"][-1] for one in (lake, open_side(lake, "without").lake)
+    )
+    assert 100 * (with_it - without) == rules[acting].profit
+    assert rules[acting].profit != 0
+    assert rules["operator_stop"].profit == 0, "nobody stopped trading"
 
 
 def test_a_variant_that_was_cut_off_goes_on_to_the_same_result(lake: Lake, operation: Operation) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.market.securities.order_of_day import order_by_company
+from pipeline.market.sessions import Sessions
 from pipeline.trading.balances.opening import bars_where_changed, begin, entries_where_changed
 from pipeline.trading.books.actions import ACTION_COLUMNS, Action, add_redenominations, add_write_offs, select_actions
 from pipeline.trading.books.book import fold
@@ -97,8 +98,8 @@ def execute(
     actions = select_actions(corporate_actions, moment.calendar.previous(session), session)
     if params.securities == 2:
         actions = order_by_company(actions, frozenset(plans["ticker"]))
-    doubts = _doubt_opens(recent_bars, recent_actions, session, moment, params)
-    orders = _build_orders(plans, actions, kept, doubts)
+    doubts = doubt_opens(recent_bars, recent_actions, session, moment.calendar, params)
+    orders = build_orders(plans.iter_rows(named=True), actions, kept, doubts)
     if closing is not None:
         orders = close_positions(orders, book, closing, moment.calendar.previous(session))
     lending = Lending(params.shorts, session)
@@ -121,13 +122,25 @@ def _add_unsettled(executed_trades: pl.DataFrame, moment: Moment, sessions: int)
     return int(late["gross"].to_physical().cast(pl.Int64).sum())
 
 
-def _doubt_opens(
-    market_prices: pl.DataFrame, corporate_actions: pl.DataFrame, session: date, moment: Moment, params: TradingParams
+def doubt_opens(
+    market_prices: pl.DataFrame,
+    corporate_actions: pl.DataFrame,
+    session: date,
+    calendar: Sessions,
+    params: TradingParams,
 ) -> dict[str, str]:
-    """Ticker -> why nothing is filled at its open; told from the open alone, as later prices were not there yet."""
+    """Return ticker -> why nothing is filled at its open; told from the open alone, as later prices were not there yet.
+
+    Args:
+        market_prices: daily bars of the last `LOOKBACK` sessions and the session's.
+        corporate_actions: of the same sessions.
+        session: the one that opens.
+        calendar: the sessions.
+        params: how long a name is on hold, and how large a move has to be.
+    """
     opens = pl.when(pl.col("session") == session).then("open").otherwise("close")
     bars = market_prices.with_columns(close=opens)
-    doubts = find_doubts(bars, corporate_actions, session, moment.calendar, params)
+    doubts = find_doubts(bars, corporate_actions, session, calendar, params)
     return {ticker: doubt.reason for ticker, doubt in doubts.items() if doubt.since == session}
 
 
@@ -147,13 +160,25 @@ def _explain_kept(
     }
 
 
-def _build_orders(plans: pl.DataFrame, actions: list[Action], kept: Kept, doubts: Mapping[str, str]) -> list[Order]:
-    """Make each plan an order on the session's share basis, in the order in which they are filled."""
-    orders = [_build_order(plan, actions, kept, doubts) for plan in plans.iter_rows(named=True)]
+def build_orders(
+    plans: Iterable[Mapping[str, Any]], actions: Sequence[Action], kept: Mapping[tuple[str, str], str],
+    doubts: Mapping[str, str],
+) -> list[Order]:  # fmt: skip
+    """Make each plan an order on the session's share basis, in the order in which they are filled.
+
+    Args:
+        plans: rows with `PLAN_COLUMNS`, of one session.
+        actions: that take effect between the plan and its open, in their order.
+        kept: plan and intent -> why the operator keeps the order back; empty if not.
+        doubts: ticker -> why nobody explains its open.
+    """
+    orders = [_build_order(plan, actions, kept, doubts) for plan in plans]
     return sorted(orders, key=lambda o: (o.side == "buy", -o.edge if o.side == "buy" else 0.0, o.ticker))
 
 
-def _build_order(plan: dict[str, Any], actions: list[Action], kept: Kept, doubts: Mapping[str, str]) -> Order:
+def _build_order(
+    plan: Mapping[str, Any], actions: Sequence[Action], kept: Mapping[tuple[str, str], str], doubts: Mapping[str, str]
+) -> Order:
     ticker, shares, withheld, renamed = plan["ticker"], plan["shares"], "", date.min
     price = plan["limit_price"]
     for action in (a for a in actions if a.ex_date > plan["session"]):
@@ -227,7 +252,7 @@ def _rows(results: list[OrderResult], session: date, opening: datetime, closing:
     count = len(results)
     return pl.DataFrame(
         {
-            "trade_id": _name_trades(orders, session),
+            "trade_id": name_trades(orders, session),
             "plan_id": [order.plan_id for order in orders],
             "session": [session] * count,
             "ts": [closing if order.kind.phase else opening for order in orders],
@@ -265,7 +290,7 @@ def _tell_currencies(results: list[OrderResult]) -> dict[str, object]:
     }
 
 
-def _name_trades(orders: list[Order], session: date) -> list[str]:
+def name_trades(orders: list[Order], session: date) -> list[str]:
     """Return the trades' ids; where a rename makes several orders ones of the same ticker, each keeps its old name."""
     often = Counter((order.ticker, _tell_side(order)) for order in orders)
     own = [order.plan_id.split(":")[-1] for order in orders]

@@ -109,6 +109,8 @@ class BookRule:
     unit: Unit | None
     """What its distances are counted in; None if it is never a matter of more or less."""
     check: Check
+    needs_weights: bool = False
+    """Whether what it does to the problem depends on the weights, not only what it says of them."""
 
     def unit_of(self, reason: str) -> Unit | None:  # noqa: ARG002
         """The unit of a refusal's distance."""
@@ -120,6 +122,6 @@ class BookRule:
         return (self.check.__doc__ or "").strip().split("\n")[0]
 
 
-def book_rule(kind: Kind, unit: Unit | None = None) -> Callable[[Check], BookRule]:
+def book_rule(kind: Kind, unit: Unit | None = None, *, needs_weights: bool = False) -> Callable[[Check], BookRule]:
     """Declare a check as the rule of its function's name."""
-    return lambda check: BookRule(check.__name__, kind, unit, check)
+    return lambda check: BookRule(check.__name__, kind, unit, check, needs_weights)

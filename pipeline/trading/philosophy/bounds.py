@@ -233,7 +233,7 @@ def solvency(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
     return Effect(bounded, {at: Touch(over, reason) for at in bought}, reason)
 
 
-@book_rule("bound", MONEY)
+@book_rule("bound", MONEY, needs_weights=True)
 def significance(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
     """What is traded must be worth an order; sales of whole positions always are."""
     least = facts.limits.min_order

@@ -16,6 +16,8 @@ from pipeline.trading.planning.rule import Rule, RuleVerdict
 
 KEPT = 1e-9
 """Fraction of NAV within which weights still meet a limit that a rule added."""
+STRIVING = ("alpha", "cost", "cost_home", "expense", "benchmark", "risk", "borrow")
+"""What of a problem says what is striven for; all else limits it."""
 UNCHANGED = 1e-6
 """Share of a trade below which a change of it is the solver's rounding."""
 
@@ -58,7 +60,7 @@ def build_book(
     for rule in rules:
         before = solved.solution.weights
         effect = rule.check(facts, problem, before)
-        solved = _solve_again(problem, effect.problem, solved)
+        solved = solve_again(problem, effect.problem, solved)
         problem = effect.problem
         steps.append(solved.solution.weights)
         told.append(_judge(rule.name, effect, problem.held, before, solved.solution.weights))
@@ -76,15 +78,16 @@ def build_book(
     )
 
 
-def _solve_again(before: BookProblem, after: BookProblem, solved: Relaxed) -> Relaxed:
-    """The best weights under the new problem; the same ones where only limits came that they meet."""
+def strive_alike(before: BookProblem, after: BookProblem) -> bool:
+    """Return whether two problems differ in their limits alone."""
+    return all(getattr(before, name) is getattr(after, name) for name in STRIVING)
+
+
+def solve_again(before: BookProblem, after: BookProblem, solved: Relaxed) -> Relaxed:
+    """Return the best weights under the new problem; the same ones where only limits came that they meet."""
     if after is before:
         return solved
-    same = all(
-        getattr(before, name) is getattr(after, name)
-        for name in ("alpha", "cost", "cost_home", "expense", "benchmark", "risk", "borrow")
-    )
-    if same and not solved.given_up and after.violation(solved.solution.weights) <= KEPT:
+    if strive_alike(before, after) and not solved.given_up and after.violation(solved.solution.weights) <= KEPT:
         return Relaxed(solved.solution, after, ())
     return solve_relaxed(after)
 

@@ -58,6 +58,29 @@ def plan_book(
     return frame_plans(rows, built.verdicts, [one.exchange for one in stated.facts.candidates], moment)
 
 
+def state_order(one: Candidate, trade: Candidate, alpha: float, params: TradingParams) -> dict[str, object]:
+    """Return the columns of a plan row that its order and the stop of its position are made of.
+
+    Args:
+        one: the name as it stands at the close.
+        trade: what is decided of it.
+        alpha: expected return over the holding period, a fraction.
+        params: the settings.
+    """
+    taken, held = trade.shares > 0, one.holding.shares if one.holding else 0
+    after = held + (trade.shares if trade.side == "buy" else -trade.shares) if taken else held
+    return {
+        "ticker": one.ticker,
+        "side": trade.side,
+        "intent": trade.intent,
+        "taken": taken,
+        "shares": trade.shares if taken else 0,
+        "edge": alpha - one.cost,
+        "stop": _stop(one, after, params) if taken or one.holding else None,
+        **state_terms(one, trade.side, trade.intent, taken, params.orders),
+    }
+
+
 def _row(
     at: int, stated: Stated, built: BuiltBook, state: PortfolioState, mandated: Mandated, params: TradingParams
 ) -> dict[str, object]:
@@ -67,27 +90,23 @@ def _row(
     wanted = as_trade(facts, problem, built.free, at)
     taken = trade.shares > 0
     shown = trade if taken else wanted
-    blocked = None if taken or not wanted.shares else _first_refusal(built, at)
+    blocked = find_blocker(at, built, trade, wanted)
     held = one.holding.shares if one.holding else 0
     after = held + (trade.shares if trade.side == "buy" else -trade.shares) if taken else held
     forecast = one.forecast
     return {
-        "ticker": one.ticker,
+        **state_order(one, trade, alpha, params),
         "sector": one.sector,
         "side": shown.side if taken or blocked else "hold",
         "intent": shown.intent if taken or blocked else "keep",
-        "taken": taken,
         "wanted_shares": wanted.shares,
-        "shares": trade.shares if taken else 0,
         "close": one.close,
         "expected_return": forecast.point if forecast else None,
         "low_return": forecast.low if forecast else None,
         "low_80": forecast.low_80 if forecast else None,
         "high_80": forecast.high_80 if forecast else None,
         "expected_cost": one.cost,
-        "edge": alpha - one.cost,
         "target_weight": state.weight(after * one.price),
-        "stop": _stop(one, after, params) if taken or one.holding else None,
         "blocked_by": blocked,
         "prediction_id": forecast.prediction_id if forecast else None,
         "model_id": forecast.model_id if forecast else None,
@@ -101,11 +120,13 @@ def _row(
         "sell_alpha": alpha - float(built.solution.sell_gap[at]),
         "binding": _binding(built, at),
         "given_up": ", ".join(built.given_up) or None,
-        **state_terms(one, trade.side, trade.intent, taken, params.orders),
     }
 
 
-def _first_refusal(built: BuiltBook, at: int) -> str | None:
+def find_blocker(at: int, built: BuiltBook, trade: Candidate, wanted: Candidate) -> str | None:
+    """Return the first rule that refused a trade that is wanted without rules and not made; None otherwise."""
+    if trade.shares > 0 or not wanted.shares:
+        return None
     return next((one.rule for one in built.verdicts[at] if one.verdict == "refuse"), None)
 
 

@@ -31,7 +31,7 @@ class PlanningInputs:
     """All that candidates are generated from, by ticker."""
 
     session: date
-    conditions: dict[str, dict[str, Any]]
+    conditions: Mapping[str, Mapping[str, Any]]
     forecasts: dict[str, Forecast]
     reference: dict[str, float]
     """The forecast's reference close, for a ticker without any bar."""
@@ -83,10 +83,7 @@ def gather_inputs(
             for frame in (predictions, market_prices, trade_plans, executed_trades)
         )
         corporate_actions = companies.follow_actions_to(corporate_actions, session)
-    fitting = predictions.filter((pl.col("horizon") == params.horizon) & pl.col("role").is_in(DECIDING_ROLES))
-    # Newest first; of one session's, the champion's before the naive one.
-    chosen = fitting.sort(["session", "role", "model_id"], descending=[True, False, False])
-    chosen = chosen.unique("ticker", keep="first", maintain_order=True)
+    chosen = choose_forecasts(predictions, params.horizon)
     tickers = sorted({*chosen["ticker"].to_list(), *held["ticker"].to_list(), *further})
     bars = market_prices.filter(pl.col("ticker").is_in(tickers))
     returned = restate_in_gaps(corporate_actions, bars) if params.stops == 2 else corporate_actions
@@ -96,10 +93,10 @@ def gather_inputs(
     return PlanningInputs(
         session=session,
         conditions={row["ticker"]: row for row in conditions.iter_rows(named=True)},
-        forecasts={row["ticker"]: _forecast(row, session, calendar) for row in chosen.iter_rows(named=True)},
+        forecasts={row["ticker"]: read_forecast(row, session, calendar) for row in chosen.iter_rows(named=True)},
         reference=dict(chosen.select("ticker", "reference_close").iter_rows()),
         holdings={row["ticker"]: row for row in held.iter_rows(named=True)},
-        universe={t: (m, r, s) for t, m, r, s in universe.select("ticker", "member", "reason", "sector").iter_rows()},
+        universe=read_universe(universe),
         stops=read_stops(trade_plans, corporate_actions, market_prices, session, params.stops, rates),
         payouts=read_payouts(corporate_actions, market_prices, session) if params.stops == 2 else {},
         doubts=doubts,
@@ -107,6 +104,19 @@ def gather_inputs(
         calendar=calendar,
         rates=rates,
     )
+
+
+def choose_forecasts(predictions: pl.DataFrame, horizon: int) -> pl.DataFrame:
+    """Return the row of each ticker that is decided by: the newest, the champion's before the naive one."""
+    fitting = predictions.filter((pl.col("horizon") == horizon) & pl.col("role").is_in(DECIDING_ROLES))
+    newest = fitting.sort(["session", "role", "model_id"], descending=[True, False, False])
+    return newest.unique("ticker", keep="first", maintain_order=True)
+
+
+def read_universe(universe: pl.DataFrame) -> dict[str, tuple[bool, str, str]]:
+    """Return by ticker whether it is a member, why, and its sector."""
+    rows = universe.select("ticker", "member", "reason", "sector").iter_rows()
+    return {ticker: (member, reason, sector) for ticker, member, reason, sector in rows}
 
 
 def generate_candidates(inputs: PlanningInputs, state: PortfolioState, params: TradingParams) -> list[Candidate]:
@@ -228,7 +238,8 @@ def _shares(value: float, price: float) -> int:
     return max(int(value // price), 0)
 
 
-def _forecast(row: dict[str, Any], session: date, calendar: Sessions) -> Forecast:
+def read_forecast(row: Mapping[str, Any], session: date, calendar: Sessions) -> Forecast:
+    """Return a row of `predictions` as a decision at a session's close sees it."""
     return Forecast(
         prediction_id=row["prediction_id"],
         model_id=row["model_id"],

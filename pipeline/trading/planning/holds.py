@@ -40,6 +40,8 @@ SPLITS = tuple(
     for pair in ((new, old), (old, new))
 )
 """The ratios that companies choose, both ways. Below three for two a fall is news more often than a split."""
+SMALLEST_RATIO = float(min(max(one, 1 / one) for one in SPLITS))
+"""The one nearest to none at all."""
 FAR = 3.0
 """A factor beyond which a move is doubted whatever ratio it is near."""
 QUIET = 0.01

@@ -168,7 +168,8 @@ def _borrow_fees(candidates: Sequence[Candidate], facts: RuleFacts) -> Floats | 
 def _risk(candidates: Sequence[Candidate], known: dict[str, dict[str, Any]], beta: Floats, horizon: int) -> Risk:
     """The factor model over the holding period; a name without a row is one like the others in its own volatility."""
     sectors = sorted({one.sector for one in candidates})
-    inside = np.array([[one.sector == sector for sector in sectors] for one in candidates], dtype=np.float64)
+    own_sector = np.array([one.sector for one in candidates])
+    inside = (own_sector[:, None] == np.array(sectors)[None, :]).astype(np.float64)
     market = max((row["market_variance"] for row in known.values()), default=1e-4)
     rows = [known.get(one.ticker) for one in candidates]
     shared = np.array([row["sector_variance"] if row else 0.0 for row in rows])
@@ -181,9 +182,14 @@ def _risk(candidates: Sequence[Candidate], known: dict[str, dict[str, Any]], bet
 
 
 def _trust(trade_reflections: pl.DataFrame) -> dict[str, tuple[int, int]]:
-    judged = trade_reflections.filter(pl.col("surprise").is_not_null())
-    counted = judged.group_by("ticker").agg(good=(pl.col("surprise") >= 0).sum(), all=pl.len())
-    return {ticker: (good, count) for ticker, good, count in counted.sort("ticker").iter_rows()}
+    found: dict[str, tuple[int, int]] = {}
+    for ticker, surprise in zip(
+        trade_reflections["ticker"].to_list(), trade_reflections["surprise"].to_list(), strict=True
+    ):
+        if surprise is not None:
+            good, count = found.get(ticker, (0, 0))
+            found[ticker] = good + (surprise >= 0), count + 1
+    return found
 
 
 def _stopped_out(trade_reflections: pl.DataFrame, session: date, calendar: Sessions) -> dict[str, int]:
@@ -192,6 +198,8 @@ def _stopped_out(trade_reflections: pl.DataFrame, session: date, calendar: Sessi
 
 
 def _events(corporate_actions: pl.DataFrame, session: date, calendar: Sessions) -> dict[str, tuple[int, str]]:
+    if corporate_actions.is_empty():
+        return {}
     recent = corporate_actions.filter(pl.col("kind").is_in(BASIS_CHANGES), pl.col("ex_date") <= session)
     latest = recent.sort("ticker", "ex_date").unique("ticker", keep="last", maintain_order=True)
     return {

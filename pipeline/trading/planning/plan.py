@@ -41,6 +41,8 @@ PREDICTION_COLUMNS = (
     "strangeness", "distance", "q95",
 )  # fmt: skip
 
+DECIDING = pl.col("role").is_in(["champion", "naive"])
+"""Forecasts that are decided by."""
 Decision = tuple[Candidate, list[RuleVerdict], int, str | None]
 """The candidate as wanted, every rule's verdict, the shares that passed, and the rule that blocked it."""
 
@@ -223,7 +225,7 @@ STAGE = Stage(
             PREDICTIONS,
             lookback=2,
             columns=PREDICTION_COLUMNS,
-            where=pl.col("role").is_in(["champion", "naive"]),
+            where=DECIDING,
         ),
         Read(STRATEGIC_PRIORITIES),
         Read(PORTFOLIO_HOLDINGS),

@@ -55,7 +55,7 @@ def strategy(
     drawdown = float(book["drawdown"][0]) if book.height else 0.0
     skill = _skill(feedback_metrics, params.horizon)
     regime = _regime(volatility, trend, params.regimes)
-    factors = _risk_factors(volatility, skill, params)
+    factors = risk_factors(volatility, skill, params)
     risk = prod(factors.values())
     names = params.rules.max_positions
     if regime == "stressed":
@@ -147,8 +147,11 @@ def _regime(volatility: float, trend: float, regimes: Regimes) -> str:
     return "calm" if volatility < regimes.calm_below else "normal"
 
 
-def _risk_factors(volatility: float, skill: MeasuredSkill, params: TradingParams) -> dict[str, float]:
-    """Each between 0 and 1; their product is the risk budget. The drawdown has a rule of its own: not counted twice."""
+def risk_factors(volatility: float, skill: MeasuredSkill, params: TradingParams) -> dict[str, float]:
+    """Return what the full risk is multiplied by, each between 0 and 1.
+
+    The drawdown has a rule of its own, and is not counted twice.
+    """
     regimes = params.regimes
     market = min(regimes.target_volatility / volatility, 1.0) if volatility > 0 else 1.0
     if params.planning == 2:  # what the forecasts are worth is in alpha, continuously

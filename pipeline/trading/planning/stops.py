@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -13,6 +13,8 @@ from pipeline.trading.books.actions import Action, select_actions
 from pipeline.trading.currencies.session_rates import NO_FOREIGN, SessionRates
 from pipeline.trading.planning.rules import unexplained_price
 
+FALLS = ("split", "dividend")
+"""Actions on whose ex-date a price falls."""
 Bars = Sequence[tuple[date, float]]
 """Session and close, in order."""
 
@@ -38,14 +40,14 @@ def read_stops(
         basis: 2 lowers stops by what is paid out; 1 by splits alone.
         rates: of listings that changed their currency since.
     """
-    of_ticker = _group_actions(corporate_actions, session, ("split", "dividend") if basis == 2 else ("split",))
+    of_ticker = group_actions(corporate_actions, session, FALLS if basis == 2 else ("split",))
     on_hold = pl.col("blocked_by").eq_missing(pl.lit(unexplained_price.name))  # their stops are of the basis before
     stated = trade_plans.filter(pl.col("stop").is_not_null() & ~on_hold).sort("session", "ticker")
-    bars = _read_bars(market_prices, of_ticker)
+    bars = read_closes(market_prices, of_ticker)
     told = stated.select("ticker", "session", "stop").iter_rows()
     in_todays = ((one, when, stop * float(rates.carry_over(one, when, session))) for one, when, stop in told)
     return {
-        ticker: (when, stop * _factor_since(when, of_ticker[ticker], bars[ticker]) if ticker in of_ticker else stop)
+        ticker: (when, stop * value_after(when, of_ticker[ticker], bars[ticker]) if ticker in of_ticker else stop)
         for ticker, when, stop in in_todays
     }
 
@@ -58,18 +60,24 @@ def read_payouts(corporate_actions: pl.DataFrame, market_prices: pl.DataFrame, s
         market_prices: the same.
         session: the session whose basis is wanted.
     """
-    of_ticker = _group_actions(corporate_actions, session, ("split", "dividend"))
-    bars = _read_bars(market_prices, of_ticker)
+    of_ticker = group_actions(corporate_actions, session, FALLS)
+    return find_payouts(of_ticker, read_closes(market_prices, of_ticker))
+
+
+def find_payouts(of_ticker: Mapping[str, Sequence[Action]], closes: Mapping[str, Bars]) -> dict[str, float]:
+    """Return the same from the actions by ticker, each at least one, and their closes."""
     found = {}
     for ticker, actions in of_ticker.items():
-        last = bars[ticker][-1][0] if bars[ticker] else date.max
+        bars = closes.get(ticker, ())
+        last = bars[-1][0] if bars else date.max
         splits = [action for action in actions if action.kind == "split"]
         if actions[-1].ex_date > last:
-            found[ticker] = _factor_since(last, actions, bars[ticker]) / _factor_since(last, splits, bars[ticker])
+            found[ticker] = value_after(last, actions, bars) / value_after(last, splits, bars)
     return found
 
 
-def _group_actions(corporate_actions: pl.DataFrame, session: date, kinds: tuple[str, ...]) -> dict[str, list[Action]]:
+def group_actions(corporate_actions: pl.DataFrame, session: date, kinds: tuple[str, ...]) -> dict[str, list[Action]]:
+    """Return the actions of some kinds up to a session by ticker, in the order in which they take effect."""
     found: dict[str, list[Action]] = defaultdict(list)
     for action in select_actions(corporate_actions, None, session):
         if action.kind in kinds:
@@ -77,7 +85,8 @@ def _group_actions(corporate_actions: pl.DataFrame, session: date, kinds: tuple[
     return found
 
 
-def _read_bars(market_prices: pl.DataFrame, tickers: Iterable[str]) -> dict[str, list[tuple[date, float]]]:
+def read_closes(market_prices: pl.DataFrame, tickers: Iterable[str]) -> dict[str, list[tuple[date, float]]]:
+    """Return the closes of some tickers, in order."""
     bars: dict[str, list[tuple[date, float]]] = defaultdict(list)
     mine = market_prices.filter(pl.col("ticker").is_in(sorted(tickers))).sort("ticker", "session")
     for ticker, session, close in mine.select("ticker", "session", "close").iter_rows():
@@ -85,8 +94,14 @@ def _read_bars(market_prices: pl.DataFrame, tickers: Iterable[str]) -> dict[str,
     return bars
 
 
-def _factor_since(when: date, actions: Sequence[Action], bars: Bars) -> float:
-    """What a price of a day is worth after the actions since: as a part of it, on the shares of after them."""
+def value_after(when: date, actions: Sequence[Action], bars: Bars) -> float:
+    """Return what a price of a day is worth after the actions since, as a part of it, on the shares of after them.
+
+    Args:
+        when: the day.
+        actions: of the ticker, in the order in which they take effect.
+        bars: its closes, in order.
+    """
     factor, price, priced = 1.0, 0.0, date.min
     for action in actions:
         before = bisect_left(bars, action.ex_date, key=lambda bar: bar[0])

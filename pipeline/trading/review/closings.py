@@ -112,7 +112,7 @@ def collect_closings(
         pl.col("amount").to_physical().cast(pl.Int64),
         local=pl.col("local_amount").to_physical().cast(pl.Int64).fill_null(0),
     ).sort("session", "sequence")
-    walk = _Walk(read_slippage(executed_trades))
+    walk = PositionWalk(read_slippage(executed_trades))
     for event, legs in put_in_place(cents).group_by("event_id", maintain_order=True):
         walk.take(str(event[0]), legs.to_dicts())
     today = set(ledger_entries.filter(pl.col("session") == session)["event_id"].to_list())
@@ -135,8 +135,8 @@ def _with_predecessors(tickers: set[str], ledger_entries: pl.DataFrame) -> set[s
     return tickers
 
 
-class _Walk:
-    """Follows each position through its events."""
+class PositionWalk:
+    """Follows each position through its events, given in the order in which they count."""
 
     def __init__(self, slippage: dict[str, int]) -> None:
         self.slippage = slippage

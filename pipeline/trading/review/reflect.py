@@ -89,7 +89,7 @@ def _row(
     ended = next((kind for kind in ("delisting", "write_off") if f":{kind}:" in closing.trade_id), None)
     planned = "stop" if closing.trade_id in fills.stopped else str(exit_plan.get("intent", "unknown"))
     intent = ended or planned
-    surprise, inside = _surprise(closing.gross_return, _turn(entry, closing.shares), held, params.horizon)
+    surprise, inside = measure_surprise(closing.gross_return, _turn(entry, closing.shares), held, params.horizon)
     verdict = _verdict(closing, surprise, inside, params)
     parts = split_profit(closing, entry, exit_plan, fills.opens, held, params.horizon)
     return {
@@ -132,8 +132,10 @@ def _turn(entry: dict[str, Any], shares: int) -> dict[str, Any]:
     return {"expected_return": point, "low_80": high, "high_80": low}
 
 
-def _surprise(gross: float, entry: dict[str, Any], held: int, horizon: int) -> tuple[float | None, bool | None]:
-    """Return (realised - expected) / sigma, and whether it lies in the forecast's 80 % band.
+def measure_surprise(
+    gross: float, entry: Mapping[str, Any], held: int, horizon: int
+) -> tuple[float | None, bool | None]:
+    """Return (realised - expected) / sigma, and whether it lies in the forecast's 80 % band; None without a forecast.
 
     A position held for other than the horizon is compared with the forecast scaled to its span: the expectation in
     proportion, the band with the square root of time.

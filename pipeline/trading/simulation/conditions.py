@@ -41,8 +41,10 @@ def measure_all(
     restated = params.stops == 2 and not restate_in_gaps(corporate_actions, bars).equals(corporate_actions)
     if followed or restated:
         return pl.concat([_measure(bars, corporate_actions, session, calendar, params) for session in sessions])
-    windows = _Windows(bars, corporate_actions, calendar, params.sizing.window)
-    return pl.concat([windows.measure(sessions[at : at + BLOCK]) for at in range(0, len(sessions), BLOCK)])
+    windows = TradingWindows(bars, corporate_actions, calendar, params.sizing.window)
+    told = ("session", "ticker", "median_volume", "volatility")
+    blocks = (sessions[at : at + BLOCK] for at in range(0, len(sessions), BLOCK))
+    return pl.concat([windows.measure(block).select(told) for block in blocks])
 
 
 def _measure(
@@ -57,8 +59,11 @@ def _measure(
     return found.select(pl.lit(session).alias("session"), "ticker", "median_volume", "volatility")
 
 
-class _Windows:
-    """Every bar with the sessions whose windows it is in."""
+class TradingWindows:
+    """Every bar with the sessions whose windows it is in.
+
+    No ticker may have been another company's before, and no dividend gone ex in a gap: then windows are no plain spans.
+    """
 
     def __init__(self, bars: pl.DataFrame, corporate_actions: pl.DataFrame, calendar: Sessions, window: int) -> None:
         self.window, self.calendar = window, calendar
@@ -67,31 +72,42 @@ class _Windows:
         ]
         returns = daily_total_returns(bars, corporate_actions)
         places = calendar.frame(bars["session"].min(), bars["session"].max())  # type: ignore[arg-type]
-        placed = returns.select("ticker", "session", "total_return").with_columns(bars["volume"])
+        placed = returns.select("ticker", "session", "total_return").with_columns(bars["volume"], bars["close"])
         placed = placed.join(places.select("session", "position"), on="session", how="left", maintain_order="left")
         self.bars = placed.with_columns(before=pl.col("position").shift(1).over("ticker"))
 
-    def measure(self, sessions: Sequence[date]) -> pl.DataFrame:
-        """Measure some sessions in a row."""
-        pairs, enough = self._pair(sessions), pl.len() >= max(self.window // 2, 2)
+    def measure(self, sessions: Sequence[date], *, at_close: bool = False) -> pl.DataFrame:
+        """Measure some sessions in a row, each before its open, or with its own bars at its close.
+
+        Returns:
+            session, ticker, median_volume, volatility; last_session and close, on the session's share basis.
+        """
+        pairs, enough = self._pair(sessions, 0 if at_close else 1), pl.len() >= max(self.window // 2, 2)
         known = pl.when(pl.col("before") >= pl.col("asked") - LOOKBACK).then("total_return")
+        factor = self._restate()
         measured = pairs.with_columns(
-            pl.col("volume") * self._restate(), total_return=known, group=pl.struct("ticker", "asked").rle_id()
+            pl.col("volume") * factor,
+            pl.col("close") / factor,
+            total_return=known,
+            group=pl.struct("ticker", "asked").rle_id(),
         )
         # Groups that lie one after the other, as they do in one session's measurement: other sums have other last bits.
         found = measured.set_sorted("group").group_by("group", maintain_order=True).agg(
             pl.col("asked", "ticker").first(),
             median_volume=pl.when(enough).then(pl.col("volume").median()),
             volatility=pl.when(enough).then(pl.col("total_return").std()),
+            last_session=pl.col("session").last(),
+            close=pl.col("close").last(),
         )  # fmt: skip
         days = pl.Series("session", self.calendar.days).gather(found["asked"])
-        return found.select(days, "ticker", "median_volume", "volatility").sort("session", "ticker")
+        told = ("ticker", "median_volume", "volatility", "last_session", "close")
+        return found.select(days, *told).sort("session", "ticker")
 
-    def _pair(self, sessions: Sequence[date]) -> pl.DataFrame:
-        """Each session that is asked for with the last bars of each ticker before it."""
+    def _pair(self, sessions: Sequence[date], ahead: int) -> pl.DataFrame:
+        """Each session that is asked for with the last bars of each ticker at least `ahead` sessions before it."""
         first, last = self.calendar.position(sessions[0]), self.calendar.position(sessions[-1])
-        near = self.bars.filter(pl.col("position").is_between(first - LOOKBACK, last - 1))
-        counts = near.with_columns(asked=pl.int_ranges(pl.col("position") + 1, pl.col("position") + LOOKBACK + 1))
+        near = self.bars.filter(pl.col("position").is_between(first - LOOKBACK, last - ahead))
+        counts = near.with_columns(asked=pl.int_ranges(pl.col("position") + ahead, pl.col("position") + LOOKBACK + 1))
         pairs = counts.explode("asked").filter(pl.col("asked").is_between(first, last))
         latest = pl.int_range(pl.len(), 0, -1).over("ticker", "asked") <= self.window
         return pairs.sort("ticker", "asked", "position").filter(latest)

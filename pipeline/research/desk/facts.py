@@ -1,0 +1,244 @@
+"""What a session's fills and decisions rest on beside the book: stored rows, measured as the stages measure them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+import polars as pl
+
+from lake.store import Lake
+from lake.tables.books import PORTFOLIO_HOLDINGS
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
+from lake.tables.predictions import PREDICTIONS, TICKER_PRIORITIES
+from lake.tables.trading import ALPHAS, EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
+from pipeline.market.sessions import Sessions
+from pipeline.research.desk.many_sessions import ManySessions, Row, find_alone, group_rows
+from pipeline.research.desk.paths import Paths
+from pipeline.research.desk.stored_rows import StoredRows
+from pipeline.trading.books.actions import Action
+from pipeline.trading.books.money import to_micros
+from pipeline.trading.books.quotes import Quotes
+from pipeline.trading.currencies.session_rates import OWN
+from pipeline.trading.execution.execute import doubt_opens
+from pipeline.trading.execution.orders import Bar
+from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_before_open
+from pipeline.trading.params import TradingParams
+from pipeline.trading.planning.generate_orders import PlanningInputs, gather_inputs, read_forecast, read_universe
+from pipeline.trading.planning.holds import LOOKBACK as WAITING_SESSIONS
+from pipeline.trading.planning.holds import WAITING, Doubt, find_doubts, find_waiting
+from pipeline.trading.planning.mandated_book import BASIS_CHANGES
+from pipeline.trading.planning.plan import DECIDING, PREDICTION_COLUMNS
+from pipeline.trading.planning.stops import FALLS, Bars, find_payouts
+
+BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume")
+Falls = Mapping[str, Sequence[Action]]
+"""Actions by ticker."""
+RANKED = ("session", "ticker", "selected")
+NO_QUOTES = Quotes(MARKET_PRICES.empty(), ())
+FORECAST_SESSIONS = 2
+"""Sessions before whose forecasts a plan sees, as the stage reads them."""
+
+
+class DeskSession(NamedTuple):
+    """A session with the moment at which it is decided, and under which settings."""
+
+    session: date
+    as_of: datetime
+    params: TradingParams
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenFacts:
+    """What fills of a session rest on."""
+
+    actions: Sequence[Action]
+    """That take effect since the session before, in their order."""
+    known: Sequence[Action]
+    """All up to now of the tickers that have one today."""
+    quotes: Quotes
+    """What their fractions are paid out at."""
+    bars: Mapping[str, Bar]
+    doubts: Mapping[str, str]
+    """Ticker -> why nobody explains its open."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CloseFacts:
+    """What decisions at a session's close rest on."""
+
+    inputs: PlanningInputs
+    """Of all names; of the book nothing."""
+    members: frozenset[str]
+    ranked: frozenset[str]
+    """The names that were to be forecast."""
+    alphas: pl.DataFrame
+    actions: pl.DataFrame
+    """Of the last `LOOKBACK` sessions; empty where none of them makes the next opens uncertain."""
+    falls: Falls
+    """Of those the ones on whose ex-date a price falls, by ticker."""
+    closes: Mapping[str, Bars]
+    """Of the names that have such actions."""
+    market: Row
+    """The session's row of `strategic_priorities`."""
+    closed_at: Mapping[str, int]
+    """Millionths, of the names that have a bar."""
+    restated: Mapping[tuple[str, date], int]
+    """Ticker and session -> the close as it is known now, of those of late that were stated otherwise at first."""
+
+
+class DeskFacts:
+    """Reads a span of sessions once, and tells each of them what it could see."""
+
+    def __init__(self, lake: Lake, calendar: Sessions, asked: Sequence[DeskSession]) -> None:
+        first, last, params = asked[0].session, asked[-1].session, asked[0].params
+        far, near = calendar.offset(first, -LOOKBACK - 1), calendar.offset(first, -WAITING_SESSIONS - 1)
+        self.calendar = calendar
+        self._bars = StoredRows(lake, MARKET_PRICES, far, last, pl.col("interval") == "1d", BAR_COLUMNS)
+        self._actions = StoredRows(lake, CORPORATE_ACTIONS, None, last)
+        self._waiting = StoredRows(lake, QUARANTINED_ROWS, near, last, WAITING.where, WAITING.columns)
+        self._forecasts = StoredRows(lake, PREDICTIONS, near, last, DECIDING, PREDICTION_COLUMNS)
+        self._universe = StoredRows(lake, TICKER_UNIVERSE, near, last).by_clock()
+        self._alphas = StoredRows(lake, ALPHAS, near, last).by_clock()
+        ranked = StoredRows(lake, TICKER_PRIORITIES, near, last, pl.col("selected"), RANKED).rows
+        self._ranked = {
+            day: frozenset(row["ticker"] for row in rows) for day, rows in group_rows(ranked, "session").items()
+        }
+        self._market = group_rows(StoredRows(lake, STRATEGIC_PRIORITIES, near, last).rows, "session")
+        self._chosen = group_rows(self._forecasts.rows.filter(pl.col("horizon") == params.horizon), "session")
+        moments = {one.session: one.as_of for one in asked}
+        known, bars = self._actions.cut(far, last), self._bars.cut(far, last)
+        self._alone = find_alone(self._bars.rows, known, moments, calendar)
+        """Sessions that are measured by themselves."""
+        self._many = ManySessions(bars, known, list(moments), calendar, params)
+        self._today = group_rows(bars, "session")
+        """Bars by session, as they are known at last."""
+        self._opened: dict[date, OpenFacts] = {}
+        self._closed: dict[date, CloseFacts] = {}
+        self._paths = Paths(self._actions.cut(None, last), bars)
+
+    def open(self, asked: DeskSession) -> OpenFacts:
+        """Return what the fills of a session rest on; no setting that is tried changes it."""
+        if asked.session not in self._opened:
+            self._opened[asked.session] = self._open(asked)
+        return self._opened[asked.session]
+
+    def close(self, asked: DeskSession) -> CloseFacts:
+        """Return what the decisions of a session rest on; no setting that is tried changes it."""
+        if asked.session not in self._closed:
+            self._closed[asked.session] = self._close(asked, self.open(asked).bars)
+        return self._closed[asked.session]
+
+    def _open(self, asked: DeskSession) -> OpenFacts:
+        session, _, params = asked
+        today = self._paths.effective(self.calendar.previous(session), session)
+        names = {one.ticker for one in today}
+        doubtful = session in self._alone or session in self._many.opened_far
+        return OpenFacts(
+            actions=today,
+            known=self._paths.known(names, session),
+            quotes=Quotes(self._recent(asked)[0], names) if names else NO_QUOTES,
+            bars=self._make_bars(asked),
+            doubts=doubt_opens(*self._recent(asked), session, self.calendar, params) if doubtful else {},
+        )
+
+    def _make_bars(self, asked: DeskSession) -> dict[str, Bar]:
+        session = asked.session
+        today: Sequence[Row] = self._today.get(session, [])
+        before: Mapping[str, Row] = self._many.at_open.get(session, {})
+        if session in self._alone:
+            bars, actions = self._recent(asked)
+            today = bars.filter(pl.col("session") == session).to_dicts()
+            names = [row["ticker"] for row in today]
+            alone = measure_before_open(bars, actions, names, session, self.calendar, asked.params)
+            before = {row["ticker"]: row for row in alone.iter_rows(named=True)}
+        return {row["ticker"]: _make_bar(row, before.get(row["ticker"], {})) for row in today}
+
+    def _close(self, asked: DeskSession, bars: Mapping[str, Bar]) -> CloseFacts:
+        session, params = asked.session, asked.params
+        since = self.calendar.offset(session, -LOOKBACK)
+        falls = self._paths.falls(since, session, FALLS if params.stops == 2 else ("split",))
+        closes = {ticker: self._paths.closes(ticker, since, session) for ticker in falls}
+        inputs = self._gather(asked, falls, closes)
+        basis = self._paths.falls(since, session, BASIS_CHANGES)
+        return CloseFacts(
+            inputs=inputs,
+            members=frozenset(ticker for ticker, (member, _, _) in inputs.universe.items() if member),
+            ranked=self._ranked.get(session, frozenset()),
+            alphas=self._alphas.get(session, ALPHAS.empty()),
+            actions=self._actions.cut(since, session) if basis else CORPORATE_ACTIONS.empty(),
+            falls=falls,
+            closes=closes,
+            market=self._market[session][0],
+            closed_at={ticker: bar.close for ticker, bar in bars.items()},
+            restated=self._bars.find_restated(since, asked.as_of),
+        )
+
+    def _gather(self, asked: DeskSession, falls: Falls, closes: Mapping[str, Bars]) -> PlanningInputs:
+        """What plans know of all names; nothing is held."""
+        session, params, calendar = asked.session, asked.params, self.calendar
+        universe, doubts = self._universe[session], self._find_doubts(asked)
+        if session in self._alone:
+            return self._gather_alone(asked, universe, doubts)
+        chosen = self._choose(session)
+        return PlanningInputs(
+            session=session,
+            conditions=self._many.at_close.get(session, {}),
+            forecasts={ticker: read_forecast(row, session, calendar) for ticker, row in chosen.items()},
+            reference={ticker: row["reference_close"] for ticker, row in chosen.items()},
+            holdings={},
+            universe=read_universe(universe),
+            stops={},
+            sales={},
+            payouts=find_payouts(falls, closes) if params.stops == 2 else {},
+            doubts=doubts,
+            calendar=calendar,
+        )
+
+    def _gather_alone(self, asked: DeskSession, universe: pl.DataFrame, doubts: Mapping[str, Doubt]) -> PlanningInputs:
+        """The same from frames cut as the stage reads them."""
+        session, calendar = asked.session, self.calendar
+        forecasts = self._forecasts.cut(calendar.offset(session, -FORECAST_SESSIONS), session)
+        bars, actions = self._recent(asked)
+        nothing = (PORTFOLIO_HOLDINGS.empty(), bars, actions, TRADE_PLANS.empty(), EXECUTED_TRADES.empty())
+        everyone = bars["ticker"].unique().to_list()
+        return gather_inputs(forecasts, *nothing, universe, doubts, session, calendar, asked.params, further=everyone)
+
+    def _choose(self, session: date) -> dict[str, Row]:
+        """The forecasts that are decided by, as `choose_forecasts` picks them."""
+        found: dict[str, Row] = {}
+        since = self.calendar.offset(session, -FORECAST_SESSIONS)
+        for day in reversed(self.calendar.between(since, session)):
+            for row in sorted(self._chosen.get(day, []), key=_by_role):
+                found.setdefault(row["ticker"], row)
+        return found
+
+    def _find_doubts(self, asked: DeskSession) -> dict[str, Doubt]:
+        session, as_of, params = asked
+        calendar = self.calendar
+        since = calendar.offset(session, -WAITING_SESSIONS)
+        lately = calendar.between(calendar.offset(session, -2 * params.rules.hold_sessions), session)
+        waits = self._waiting.has(since, session)
+        if not waits and session not in self._alone and self._many.moved.isdisjoint(lately):
+            return {}
+        bars, actions = self._recent(asked)
+        waiting = self._waiting.cut(since, session, as_of)
+        found = find_doubts(bars, actions, session, calendar, params)
+        return found | find_waiting(waiting, bars, session, calendar, params)
+
+    def _recent(self, asked: DeskSession) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Bars and actions of the last sessions, as plans and fills read them."""
+        since = self.calendar.offset(asked.session, -LOOKBACK)
+        return self._bars.cut(since, asked.session, asked.as_of), self._actions.cut(since, asked.session)
+
+
+def _by_role(row: Row) -> tuple[str, str]:
+    return row["role"], row["model_id"]
+
+
+def _make_bar(row: Row, before: Row) -> Bar:
+    prices = (to_micros(row[name]) for name in ("low", "high", "close"))
+    usual = before.get("median_volume"), before.get("volatility")
+    return Bar(to_micros(row["open"]), row["volume"], *usual, "", OWN, *prices)

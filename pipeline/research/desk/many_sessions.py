@@ -1,0 +1,123 @@
+"""What many sessions know of how names trade, measured in a few queries, to the bit as each would measure it alone."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from math import log
+from typing import Any
+
+import polars as pl
+
+from pipeline.market.dividends_in_gaps import restate_in_gaps
+from pipeline.market.sessions import Sessions
+from pipeline.trading.execution.volatility_and_volume import LOOKBACK
+from pipeline.trading.params import TradingParams
+from pipeline.trading.planning.holds import NEAR, SMALLEST_RATIO
+from pipeline.trading.planning.stops import FALLS
+from pipeline.trading.simulation.conditions import TradingWindows
+
+Row = Mapping[str, Any]
+MARGIN = 0.9
+"""Part of the smallest move that can put a name on hold, from which on a session looks for holds itself."""
+
+
+class ManySessions:
+    """Volatility, volume and last close of each name at the opens and closes of sessions in a row."""
+
+    def __init__(
+        self,
+        bars: pl.DataFrame,
+        actions: pl.DataFrame,
+        sessions: Sequence[date],
+        calendar: Sessions,
+        params: TradingParams,
+    ) -> None:
+        """Measure them.
+
+        Args:
+            bars: daily ones, last revisions, from `LOOKBACK` sessions before the first one on; by ticker and session.
+            actions: with an ex-date up to the last session.
+            sessions: in a row.
+            calendar: the sessions there are.
+            params: the window, and what puts a name on hold.
+        """
+        windows = TradingWindows(bars, actions, calendar, params.sizing.window)
+        self.at_open = _by_session(windows.measure(sessions))
+        self.at_close = _by_session(windows.measure(sessions, at_close=True))
+        move = (1 + pl.col("total_return")).log().abs()
+        opening = ((1 + pl.col("total_return")) * bars["open"] / bars["close"]).log().abs()
+        least = MARGIN * find_least_move(params)
+        self.moved = frozenset(windows.bars.filter(move >= least)["session"])
+        """Sessions at whose close a name may have moved as a split would move it."""
+        self.opened_far = frozenset(windows.bars.filter(opening >= least)["session"])
+        """The same at their opens."""
+
+
+def find_least_move(params: TradingParams) -> float:
+    """Return the smallest move, in logarithms, that can put a name on hold: one near the smallest ratio of a split.
+
+    It lies within `NEAR` volatilities of the ratio and beyond `hold_sigmas` of them, whatever the volatility is.
+    """
+    sigmas = params.rules.hold_sigmas
+    return log(SMALLEST_RATIO) * sigmas / (sigmas + NEAR)
+
+
+def find_alone(
+    bars: pl.DataFrame, actions: pl.DataFrame, moments: Mapping[date, datetime], calendar: Sessions
+) -> frozenset[date]:
+    """Return the sessions that have to be measured alone.
+
+    In whose windows a bar was still to be restated, a ticker changed hands, or a dividend went ex in a gap.
+
+    Args:
+        bars: every revision, with `available_at`.
+        actions: last revisions.
+        moments: session -> when it is decided.
+        calendar: the sessions.
+    """
+    plain = pl.col("kind").is_in(FALLS) & pl.col("successor").is_null()
+    odd = pl.concat([_find_moved(bars, actions), actions.filter(~plain)["ex_date"]]).unique()
+    spans = {day for ex_date in odd for day in _window(ex_date, calendar)}
+    return frozenset(_find_late(bars, moments, calendar) | (spans & set(moments)))
+
+
+def _find_late(bars: pl.DataFrame, moments: Mapping[date, datetime], calendar: Sessions) -> set[date]:
+    """Sessions in whose windows a bar was not known yet as it is known now."""
+    first = min(moments)
+    known = pl.col("session").replace_strict(moments, default=moments[first], return_dtype=bars["available_at"].dtype)
+    late = bars.filter(pl.col("available_at") > known).select("session", "available_at").iter_rows()
+    return {
+        day
+        for session, since in late
+        for day in calendar.between(session, calendar.offset(session, LOOKBACK))
+        if day in moments and moments[day] < since
+    }
+
+
+def _find_moved(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.Series:
+    """Ex-dates of dividends that went ex in a gap, and those they count for instead."""
+    last = bars.sort("ticker", "session", "revision").unique(["ticker", "session"], keep="last", maintain_order=True)
+    restated = restate_in_gaps(actions, last)
+    pairs = (actions, restated), (restated, actions)
+    apart = [one.join(other, on=actions.columns, how="anti", nulls_equal=True) for one, other in pairs]
+    return pl.concat([one["ex_date"] for one in apart])
+
+
+def _window(ex_date: date, calendar: Sessions) -> list[date]:
+    first = calendar.at_or_after(ex_date)
+    return calendar.between(first, calendar.offset(first, LOOKBACK + 1))
+
+
+def group_rows(rows: pl.DataFrame, name: str) -> dict[Any, list[Row]]:
+    """Return the rows by the value of a column."""
+    found: dict[Any, list[Row]] = defaultdict(list)
+    for row in rows.iter_rows(named=True):
+        found[row[name]].append(row)
+    return found
+
+
+def _by_session(rows: pl.DataFrame) -> dict[date, dict[str, Row]]:
+    grouped = group_rows(rows, "session")
+    return {session: {row["ticker"]: row for row in mine} for session, mine in grouped.items()}

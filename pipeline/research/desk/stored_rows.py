@@ -1,0 +1,74 @@
+"""Rows of a table, read once for many sessions and cut to what each of them could see."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from lake.contract import Table
+from lake.storage.visibility import select_last_revisions
+from lake.store import Lake
+from pipeline.trading.books.money import to_micros
+
+
+class StoredRows:
+    """A table's published rows of a span, all revisions of them."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        table: Table,
+        since: date | None,
+        until: date,
+        where: pl.Expr | None = None,
+        columns: tuple[str, ...] | None = None,
+    ) -> None:
+        self.table = table
+        beside = tuple(one for one in (table.available, table.withdrawal) if one)
+        if columns is not None:
+            columns = tuple(dict.fromkeys((*columns, table.clock, *beside)))
+        rows = lake.read(table, since=since, until=until, where=where, columns=columns)
+        self.rows = rows.sort(table.clock, *table.key)
+        self._clock = self.rows[table.clock]
+        self._last = rows[table.available].max() if table.available else None
+
+    def cut(self, since: date | None, until: date, as_of: datetime | None = None) -> pl.DataFrame:
+        """Return what a stage sees that reads a span at a moment: the last revision known then of each entity, by key.
+
+        Args:
+            since: first value of the clock; from the beginning where None.
+            until: the last one.
+            as_of: the moment; None for tables whose rows are known at once.
+        """
+        table = self.table
+        first = 0 if since is None else int(self._clock.search_sorted(since, side="left"))
+        last = int(self._clock.search_sorted(until, side="right"))
+        rows = self.rows.slice(first, max(last - first, 0))
+        if as_of is not None and isinstance(self._last, datetime) and self._last > as_of:
+            rows = rows.filter(pl.col(table.available or "") <= as_of)
+        rows = rows.sort(table.key)
+        return select_last_revisions(rows, table) if table.entity else rows
+
+    def has(self, since: date, until: date) -> bool:
+        """Return whether there is any row of a span."""
+        return int(self._clock.search_sorted(since, side="left")) < int(self._clock.search_sorted(until, side="right"))
+
+    def by_clock(self) -> dict[Any, pl.DataFrame]:
+        """Return the rows by the value of the table's clock, each by key."""
+        ordered = self.rows.sort(self.table.key)
+        parts = ordered.partition_by(self.table.clock, as_dict=True, maintain_order=True)
+        return {clock: rows for (clock,), rows in parts.items()}
+
+    def find_restated(self, since: date, as_of: datetime) -> dict[tuple[str, date], int]:
+        """Return ticker and session -> the close in millionths of bars that were restated, as known at a moment."""
+        return {(ticker, day): close for ticker, day, close, known in self._restated if day >= since and known <= as_of}
+
+    @cached_property
+    def _restated(self) -> list[tuple[str, date, int, datetime]]:
+        """In the order of revisions."""
+        again = self.rows.filter(pl.col("revision") > 0).sort("ticker", "session", "revision")
+        rows = again.select("ticker", "session", "close", "available_at").iter_rows()
+        return [(ticker, day, to_micros(close), known) for ticker, day, close, known in rows]

@@ -1,0 +1,118 @@
+"""The weights of a book without the way there: only those of its solutions are computed that the last one rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from pipeline.trading.construction.problem import BookProblem
+from pipeline.trading.construction.relaxing import Relaxed, solve_relaxed
+from pipeline.trading.construction.solver import CASH, EXPOSURE, MIN_EXPOSURE, RISK, TURNOVER, Solution
+from pipeline.trading.philosophy.book_rule import BookRule, RuleFacts
+from pipeline.trading.philosophy.steps import KEPT, solve_again, strive_alike
+
+BINDS = 1e-6
+"""Shadow price from which on a limit clearly binds."""
+FREE = 1e-8
+"""Shadow price up to which one clearly does not: the solver's rounding."""
+LIMITS = (
+    (EXPOSURE, "max_exposure"),
+    (MIN_EXPOSURE, "min_exposure"),
+    (CASH, "cash"),
+    (TURNOVER, "max_turnover"),
+    (RISK, "max_risk"),
+)
+"""Name of a limit's shadow price, and of the problem's attribute."""
+TIGHTER = (("lower", 1), ("upper", -1), ("max_buy", -1), ("max_sell", -1), ("min_exposure", 1), ("max_exposure", -1),
+           ("cash", -1), ("max_turnover", -1), ("max_risk", -1))  # fmt: skip
+"""Attribute of a problem, and the direction in which it grows tighter."""
+
+
+def find_weights(problem: BookProblem, facts: RuleFacts, rules: Sequence[BookRule]) -> Relaxed:
+    """Return the last solution that `build_book` comes to, to the bit.
+
+    A solution is thrown away once a rule changes what is striven for, or adds a limit that it does not meet. Only rules
+    that look at weights need one before.
+
+    Args:
+        problem: the mandate's, no rule in it.
+        facts: what rules look at.
+        rules: in the order in which they speak.
+    """
+    solved: Relaxed | None = None
+    pending = [problem]
+    for rule in rules:
+        if rule.needs_weights:
+            solved, pending = _solve_last(pending, solved), pending[-1:]
+        weights = solved.solution.weights if solved else problem.held
+        pending.append(rule.check(facts, pending[-1], weights).problem)
+    return _solve_last(pending, solved)
+
+
+def _solve_last(problems: Sequence[BookProblem], solved: Relaxed | None) -> Relaxed:
+    """The solution of the last of some problems, each of which a rule made of the one before.
+
+    Args:
+        problems: the first is solved already, unless `solved` is None.
+        solved: its solution.
+    """
+    changes = [at for at in range(1, len(problems)) if not strive_alike(problems[at - 1], problems[at])]
+    tail = problems[changes[-1] if changes else 0 :]
+    if solved is None or changes:
+        if (found := _jump(tail)) is not None:
+            return found
+        solved = solve_relaxed(tail[0])
+    for before, after in pairwise(tail):
+        solved = solve_again(before, after, solved)
+    return solved
+
+
+def _jump(problems: Sequence[BookProblem]) -> Relaxed | None:
+    """The last solution found without those between: None where that cannot be told.
+
+    Problems that only grow tighter, and know no short positions, are solved anew at the last limit that binds in the
+    end, and are kept after it.
+    """
+    if problems[-1].shorting or not all(_grows_tighter(before, after) for before, after in pairwise(problems)):
+        return None
+    turnover = [at for at in range(1, len(problems)) if problems[at].max_turnover < problems[at - 1].max_turnover]
+    for guess in (*turnover[-1:], len(problems) - 1):  # turnover is what usually binds in the end
+        found = solve_relaxed(problems[guess])
+        clearly, perhaps = (_find_last_binding(problems[: guess + 1], found.solution, price) for price in (BINDS, FREE))
+        if found.given_up or clearly != perhaps:
+            return None
+        if clearly == guess and _meets(problems[guess + 1 :], found.solution):
+            return Relaxed(found.solution, problems[-1], ())
+    found = solve_relaxed(problems[clearly])
+    return Relaxed(found.solution, problems[-1], ()) if _meets(problems[clearly + 1 :], found.solution) else None
+
+
+def _meets(problems: Sequence[BookProblem], solution: Solution) -> bool:
+    return all(one.violation(solution.weights) <= KEPT for one in problems)
+
+
+def _grows_tighter(before: BookProblem, after: BookProblem) -> bool:
+    attributes = ((sign * getattr(before, name), sign * getattr(after, name)) for name, sign in TIGHTER)
+    kept = all(one is other for one, other in zip(before.groups, after.groups, strict=False))
+    return kept and len(before.groups) <= len(after.groups) and all(bool(np.all(a <= b)) for a, b in attributes)
+
+
+def _find_last_binding(problems: Sequence[BookProblem], solution: Solution, price: float) -> int:
+    """The last of the problems that brought a limit whose shadow price is larger than a bound; 0 where none did."""
+    steps = range(len(problems) - 1, 0, -1)
+    return next((at for at in steps if any(_brought(problems[at - 1], problems[at], solution, price))), 0)
+
+
+def _brought(before: BookProblem, after: BookProblem, solution: Solution, price: float) -> Iterator[bool]:
+    """For each limit that may have come between two problems whether it did, and binds."""
+    prices = solution.shadow_prices
+    for name, attribute in LIMITS:
+        yield prices.get(name, 0.0) > price and getattr(before, attribute) != getattr(after, attribute)
+    for group in after.groups[len(before.groups) :]:
+        yield max(prices.get(group.name, 0.0), prices.get(f"least {group.name}", 0.0)) > price
+    bought = (before.buyable() != after.buyable()) | (before.must_sell() != after.must_sell())
+    sold = (before.sellable() != after.sellable()) | (before.must_buy() != after.must_buy())
+    yield bool((bought & (solution.buy_gap < -price)).any())
+    yield bool((sold & (solution.sell_gap < -price)).any())
