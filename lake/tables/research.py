@@ -73,6 +73,28 @@ EXPERIMENT_RESULTS = Table(
     },
 )
 
+WHAT_IFS = Table(
+    name="what_ifs",
+    domain="research",
+    doc="Each question what the book would have been under other settings, once: all of them count as trials.",
+    key=("what_if_id",),
+    mode="append",
+    owner="operator",
+    clock="asked_at",
+    root="the operator's question",
+    published_by_run=False,
+    columns={
+        "what_if_id": text("of the settings and the sessions", unit="id", max_length=80),
+        "asked_at": instant("when it was asked first, by the computer's clock"),
+        "asked_by": text("the user of the system who asked", max_length=80),
+        "settings": text("what was set otherwise", unit="JSON", max_length=20_000),
+        "first": day("first session"),
+        "last": day("last session"),
+        "book_return": number("fraction per year", "what the book made"),
+        "return": number("fraction per year", "what it would have made"),
+    },
+)
+
 HOLDOUT_OPENINGS = Table(
     name="holdout_openings",
     domain="research",

@@ -127,8 +127,8 @@ def _show(invocation: Invocation, spec: Spec) -> None:
 
     from nextgen_tui.cli.output import to_records
     from nextgen_tui.research.experiment_view import conclude, show_results
+    from pipeline.reading.tried import count_trials
     from pipeline.research.experiments import list_results
-    from pipeline.research.holdout import count_trials
 
     results, trials = list_results(invocation.lake, spec.name), count_trials(invocation.lake)
     invocation.output.show(show_results(spec, results, trials))

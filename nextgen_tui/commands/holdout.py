@@ -23,7 +23,8 @@ def show_command(invocation: Invocation) -> None:
     from lake.tables.research import HOLDOUT_OPENINGS
     from nextgen_tui.cli.output import to_records
     from nextgen_tui.text.table_view import frame_grid
-    from pipeline.research.holdout import count_trials, holdout_of
+    from pipeline.reading.tried import count_trials
+    from pipeline.research.holdout import holdout_of
 
     holdout, trials = holdout_of(invocation.settings), count_trials(invocation.lake)
     opened = invocation.lake.read(HOLDOUT_OPENINGS).drop(RUN_ID)

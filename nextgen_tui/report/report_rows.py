@@ -135,11 +135,13 @@ def describe_evidence(report: Report) -> str:
     evidence = report.figures.evidence
     if evidence.above_zero is None or evidence.deflated is None:
         return "Too few sessions with different returns to say whether the Sharpe ratio is luck."
+    looks = formats.counted(evidence.looks, "time")
+    looked = f" What was put aside has been looked at {looks}." if evidence.looks else ""
     tried = formats.counted(evidence.trials, "configuration")
     return (
         f"Probability that the true Sharpe ratio is above 0: {formats.percent(evidence.above_zero, 1)}. Deflated for "
         f"{tried} tried (--trials says how many), it is better than the best of as many worthless ones with "
-        f"probability {formats.percent(evidence.deflated, 1)}."
+        f"probability {formats.percent(evidence.deflated, 1)}.{looked}"
     )
 
 

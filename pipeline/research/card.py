@@ -14,8 +14,9 @@ from lake.tables.research import EXPERIMENTS
 from pipeline.config.settings import Settings
 from pipeline.reading.report.span import read_span
 from pipeline.reading.report.tracks import BENCHMARK, read_cash, read_tracks
+from pipeline.reading.tried import count_openings, count_trials
 from pipeline.research.experiments import list_results
-from pipeline.research.holdout import count_openings, count_trials, holdout_of
+from pipeline.research.holdout import holdout_of
 from pipeline.research.sides import open_side
 from pipeline.research.spec import Spec
 from pipeline.text_format import counted

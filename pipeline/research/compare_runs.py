@@ -16,8 +16,8 @@ from pipeline.config.resolving import values_of
 from pipeline.config.settings import Settings
 from pipeline.market.annual_sessions import sessions_per_year
 from pipeline.market.sessions import Sessions
+from pipeline.reading.tried import count_openings
 from pipeline.research.first_difference import FirstDifference, find_first_difference, find_other_code
-from pipeline.research.holdout import count_openings
 from pipeline.research.paired import PairedDifference, compare_pairs
 from pipeline.text_format import counted
 from pipeline.trading.review.performance import max_drawdown

@@ -21,9 +21,10 @@ from pipeline.config.loading import load
 from pipeline.control.operator.trading_switches import who_decides
 from pipeline.engine.runner import Runner
 from pipeline.market.sessions import Sessions
+from pipeline.reading.tried import count_openings, count_trials
 from pipeline.research import ResearchError
 from pipeline.research.compare_runs import RunComparison, compare_runs
-from pipeline.research.holdout import count_openings, count_trials, refuse_holdout
+from pipeline.research.holdout import refuse_holdout
 from pipeline.research.merging import Merge, merge_branch
 from pipeline.research.recording import record
 from pipeline.research.sides import open_side

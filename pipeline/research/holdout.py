@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 from lake.store import Lake
-from lake.tables.research import EXPERIMENTS, HOLDOUT_OPENINGS
+from lake.tables.research import HOLDOUT_OPENINGS
 from pipeline.config.settings import Settings
 from pipeline.control.operator.trading_switches import who_decides
+from pipeline.reading.tried import count_openings, count_trials
 from pipeline.research import ResearchError
 from pipeline.research.recording import record
 
@@ -60,18 +61,6 @@ def open_holdout(lake: Lake, settings: Settings, reason: str, now: datetime | No
     }
     record(lake, HOLDOUT_OPENINGS, str(row["opening_id"]), [row])
     return count_openings(lake)
-
-
-def count_openings(lake: Lake) -> int:
-    """How often somebody looked."""
-    return lake.rows(HOLDOUT_OPENINGS) if lake.has_table(HOLDOUT_OPENINGS) else 0
-
-
-def count_trials(lake: Lake) -> int:
-    """How many variants were ever registered in a lake, run to their end or not."""
-    if not lake.has_table(EXPERIMENTS):
-        return 0
-    return int(lake.read(EXPERIMENTS, columns=("experiment_id", "variants"))["variants"].sum())
 
 
 def last_to_compare(lake: Lake, settings: Settings, last: date | None) -> date | None:

@@ -18,7 +18,8 @@ from pipeline.config.settings import Settings
 from pipeline.engine.runner import Progress, silent
 from pipeline.market.sessions import Sessions
 from pipeline.research import ResearchError
-from pipeline.research.compare_runs import RunComparison, Side, compare_runs
+from pipeline.research.asked import WhatIf, count_what_ifs
+from pipeline.research.compare_runs import RETURN, RunComparison, Side, compare_runs
 from pipeline.research.desk import NotOnDeskError
 from pipeline.research.desk.answer import compare_with_book
 from pipeline.research.desk.desk import Desk
@@ -68,7 +69,8 @@ def ask_what_if(
     why_not = ""
     if not (keep or tries_code or runs_stages):
         try:
-            return _ask_desk(lake, settings, calendar, chosen, find_eve(lake, first, last), last, progress)
+            compared = _ask_desk(lake, settings, calendar, chosen, find_eve(lake, first, last), last, progress)
+            return _count(lake, compared)
         except NotOnDeskError as reason:
             why_not = str(reason)
     name = keep or f"what-if-{uuid4().hex[:8]}"
@@ -77,7 +79,7 @@ def ask_what_if(
         run_variant(lake.path, branch.path, last, progress, tries_code=tries_code or not chosen)
         there = replace(open_side(lake, name), name="what-if")
         compared = compare_runs(Side(MAIN, lake, settings), there, calendar, first, last)
-        return replace(compared, computed=f"The stages ran again, since {why_not}." if why_not else "")
+        return _count(lake, replace(compared, computed=f"The stages ran again, since {why_not}." if why_not else ""))
     finally:
         if not keep:
             discard_branch(lake.path, name)
@@ -107,12 +109,23 @@ def ask_each_rule(
     first, last = _find_span(lake, first, last)
     refuse_holdout(settings, last, "what-if")
     try:
-        return list(tell_rules_apart(lake, settings, calendar, find_eve(lake, first, last), last, progress))
+        rules = list(tell_rules_apart(lake, settings, calendar, find_eve(lake, first, last), last, progress))
     except NotOnDeskError as reason:
         raise ResearchError(
             f"rules cannot be told apart from {first} to {last}, since {reason}; choose other sessions with --from and"
             " --to, or run `nextgen what-if --set trading.philosophy.order=...` without the rule"
         ) from None
+    left_out = ({"trading.philosophy.order": f"without {one.rule}"} for one in rules)
+    returns = [(one.returned.other, one.returned.one) for one in rules]
+    count_what_ifs(lake, [WhatIf(one, first, last, *pair) for one, pair in zip(left_out, returns, strict=True)])
+    return rules
+
+
+def _count(lake: Lake, compared: RunComparison) -> RunComparison:
+    tried = {key: value for key, _, value in compared.settings}
+    found = compared.figure(RETURN)
+    count_what_ifs(lake, [WhatIf(tried, compared.first, compared.last, found.one, found.other)])
+    return compared
 
 
 def _find_span(lake: Lake, first: date | None, last: date | None) -> tuple[date, date]:

@@ -21,7 +21,7 @@ from lake.tables import TABLES
 from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import RUNS
 from lake.tables.models import MODEL_REGISTRY
-from lake.tables.research import BRANCH_MERGES, EXPERIMENTS, FACTOR_PROPOSALS, FACTOR_RESULTS
+from lake.tables.research import BRANCH_MERGES, EXPERIMENTS, FACTOR_PROPOSALS, FACTOR_RESULTS, WHAT_IFS
 from lake.tables.trading import MANDATES
 from lake.upkeep.compaction import compact_tables
 from lake.upkeep.vacuum import vacuum
@@ -34,6 +34,9 @@ from pipeline.control.operator.mandates import set_mandate
 from pipeline.control.operator.trading_switches import switch_trading
 from pipeline.engine.runner import Runner
 from pipeline.plugins.plugins import Plugins
+from pipeline.reading.report.full_report import build_report
+from pipeline.reading.report.performance_figures import SharpeEvidence
+from pipeline.reading.tried import count_openings
 from pipeline.research import ResearchError, merging
 from pipeline.research.card import write_card
 from pipeline.research.compare_runs import Side, compare_runs
@@ -48,7 +51,7 @@ from pipeline.research.experiments import (
     register,
     run_experiment,
 )
-from pipeline.research.holdout import count_openings, last_for_search, last_to_compare, open_holdout
+from pipeline.research.holdout import last_for_search, last_to_compare, open_holdout
 from pipeline.research.merging import merge_branch, plan_merge
 from pipeline.research.proposing.factor_history import read_history
 from pipeline.research.proposing.propose import name_feature, propose, write_plugin
@@ -162,6 +165,25 @@ def test_what_a_rule_brought_is_the_book_less_the_one_without_it(lake: Lake, ope
     assert 100 * (with_it - without) == rules[acting].profit
     assert rules[acting].profit != 0
     assert rules["operator_stop"].profit == 0, "nobody stopped trading"
+
+
+def test_each_question_about_the_past_counts_as_a_trial_once_and_reports_say_so(
+    lake: Lake, operation: Operation
+) -> None:
+    asked = (lake, settings_of(lake), operation.runner.calendar)
+
+    def evidence() -> SharpeEvidence:
+        return build_report(lake, load(lake.path, {}), operation.runner.calendar).figures.evidence
+
+    before = evidence()
+    for chosen in ({}, COSTS, COSTS):
+        ask_what_if(*asked, chosen)
+    (row,) = lake.read(WHAT_IFS).to_dicts()
+    assert row["settings"] == '{"trading.costs.half_spread": 0.002}'
+    assert row["return"] != row["book_return"]
+    aside = replace(asked[1], research=ResearchParams(holdout="2099-01-04"))
+    open_holdout(lake, aside, "the year is over")
+    assert (evidence().trials, evidence().looks) == (before.trials + 1, 1)
 
 
 def test_a_variant_that_was_cut_off_goes_on_to_the_same_result(lake: Lake, operation: Operation) -> None:

@@ -20,11 +20,12 @@ from pipeline.market.sessions import Sessions
 from pipeline.reading.report.closed_trades import count_verdicts
 from pipeline.reading.report.data_quality import DataQuality, read_data_quality
 from pipeline.reading.report.model_cards import ModelCard, read_model_cards
-from pipeline.reading.report.performance_figures import PerformanceFigures, count_trials, measure_tracks
+from pipeline.reading.report.performance_figures import PerformanceFigures, count_configurations, measure_tracks
 from pipeline.reading.report.provenance import PLANNING, Provenance, read_provenance, read_runs
 from pipeline.reading.report.span import Span, read_span
 from pipeline.reading.report.span_summary import SpanSummary, summarize_span
 from pipeline.reading.report.tracks import PeriodReturns, by_month
+from pipeline.reading.tried import count_openings, count_trials
 from pipeline.trading.review.performance import TradingActivity, activity
 
 SOURCES = {
@@ -116,7 +117,7 @@ def build_report(
     reflections = lake.read(TRADE_REFLECTIONS, since=span.first, until=span.last)
     return Report(
         summary=summary,
-        figures=measure_tracks(summary.tracks, per_year, tried),
+        figures=measure_tracks(summary.tracks, per_year, tried, count_openings(lake)),
         trading=activity(
             lake.read(EXECUTED_TRADES, since=span.first, until=span.last), reflections, span.value, per_year
         ),
@@ -132,7 +133,8 @@ def build_report(
 
 def _count_known_trials(lake: Lake, runs: pl.DataFrame, span: Span) -> int:
     planned = runs.filter(pl.col("stage") == PLANNING)["params"].to_list()
-    return count_trials(lake.read(MODEL_PROMOTIONS, until=span.last), planned)
+    ran = count_configurations(lake.read(MODEL_PROMOTIONS, until=span.last), planned)
+    return ran + count_trials(lake)
 
 
 def _sources(span: Span, profit: Decimal) -> Iterator[tuple[str, Decimal]]:

@@ -27,6 +27,8 @@ class SharpeEvidence:
 
     trials: int
     """Configurations tried, the one reported included."""
+    looks: int
+    """Times that somebody looked at what was put aside."""
     above_zero: float | None
     """Probability that the true ratio is above 0, had nothing else been tried."""
     deflated: float | None
@@ -46,14 +48,16 @@ class PerformanceFigures:
     evidence: SharpeEvidence
 
 
-def measure_tracks(tracks: Sequence[Track], sessions_per_year: int, trials: int) -> PerformanceFigures:
+def measure_tracks(tracks: Sequence[Track], sessions_per_year: int, trials: int, looks: int = 0) -> PerformanceFigures:
     """The figures of the first track, which is the book's, and of the baselines after it."""
     book, *baselines = tracks
     return PerformanceFigures(
         sessions_per_year=sessions_per_year,
         tracks={track.name: _measure(track, sessions_per_year) for track in tracks},
         against={other.name: _compare(book, other, sessions_per_year) for other in baselines},
-        evidence=SharpeEvidence(trials, probabilistic_sharpe(book.returns, 0.0), deflated_sharpe(book.returns, trials)),
+        evidence=SharpeEvidence(
+            trials, looks, probabilistic_sharpe(book.returns, 0.0), deflated_sharpe(book.returns, trials)
+        ),
     )
 
 
@@ -73,7 +77,7 @@ def _compare(book: Track, other: Track, sessions_per_year: int) -> RecordCompari
     return replace(found, excess_return=book.total - other.total)
 
 
-def count_trials(model_promotions: pl.DataFrame, settings_used: Sequence[str]) -> int:
+def count_configurations(model_promotions: pl.DataFrame, settings_used: Sequence[str]) -> int:
     """How many configurations the lake itself knows were tried, at least the one it ran.
 
     Args:

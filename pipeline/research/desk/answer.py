@@ -17,10 +17,10 @@ from pipeline.config.settings import Settings
 from pipeline.engine.code_fingerprint import code_fingerprint
 from pipeline.engine.stages import find_stage
 from pipeline.market.sessions import Sessions
+from pipeline.reading.tried import count_openings
 from pipeline.research.compare_runs import RunComparison, compare_settings, compare_values
 from pipeline.research.desk.book import ORDERED, SessionResult
 from pipeline.research.first_difference import FirstDifference
-from pipeline.research.holdout import count_openings
 
 STAGES = ("execute", "ledger", "holdings", "reflect", "value", "strategy", "plan")
 """Whose work the desk does."""

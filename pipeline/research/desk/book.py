@@ -23,6 +23,7 @@ from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import Stop
 from pipeline.trading.execution.resting_stops import leave_out_unreached
 from pipeline.trading.params import TradingParams
+from pipeline.trading.planning.plan import COOL_DOWN_LOOKBACK
 
 MAX_SILENT = 5
 """Sessions without a bar of a held name, beyond which it may be marked down, written off or taken for another one."""
@@ -85,7 +86,7 @@ class DeskBook:
     peak: int
     stops: dict[str, tuple[date, float]]
     sales: list[tuple[date, str, int]]
-    """Session, ticker and cents of what was sold."""
+    """Session, ticker and cents of what was sold lately."""
     plans: Sequence[Mapping[str, Any]]
     """Orders for the next open, as rows of `trade_plans`."""
     record: TrackRecord
@@ -129,6 +130,8 @@ class DeskBook:
         self, session: date, opening: OpenFacts, params: TradingParams, events: list[LedgerEvent]
     ) -> Iterator[Filled]:
         calendar = self.calendar
+        lately = calendar.offset(session, -COOL_DOWN_LOOKBACK)
+        self.sales = [sale for sale in self.sales if sale[0] >= lately]
         orders = build_orders(self.plans, opening.actions, defaultdict(str), opening.doubts)
         orders = leave_out_unreached(orders, opening.bars)
         auction = Auction(calendar.open_at(session), calendar.close_at(calendar.previous(session)))

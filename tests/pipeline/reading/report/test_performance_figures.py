@@ -4,7 +4,7 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.models import MODEL_PROMOTIONS
-from pipeline.reading.report.performance_figures import count_trials, measure_tracks
+from pipeline.reading.report.performance_figures import count_configurations, measure_tracks
 from pipeline.reading.report.span import read_span
 from pipeline.reading.report.tracks import read_tracks
 from pipeline.trading.review.performance import sharpe
@@ -24,7 +24,7 @@ def test_each_track_is_measured_and_the_book_is_set_beside_the_others(book_lake:
 
 
 def test_models_and_settings_that_were_tried_are_trials() -> None:
-    assert count_trials(rows(MODEL_PROMOTIONS).clear(), []) == 1
+    assert count_configurations(rows(MODEL_PROMOTIONS).clear(), []) == 1
     judged = rows(MODEL_PROMOTIONS, {"model_id": "m-1"}, {"model_id": "m-2"})
-    assert count_trials(judged, ["{}", "{}"]) == 2
-    assert count_trials(judged, ["{}", '{"horizon": 20}']) == 3
+    assert count_configurations(judged, ["{}", "{}"]) == 2
+    assert count_configurations(judged, ["{}", '{"horizon": 20}']) == 3
