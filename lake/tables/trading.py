@@ -378,3 +378,36 @@ DECISION_SCORES = Table(
         "verdict": Column(pl.String(), "name", "whether it helped", pattern="helped|hurt|no difference"),
     },
 )
+
+# What it rests on follows from plans, which rest on it: a reference would lead in a circle, from plan to plan.
+TRUST_LEVELS = Table(
+    name="trust_levels",
+    domain="trading",
+    doc="Sectors, rules and vetoes that are trusted less by how they came out, on trial beside names left alone.",
+    key=("session", "kind", "name"),
+    mode="append",
+    owner="trust_levels",
+    clock="session",
+    diffuse=True,
+    columns={
+        "session": SESSION.refer_to("market_prices.session"),
+        "kind": Column(pl.String(), "name", "what is trusted less", pattern="sector|rule|override"),
+        "name": text("the sector or rule; veto of the operator's overrides", unit="name", max_length=60),
+        "begun": day("the session at which the trial began"),
+        "judged": count("count", "closed trades, sessions of a rule, or vetoes that it rests on"),
+        "good": count("count", "of them those that came out as forecast or better, earned, or helped"),
+        "share": number("fraction", "what is left of alpha, or of the rule's say"),
+        "status": Column(pl.String(), "name", "how it stands", pattern="on trial|helped|hurt|no effect|over"),
+        "members": Column(pl.List(pl.String()), "symbols", "the tickers vetoed lately; empty for sectors and rules"),
+        "arm": text("how its names are halved while it is on trial", unit="name", max_length=20),
+        "compared": count("sessions", "in which both arms had names"),
+        "total": number("fraction of NAV", "sum over sessions of what a treated name gained over one left alone"),
+        "squares": number("fraction of NAV squared", "sum of their squares"),
+        "treated": number("fraction of NAV", "what bets of treated names made in the session beyond the mean name"),
+        "control": number("fraction of NAV", "the same of names left alone"),
+        "treated_names": count("names", "treated in the session"),
+        "control_names": count("names", "left alone in the session"),
+        "gain": number("fraction of NAV", "mean gain of a name and session; null below two sessions", nullable=True),
+        "gain_error": number("fraction of NAV", "its standard error", nullable=True),
+    },
+)

@@ -45,6 +45,7 @@ from pipeline.trading.execution import execute
 from pipeline.trading.financing import financing
 from pipeline.trading.planning import plan, regime
 from pipeline.trading.review import decision_scores, reflect
+from pipeline.trading.trust import trust_levels
 
 INGEST = (
     land_prices.STAGE,
@@ -106,6 +107,7 @@ FORECAST = (
     feature_drift.STAGE,
     regime.STAGE,
     alphas.STAGE,
+    trust_levels.STAGE,
     plan.STAGE,
 )
 """Forecast, and plan for the next open."""

@@ -44,6 +44,7 @@ def test_every_table_that_the_loop_fills_has_rows(operation: Operation) -> None:
     asked_for |= {stage.writes.name for stage in SNAPSHOT}  # come between the cycles
     asked_for |= {"constituents", "fx_rates"}  # come from files of the operator's, which this operation has none of
     asked_for.add("decision_scores")  # nobody approved or vetoed anything here
+    asked_for.add("trust_levels")  # nothing but tickers is on trial by default
     asked_for.add("financing")  # nothing is sold short, and cash earns nothing
     rare = {"position_ends", "price_restatements", "trade_reflections", "learning_insights", "bias_flags"}
     rare |= {"shadow_scores", "slice_lessons"}

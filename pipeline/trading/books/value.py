@@ -259,10 +259,10 @@ def _restate_peak(portfolio_value: pl.DataFrame, restated: int, first: date) -> 
 def _before(portfolio_value: pl.DataFrame, book: Book) -> _Before:
     if portfolio_value.is_empty():
         return _Before(None, None, book.capital, book.capital, book.capital, 0, 0, book.capital / 100, None, 0.0)
-    portfolio_value = portfolio_value.sort("session")
-    last = portfolio_value.row(-1, named=True)
+    sessions = portfolio_value["session"]
+    last = portfolio_value.row(int(sessions.arg_max() or 0), named=True)
     money = {name: to_cents(last[name]) for name in ("nav", "capital", "peak", "spread_cost", "impact_cost")}
-    first = portfolio_value["session"].to_list()[0]
+    first = portfolio_value.item(int(sessions.arg_min() or 0), "session")
     market = {name: last[name] for name in ("equal_weight", "benchmark")}
     cost = last["equal_weight_cost"] or 0.0
     return _Before(session=last["session"], first=first, **money, **market, equal_weight_cost=cost, row=last)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -16,6 +17,7 @@ from pipeline.trading.philosophy.params import Philosophy
 from pipeline.trading.planning.candidates import Candidate
 from pipeline.trading.planning.rule import Unit
 from pipeline.trading.shorts.lending import Lending
+from pipeline.trading.trust.lessons import TrustLesson, find_share
 
 Kind = Literal["refusal", "bound", "penalty", "scaling"]
 """refusal: a trade may not be made, or has to be; bound: weights or trades have a limit; penalty: trading costs more;
@@ -52,6 +54,15 @@ class RuleFacts:
     params: TradingParams
     lending: Lending | None = None
     """What can be borrowed at the next open; None where nothing is sold short."""
+    session: date | None = None
+    """At whose close it is decided."""
+    lessons: tuple[TrustLesson, ...] = ()
+    """What is trusted less by how it came out, beside tickers."""
+
+    def find_trust(self, kind: str, at: int) -> tuple[float, str]:
+        """What lessons of a kind leave of a name's alpha or of a rule's say, and the names of those that speak."""
+        one = self.candidates[at]
+        return find_share(self.lessons, kind, one.ticker, one.sector, self.session) if self.session else (1.0, "")
 
     @property
     def limits(self) -> Philosophy:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -56,6 +56,11 @@ class Philosophy:
     gone."""
     trust_trades: Annotated[int, Field(ge=1, le=10_000)] = 20
     """trust: closed trades of a name that count as much as having no opinion of it; few trades change little."""
+    trust_of: Annotated[tuple[Literal["ticker", "sector", "rule", "override"], ...], Field(max_length=4), DISTINCT] = (
+        "ticker",
+    )
+    """trust: what is trusted by how it came out: closed trades of a ticker or a sector, what a rule's moves brought,
+    the operator's vetoes. All but tickers are on trial first, with half of the names left alone."""
     min_trust: Share = 0.5
     """trust: share of its alpha that a name keeps at least, however its trades came out."""
     drawdown_soft: Annotated[float, Field(ge=0, lt=1)] = 0.08

@@ -78,10 +78,15 @@ def trust(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:  #
     prior, least, found = facts.limits.trust_trades, facts.limits.min_trust, []
     for at, one in enumerate(facts.candidates):
         good, all_trades = facts.trust.get(one.ticker, (0, 0))
-        share = min(max(2 * (good + prior / 2) / (all_trades + prior), least), 1.0)
+        share, reasons = min(max(2 * (good + prior / 2) / (all_trades + prior), least), 1.0), []
         if share < 1:
-            reason = f"{good} of its {counted(all_trades, 'closed trade')} came out as forecast or better"
-            found.append((at, share, reason))
+            reasons.append(f"{good} of its {counted(all_trades, 'closed trade')} came out as forecast or better")
+        for kind, why in (("sector", "closed trades of {}"), ("override", "the operator's last {}, which have helped")):
+            part, names = facts.find_trust(kind, at)
+            share *= part
+            reasons += [f"{percent(part, 0)} by {why.format(names)}"] if part < 1 else []
+        if reasons:
+            found.append((at, share, ", ".join(reasons)))
     return _believe(problem, found, "its closed trades speak for it, or there are none")
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from pipeline.text_format import percent
 from pipeline.trading.construction.problem import BookProblem, Floats
 from pipeline.trading.construction.relaxing import Relaxed, solve_relaxed
 from pipeline.trading.construction.solver import NO_TRADE, Solution
 from pipeline.trading.philosophy.book_rule import BookRule, Effect, RuleFacts
 from pipeline.trading.philosophy.trade_rules import apply_trade_rule
 from pipeline.trading.planning.rule import Rule, RuleVerdict
+from pipeline.trading.trust.lessons import find_share
 
 KEPT = 1e-9
 """Fraction of NAV within which weights still meet a limit that a rule added."""
@@ -59,7 +61,7 @@ def build_book(
     free, steps, told = solved.solution.weights, [], []
     for rule in rules:
         before = solved.solution.weights
-        effect = rule.check(facts, problem, before)
+        effect = soften(rule, rule.check(facts, problem, before), problem, facts)
         solved = solve_again(problem, effect.problem, solved)
         problem = effect.problem
         steps.append(solved.solution.weights)
@@ -76,6 +78,22 @@ def build_book(
         solution=solved.solution,
         given_up=solved.given_up,
     )
+
+
+def soften(rule: BookRule, effect: Effect, before: BookProblem, facts: RuleFacts) -> Effect:
+    """Return the effect of a rule as far as it is trusted: one whose moves kept costing takes less from alpha."""
+    own = tuple(one for one in facts.lessons if one.kind == "rule" and one.name == rule.name)
+    if not own or effect.problem is before or facts.session is None:
+        return effect
+    shares = np.array([find_share(own, "rule", one.ticker, one.sector, facts.session)[0] for one in facts.candidates])
+    alpha = before.alpha + shares * (effect.problem.alpha - before.alpha)
+    told = {
+        at: touch
+        if shares[at] == 1
+        else touch._replace(reason=f"{touch.reason}; its say counts {percent(float(shares[at]), 0)}")
+        for at, touch in effect.touched.items()
+    }
+    return replace(effect, problem=replace(effect.problem, alpha=alpha), touched=told)
 
 
 def strive_alike(before: BookProblem, after: BookProblem) -> bool:

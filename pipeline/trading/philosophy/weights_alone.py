@@ -11,7 +11,7 @@ from pipeline.trading.construction.problem import BookProblem
 from pipeline.trading.construction.relaxing import Relaxed, solve_relaxed
 from pipeline.trading.construction.solver import CASH, EXPOSURE, MIN_EXPOSURE, RISK, TURNOVER, Solution
 from pipeline.trading.philosophy.book_rule import BookRule, RuleFacts
-from pipeline.trading.philosophy.steps import KEPT, solve_again, strive_alike
+from pipeline.trading.philosophy.steps import KEPT, soften, solve_again, strive_alike
 
 BINDS = 1e-6
 """Shadow price from which on a limit clearly binds."""
@@ -47,7 +47,8 @@ def find_weights(problem: BookProblem, facts: RuleFacts, rules: Sequence[BookRul
         if rule.needs_weights:
             solved, pending = _solve_last(pending, solved), pending[-1:]
         weights = solved.solution.weights if solved else problem.held
-        pending.append(rule.check(facts, pending[-1], weights).problem)
+        effect = soften(rule, rule.check(facts, pending[-1], weights), pending[-1], facts)
+        pending.append(effect.problem)
     return _solve_last(pending, solved)
 
 

@@ -20,6 +20,7 @@ from pipeline.trading.planning.mandated_book import Stated, state_book
 from pipeline.trading.planning.order_terms import state_terms
 from pipeline.trading.planning.plan_frame import frame_plans
 from pipeline.trading.planning.rule import Rule
+from pipeline.trading.trust.lessons import TrustLesson
 
 OWN_LIMIT = "its own bounds"
 
@@ -34,6 +35,7 @@ def plan_book(
     trade_rules: Sequence[Rule],
     moment: Moment,
     params: TradingParams,
+    lessons: tuple[TrustLesson, ...] = (),
 ) -> pl.DataFrame:
     """Return a row of `trade_plans` for every name that is held, forecast or a member of the universe.
 
@@ -47,11 +49,13 @@ def plan_book(
         trade_rules: of plugins, which judge single trades.
         moment: the session at whose close it is decided.
         params: the settings.
+        lessons: what is trusted less by how it came out.
     """
     names = sorted({*inputs.forecasts, *inputs.holdings, *inputs.conditions})
     if not names or state.nav <= 0:
         return frame_plans([], [], [], moment)
-    stated = state_book(names, inputs, state, alphas, trade_reflections, corporate_actions, mandated.mandate, params)
+    facts = (alphas, trade_reflections, corporate_actions, mandated.mandate)
+    stated = state_book(names, inputs, state, *facts, params, lessons)
     own = order_rules(params.philosophy.order, shorts=params.shorts.allowed)
     built = build_book(stated.problem, stated.facts, own, trade_rules)
     rows = [_row(at, stated, built, state, mandated, params) for at in range(len(names))]

@@ -20,6 +20,7 @@ from pipeline.trading.philosophy.book_rule import RuleFacts
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.generate_orders import PlanningInputs, describe_name
 from pipeline.trading.shorts.lending import Lending
+from pipeline.trading.trust.lessons import TrustLesson
 
 BASIS_CHANGES = ("split", "spin_off", "merger", "rights")
 """Actions after which the next opens are uncertain."""
@@ -49,6 +50,7 @@ def state_book(
     corporate_actions: pl.DataFrame,
     mandate: Mandate,
     params: TradingParams,
+    lessons: tuple[TrustLesson, ...] = (),
 ) -> Stated:
     """Return what is to be decided about these names at the close of `inputs.session`.
 
@@ -61,6 +63,7 @@ def state_book(
         corporate_actions: known ones, up to the session.
         mandate: what the operator wants.
         params: the settings.
+        lessons: what is trusted less by how it came out.
     """
     weights = benchmark_weights(names, inputs, mandate)
     usual = np.maximum(TRADE_PART * weights, SMALLEST_TRADE) * state.nav
@@ -84,6 +87,8 @@ def state_book(
         stopped_out=stops,
         session_share=mandate.horizon / sessions_per_year(inputs.calendar, inputs.session),
         params=params,
+        session=inputs.session,
+        lessons=lessons,
         lending=Lending(params.shorts, inputs.calendar.next(inputs.session)) if params.shorts.allowed else None,
     )
     problem = _state_problem(candidates, weights, state, alphas, facts)

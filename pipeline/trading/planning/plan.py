@@ -11,7 +11,14 @@ import polars as pl
 from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
-from lake.tables.trading import ALPHAS, EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS, TRADE_REFLECTIONS
+from lake.tables.trading import (
+    ALPHAS,
+    EXECUTED_TRADES,
+    STRATEGIC_PRIORITIES,
+    TRADE_PLANS,
+    TRADE_REFLECTIONS,
+    TRUST_LEVELS,
+)
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
 from pipeline.trading.currencies.converted_facts import requote_bars
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
@@ -28,6 +35,7 @@ from pipeline.trading.planning.plan_frame import frame_plans
 from pipeline.trading.planning.rule import Rule, RuleVerdict
 from pipeline.trading.planning.rules import RULES, list_rules, unexplained_price
 from pipeline.trading.planning.trading_stops import SWITCHES, explain_stop, read_stops
+from pipeline.trading.trust.lessons import read_lessons
 
 STOPS_LOOKBACK = 5
 """Sessions of plans whose stops may still stand; those of a hold are not counted."""
@@ -64,6 +72,7 @@ def plan(
     alphas: pl.DataFrame,
     mandates: pl.DataFrame,
     trade_reflections: pl.DataFrame,
+    trust_levels: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -94,7 +103,8 @@ def plan(
     )  # fmt: skip
     if as_book:
         own = [rule for rule in rules if rule not in RULES]
-        return plan_book(inputs, state, alphas, trade_reflections, corporate_actions, mandated, own, moment, params)
+        facts = (alphas, trade_reflections, corporate_actions, mandated, own)
+        return plan_book(inputs, state, *facts, moment, params, read_lessons(trust_levels, session))
     decisions = []
     for candidate in generate_candidates(inputs, state, params):
         verdicts, shares, blocked_by = judge(candidate, state, params, rules)
@@ -261,6 +271,7 @@ STAGE = Stage(
             lookback=TRUST_LOOKBACK,
             columns=(*TRADE_REFLECTIONS.key, "session", "ticker", "intent", "surprise"),
         ),
+        Read(TRUST_LEVELS),
     ),
     writes=TRADE_PLANS,
     params=TradingParams(),
