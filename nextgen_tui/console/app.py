@@ -284,7 +284,10 @@ class ConsoleApp(CommandApp):
                 if versions == known.versions and name not in DAEMON_PAGES and not known.trouble:
                     return
                 data = page.load(view)
-            self.post_message(PageLoaded(name, view, replace(build_state(page, data, view.at), versions=versions)))
+            state = replace(build_state(page, data, view.at), versions=versions)
+            self.post_message(PageLoaded(name, view, state))
+            for sheet in state.sheets.values():
+                sheet.prepare_filter()
         except BaseException as error:  # as above
             self.post_message(
                 PageLoaded(name, view, replace(known, trouble=describe_error(error)[1], versions=(), at=view.at))

@@ -262,7 +262,7 @@ TICKER_COLS = (
     Col("ticker", "ticker"),
     Col("close", "close", formats.money, right=True),
     Col("change", "change", signed(lambda value: formats.percent(value, signed=True)), right=True),
-    Col("· arrived ○ late ✗ set aside △ restated", "days", _days, rank=0, sort="worry", stretch=True),
+    Col("· arrived ○ late ✗ set aside △ restated", "days", _days, rank=0, sort="worry", stretch=True, drawn=True),
     Col("16 sessions", "closes", _spark, rank=3, sort="change"),
     Col("last bar", "bar_session", formats.day, rank=5),
     Col("aside", "quarantined", _some, right=True),

@@ -246,7 +246,7 @@ INSIGHT_COLS = (
     Col("status", "status", _insight_status, sort="rank"),
     Col("effect", "effect", _effect),
     Col("hypothesis", "hypothesis", max_width=40),
-    Col("? believed ▶ acted ✓ measured ■ retired", "life", life_strip, sort="opened", stretch=True),
+    Col("? believed ▶ acted ✓ measured ■ retired", "life", life_strip, sort="opened", stretch=True, drawn=True),
     Col("opened", "opened", rank=2),
     Col("before", "before_error", _error("before"), right=True, sort="before", rank=1),
     Col("after", "after_error", _error("after"), right=True, sort="after", rank=1),

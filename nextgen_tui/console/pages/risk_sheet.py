@@ -85,7 +85,7 @@ SECTOR_COLS = (
     Col("names", "names", formats.whole, right=True),
     Col("value", "value", formats.money, right=True),
     Col("weight", "weight", lambda value: formats.percent(value, 1), right=True),
-    Col("━ weight ┃ limit", "beside", _room, sort="weight"),
+    Col("━ weight ┃ limit", "beside", _room, sort="weight", drawn=True),
     Col("limit", "limit", lambda value: formats.percent(value, 0), right=True, rank=1),
     Col("gain", "unrealised", MONEY, right=True, rank=1),
     Col("at all stops", "at_stop", MONEY, right=True, rank=2),

@@ -225,7 +225,7 @@ TASK_COLS = (
     Col("state", "state", _state),
     Col("task", "task"),
     Col("due", "due_in"),
-    Col("24 hours, ┼ each 6, ◆ due", "day", _day, sort="next"),
+    Col("24 hours, ┼ each 6, ◆ due", "day", _day, sort="next", drawn=True),
     Col("next", "next", formats.instant, rank=2),
     Col("for", "slot", rank=3),
     Col("overdue", "owed", lambda value: Cell(str(value), "warn") if value else dim("·"), right=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
+from itertools import groupby
 from operator import and_
 from typing import Any, Literal
 
@@ -15,6 +16,8 @@ from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 
 Style = Literal["", "good", "warn", "bad", "dim", "accent", "title", "trend"]
 """What a word wants to say with its colour; the words say it as well."""
+MANY_ROWS = 2_000
+"""Rows that are written as they are shown before anybody filters them."""
 SAMPLE = 40
 """Rows that are measured to find a column's width, beside those with its longest text, lowest and highest figure."""
 MAX_CELL = 200
@@ -38,8 +41,9 @@ class Cell:
 
 
 def strip(parts: Sequence[tuple[str, Style]]) -> Cell:
-    """A cell of pieces, such as a sign for each session."""
-    return Cell("".join(text for text, _ in parts), "", tuple(parts))
+    """A cell of pieces, such as a sign for each session; those beside each other that look alike are one piece."""
+    joined = [("".join(text for text, _ in run), style) for style, run in groupby(parts, key=lambda part: part[1])]
+    return Cell("".join(text for text, _ in joined), "", tuple(joined))
 
 
 Show = Callable[[Any], "str | Cell"]
@@ -63,6 +67,8 @@ class Col:
     """The frame's column it sorts by, where that is another one."""
     stretch: bool = False
     """Whether it takes the room that is left, and shows the end of its text where that is too little."""
+    drawn: bool = False
+    """Whether it is a picture made of signs, in which nobody looks for a word."""
 
     def cell(self, value: Any) -> Cell:
         """The value as safe text."""
@@ -132,8 +138,14 @@ class Sheet:
     @cached_property
     def lines(self) -> pl.Series:
         """Each row as it is shown, in one line: made once, then every letter of a filter costs a search only."""
-        shown = [self._shown(col).alias(str(number)) for number, col in enumerate(self.cols)]
+        told = [col for col in self.cols if not col.drawn]
+        shown = [self._shown(col).alias(str(number)) for number, col in enumerate(told)]
         return pl.DataFrame(shown).select(pl.concat_str(pl.all(), separator=" ")).to_series()
+
+    def prepare_filter(self) -> None:
+        """Write every row as it is shown, where there are so many that a filter would wait for it."""
+        if self.frame.height > MANY_ROWS:
+            _ = self.lines
 
     def _shown(self, col: Col) -> pl.Series:
         """A column as text: each of its values is written once, however often it occurs."""

@@ -8,7 +8,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nextgen_tui.console.sheet.sheet import Col, Sheet
+from nextgen_tui.console.sheet.sheet import GAP, Col, Sheet, strip
+from nextgen_tui.console.sheet.sheet_widget import _pieces
 
 
 def sheet(**columns: list[Any]) -> Sheet:
@@ -75,3 +76,23 @@ SHARES = (Col("part", "part"), Col("share", "share", lambda value: f"{100 * valu
 
 def told(sheet: Sheet) -> list[str]:
     return [sheet.row(number)["part"] for number in range(sheet.height)]
+
+
+def test_a_cell_of_signs_is_cut_at_its_beginning_where_it_stretches_and_no_word_is_sought_in_it() -> None:
+    signs = {"a": [("x", "bad"), ("x", "bad"), ("·", "dim")], "b": [("·", "dim")] * 3}
+    drawn = Col("days", "days", lambda value: strip(signs[value]), stretch=True, drawn=True)
+    frame = pl.DataFrame({"part": ["one", "two"], "days": ["a", "b"]})
+    made = Sheet(frame, (Col("part", "part"), drawn), ("part",))
+    assert made.cells(0)[1].parts == (("xx", "bad"), ("·", "dim")), "what looks alike is one piece"
+    assert told(made.filter("x")) == [] and told(made.filter("one")) == ["one"]
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab·"), st.sampled_from(["good", "dim"])), max_size=30), st.integers(12, 40))
+def test_pieces_fill_exactly_their_column(signs: list[tuple[str, Any]], width: int) -> None:
+    for stretch in (True, False):
+        pieces = _pieces(strip(signs), Col("days", "days", stretch=stretch), width)
+        text = "".join(words for words, _ in pieces)
+        whole = "".join(sign for sign, _ in signs)
+        assert len(text) == width + GAP
+        kept = whole[-width:] if stretch else whole[:width]
+        assert text.rstrip() == kept.rstrip() and text.startswith(kept)
