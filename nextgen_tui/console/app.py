@@ -103,6 +103,7 @@ class ConsoleApp(CommandApp):
         Binding("p", "play", "Play", show=False),
         Binding("r", "look_again", "Reload", show=False),
         Binding("d", "other_theme", "Switch between dark and light", show=False),
+        Binding("w", "what_if", "Ask what the book would have been", show=False),
         Binding("exclamation_mark", "pause", "Pause trading", show=False, key_display="!"),
         Binding("question_mark", "help", "Help", key_display="?"),
         Binding("q", "quit", "Quit"),

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
+from itertools import accumulate
+from operator import mul
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +27,8 @@ from lake.tables.research import BRANCH_MERGES, EXPERIMENTS, FACTOR_PROPOSALS, F
 from lake.tables.trading import MANDATES
 from lake.upkeep.compaction import compact_tables
 from lake.upkeep.vacuum import vacuum
+from nextgen_tui.console.notes import plain_text
+from nextgen_tui.console.operator import what_if
 from pipeline.config.check_values import Given
 from pipeline.config.loading import choice, load
 from pipeline.config.resolving import values_of
@@ -184,6 +188,26 @@ def test_each_question_about_the_past_counts_as_a_trial_once_and_reports_say_so(
     aside = replace(asked[1], research=ResearchParams(holdout="2099-01-04"))
     open_holdout(lake, aside, "the year is over")
     assert (evidence().trials, evidence().looks) == (before.trials + 1, 1)
+
+
+def test_the_console_asks_and_shows_both_books_and_says_what_cannot_be_asked(lake: Lake) -> None:
+    detail = what_if.ask(lake.path, "trading.costs.half_spread=0.002")
+    said = [plain_text(section.lines) for section in detail.sections]
+    assert "They first differ at" in said[0]
+    assert "trading.costs.half_spread: 0.0003 -> 0.002" in said[0]
+    for figure in ("return", "costs", "turnover", "deepest fall"):
+        assert figure in said[1]
+    book, other = detail.charts[0].lines
+    values = lake.read(PORTFOLIO_VALUE).sort("session")["session_return"].to_list()[1:]
+    assert book.ys == pytest.approx(list(accumulate((1 + one for one in values), mul)))
+    assert other.ys != book.ys
+    assert detail.copies == "nextgen what-if --set trading.costs.half_spread=0.002"
+    for words, told in (
+        ("", "needs a setting"),
+        ("trading.costs.half_spred=1", "did you mean trading.costs.half_spread"),
+    ):
+        with pytest.raises(what_if.WhatIfError, match=told):
+            what_if.ask(lake.path, words)
 
 
 def test_a_variant_that_was_cut_off_goes_on_to_the_same_result(lake: Lake, operation: Operation) -> None:

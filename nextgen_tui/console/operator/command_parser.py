@@ -23,6 +23,7 @@ LOCAL_COMMANDS = {
     "live": "live           return to now",
     "go": "go SCREEN      health, data, predictions, ...",
     "export": "export FILE    write the sheet as .csv or .parquet",
+    "what-if": "what-if KEY=VALUE   the book under other settings, beside the real one",
     "theme": "theme          switch between dark and light",
     "daemon": "daemon         start a daemon on this lake",
     "quit": "quit",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,12 +16,13 @@ from lake.store import Lake
 from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.operator import command_parser
+from nextgen_tui.console.operator import command_parser, what_if
 from nextgen_tui.console.operator.decide_process import record_decision
-from nextgen_tui.console.page import Action
+from nextgen_tui.console.page import Action, Detail
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.time_travel import AsOf, parse_as_of
+from nextgen_tui.console.typed_line import TypingScreen
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.control.operator.requests import submit
 from pipeline.reading.consequences import find_consequences
@@ -45,6 +46,7 @@ class CommandApp(App[None]):
     if TYPE_CHECKING:
 
         def stand_at(self, at: AsOf | None) -> None: ...
+        def open_detail(self, job: Callable[[LakeView], Detail | None]) -> None: ...
         async def action_page(self, name: str) -> None: ...
         def action_other_theme(self) -> None: ...
         def action_help(self) -> None: ...
@@ -129,6 +131,8 @@ class CommandApp(App[None]):
             self._stand_at_text(argument)
         elif local.name == "go":
             self._go_to_screen(*argument.lower().split(" ", 1))
+        elif local.name == "what-if":
+            self._ask_what_if(argument)
         elif local.name == "export" and isinstance(self.screen, PageScreen):
             self.screen.write(argument) if argument else self.screen.action_export()
         else:
@@ -139,6 +143,25 @@ class CommandApp(App[None]):
                 "quit": self.exit,
             }
             actions.get(local.name, self.bell)()
+
+    def action_what_if(self) -> None:
+        """Open the line to ask what the book would have been."""
+        if isinstance(self.screen, TypingScreen):
+            self.screen.action_line("command", "what-if trading.")
+
+    def _ask_what_if(self, words: str) -> None:
+        if not self._refuse():
+            self.notify("The book is decided and filled again; that takes some seconds.", title="what if")
+            self._answer_what_if(words)
+
+    @work(thread=True, exit_on_error=False, group="what-if", exclusive=True)
+    def _answer_what_if(self, words: str) -> None:
+        try:
+            detail = what_if.ask(self.lake_path, words)
+        except (what_if.WhatIfError, OSError) as error:
+            self.call_from_thread(self._warn, error)
+        else:
+            self.call_from_thread(self.open_detail, lambda _: detail)
 
     def _stand_at_text(self, words: str) -> None:
         try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import Button
+from textual.widgets import Button, Input
 
 from lake.store import Lake
 from lake.tables.control import TASK_REQUESTS, TRADE_DECISIONS, TRADING_SWITCHES
@@ -15,7 +15,7 @@ from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_still
 from nextgen_tui.console.screen_frame import screen_lines
-from tests.nextgen_tui.console.desk import LAST
+from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.console.test_app import until
 
 ORDER = f"{LAST}:ACME"
@@ -193,3 +193,24 @@ async def test_where_one_may_only_look_no_key_and_no_command_asks_for_anything(d
 def refusal(app: ConsoleApp) -> str:
     """How the console says no."""
     return "This console is read-only" if app.read_only else "Requests cannot be made from the past"
+
+
+async def test_w_asks_what_the_book_would_have_been_and_says_what_cannot_be_asked(own_desk: Lake) -> None:
+    app = ConsoleApp(own_desk.path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until_loaded(pilot)
+        await pilot.press("5")
+        await wait_until_loaded(pilot)
+        await pilot.press("w")
+        line = app.screen.query_one("#line", Input)
+        assert (line.display, line.value) == (True, "what-if trading.")
+        await pilot.press("escape")
+        app.command("what-if trading.costs.impact=0.5")
+        await until(pilot, lambda: "what if trading.costs.impact=0.5" in words(app))
+        assert "return" in words(app)
+        app.command("what-if trading.costs.impct=0.5")
+        await until(pilot, lambda: "did you mean trading.costs.impact" in told(app))
+        app.command(f"at {FIRST}")
+        await wait_until_loaded(pilot)
+        app.command("what-if trading.costs.impact=0.5")
+        await until(pilot, lambda: "cannot be made from the past" in told(app))
