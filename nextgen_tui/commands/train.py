@@ -36,10 +36,8 @@ def command(invocation: Invocation, session: date | None, target: str | None, se
     _check_search(invocation, search, target)
     if dry_run:
         show_rehearsal(invocation, work.training(session, wanted, search=search))
-    elif wanted:
-        _train_target(invocation, session, wanted)
     else:
-        _train(invocation, session, search)
+        _train_target(invocation, session, wanted) if wanted else _train(invocation, session, search)
 
 
 def _check_target(invocation: Invocation, target: str | None, session: date) -> str:

@@ -25,8 +25,7 @@ def resume(left: Sequence[Run]) -> Work:
     if first.work is WorkKind.BACKFILL:
         return replace(backfill(first.since, first.session), cycle_id=first.cycle_id)
     if first.work is WorkKind.TRAINING:
-        search = bool(first.params.get(SEARCH))
-        return training(first.session, first.params.get(TARGET, ""), search=search)
+        return training(first.session, first.params.get(TARGET, ""), search=first.params.get(SEARCH, False))
     if first.work is WorkKind.SNAPSHOT:
         return snapshot(first.session, first.as_of)
     # What an import landed is there, and the older system may not be at hand any more; one stage, or the files of one

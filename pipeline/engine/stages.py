@@ -34,7 +34,7 @@ from pipeline.models import promote, train
 from pipeline.models.attempts import record_attempt
 from pipeline.models.targets import judge_target, train_target
 from pipeline.models.trials import ledger as ledger_of_trials
-from pipeline.prediction import inference_log, predict, ranking
+from pipeline.prediction import explanations, inference_log, predict, ranking
 from pipeline.trading.alpha import alphas
 from pipeline.trading.attribution import attribution
 from pipeline.trading.balances import balances, book_openings
@@ -103,6 +103,7 @@ FORECAST = (
     *TRAINING,
     ranking.STAGE,
     predict.STAGE,
+    explanations.STAGE,
     inference_log.STAGE,
     feature_drift.STAGE,
     regime.STAGE,

@@ -88,21 +88,14 @@ def training(session: date, target: str = "", *, search: bool = False) -> Work:
 
     With `search`, one for all names searches for settings first.
     """
-    if target:
-        return Work(
-            kind=WorkKind.TRAINING,
-            cycle_id=f"training-{session:%Y%m%d}-{sha256(target.encode()).hexdigest()[:8]}",
-            since=session,
-            session=session,
-            stages=TARGETED,
-            target=target,
-        )
+    what = f"-{sha256(target.encode()).hexdigest()[:8]}" if target else "-search" if search else ""
     return Work(
         kind=WorkKind.TRAINING,
-        cycle_id=f"training-{session:%Y%m%d}{'-search' if search else ''}",
+        cycle_id=f"training-{session:%Y%m%d}{what}",
         since=session,
         session=session,
-        stages=TRAINING,
+        stages=TARGETED if target else TRAINING,
+        target=target,
         search=search,
     )
 

@@ -32,5 +32,9 @@ class PredictionParams:
     shadows: Annotated[int, Field(ge=0, le=5), Earlier(0)] = 1
     """Models that forecast beside the champion and are only scored, the newest first: how a challenger that was kept
     out, or the champion before, does on sessions nobody has seen."""
+    explained: Annotated[int, Field(ge=0, le=1_000), Earlier(20)] = 20
+    """Tickers whose forecasts are explained each session, those with the largest points in their own deviations."""
+    explained_inputs: Annotated[int, Field(ge=1, le=200), Earlier(10)] = 10
+    """Inputs told for each forecast, the largest contributions first; the others are told together."""
     unmeasured_skill: Share = 0.25
     """Skill (0 to 1) granted to a champion none of whose forecasts have matured: it was promoted, no more."""

@@ -32,6 +32,7 @@ from pipeline.models.members.lstm_network import (
     pad_batch,
     row_by_row,
 )
+from pipeline.models.members.path_gradients import integrate_gradients
 from pipeline.models.params import LstmParams
 from pipeline.models.scaling import fit_scaler, standardise
 
@@ -220,6 +221,18 @@ def forecast(arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
             for start in range(0, len(windows), INFERENCE_BATCH)
         ]
     return np.concatenate(parts) if parts else np.empty((0, models[0].head.out_features))
+
+
+def explain(arrays: Arrays, windows: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
+    """What each feature adds to the mean location, and what that is at average inputs: [n, H, F], [n, H]."""
+    inputs, sessions = arrays["inputs"].astype(np.int64), int(arrays["sessions"][0])
+    scaled = standardise(windows[:, -sessions:, inputs], arrays).astype(np.float32)
+    with exact_arithmetic():
+        found = [integrate_gradients(_build(weights), scaled) for weights in _unpack(arrays)]
+    own, level = (np.mean([one[at] for one in found], axis=0) for at in (0, 1))
+    every = np.zeros((*level.shape, windows.shape[2]))
+    every[:, :, inputs] = own
+    return every, level
 
 
 def list_shapes(arrays: Arrays, horizons: int) -> dict[str, tuple[int, ...]]:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from pipeline.models.dataset import Examples, Index
 from pipeline.models.members import ridge
-from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
+from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, MemberParts, Sizes
 from pipeline.models.members.screening import choose_inputs
 from pipeline.models.params import LstmParams
 
@@ -74,6 +74,21 @@ class Lstm:
         if location:
             forecast = forecast + location_network.forecast(location, windows)[:, :, None]
         return forecast
+
+    def explain(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> MemberParts:
+        """The line's terms, and the networks' gradients along a path from average inputs."""
+        from pipeline.models.members import location_network, path_gradients
+
+        line, location = (_part(arrays, prefix) for prefix in (LINE, LOCATION))
+        own = {name: value for name, value in arrays.items() if not name.startswith((LINE, LOCATION))}
+        inputs, level, used = path_gradients.explain(own, windows)
+        if line:
+            inputs = inputs + ridge.explain_line(line, windows[:, -1])
+        if location:
+            added, base = location_network.explain(location, windows)
+            inputs, level = inputs + added, level + base
+            used[location["inputs"].astype(np.int64)] = True
+        return MemberParts(inputs, level, used)
 
     def shapes(self, arrays: Arrays, sizes: Sizes) -> Mapping[str, tuple[int, ...]]:
         """Of one layer; its hidden units are read off the weights."""

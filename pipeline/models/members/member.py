@@ -37,6 +37,18 @@ class Fitted:
     choices: Choices = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class MemberParts:
+    """A member's location taken apart, in units of sigma x sqrt(h)."""
+
+    inputs: Floats
+    """[n, H, F] what each input adds, all sessions of the window together."""
+    level: Floats
+    """[n, H] what it says at average inputs."""
+    by_path: npt.NDArray[np.bool_]
+    """[F] whether a network has a share in the input's part, so that it is not exact."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitTask:
     """What a member is to learn from: the rows of a fold before its test block, or all of them in the end."""
@@ -85,7 +97,8 @@ class Member(Protocol):
         """
 
     # A member may also have `tune`, with the arguments and the result of `fit`: begin as `task.start[name]` and learn
-    # from the task's names, where a training is for some names alone. One without it stays there as it began.
+    # from the task's names, where a training is for some names alone. One without it stays there as it began. And
+    # `explain(arrays, windows) -> MemberParts`, what each input adds to its medians; else inputs are left out in turn.
 
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """Quantiles of the return in units of sigma x sqrt(h): [n, window, F] -> [n, H, Q], never decreasing along Q.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
+from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, MemberParts, Sizes
 from pipeline.models.scaling import horizon_sigma
 
 T5 = {0.05: -1.5608, 0.10: -1.1432, 0.25: -0.5629, 0.50: 0.0, 0.75: 0.5629, 0.90: 1.1432, 0.95: 1.5608}
@@ -31,6 +31,12 @@ class Naive:
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """The same for every window."""
         return np.repeat(np.asarray(arrays["z"], dtype=np.float64)[None], len(windows), axis=0)
+
+    def explain(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> MemberParts:
+        """Its median is 0, whatever the inputs."""
+        level = np.zeros((len(windows), len(arrays["z"])))
+        features = windows.shape[2]
+        return MemberParts(np.zeros((*level.shape, features)), level, np.zeros(features, dtype=bool))
 
     def shapes(self, arrays: Arrays, sizes: Sizes) -> Mapping[str, tuple[int, ...]]:  # noqa: ARG002
         """`z` alone."""

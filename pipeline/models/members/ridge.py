@@ -29,7 +29,7 @@ import numpy.typing as npt
 
 from pipeline.models.dataset import BLOCK, Index, cut_blocks
 from pipeline.models.evaluation import estimate_trust
-from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, Sizes
+from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, MemberParts, Sizes
 from pipeline.models.members.naive import centred_quantiles
 from pipeline.models.scaling import fit_scaler, standardise
 
@@ -84,6 +84,11 @@ class Ridge:
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """The residuals' quantiles around the line's forecast from the last row."""
         return forecast_location(arrays, windows[:, -1])[:, :, None] + arrays["z"][None]
+
+    def explain(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> MemberParts:
+        """Its terms, exactly: coefficient x standardised input."""
+        terms = explain_line(arrays, windows[:, -1])
+        return MemberParts(terms, np.zeros(terms.shape[:2]), np.zeros(terms.shape[2], dtype=bool))
 
     def shapes(self, arrays: Arrays, sizes: Sizes) -> Mapping[str, tuple[int, ...]]:  # noqa: ARG002
         """The line, and the quantiles around it."""
@@ -272,6 +277,12 @@ def forecast_location(member: Arrays, inputs: npt.NDArray[Any]) -> Floats:
     for rows in cut_blocks(np.arange(len(inputs))):
         result[rows] = np.einsum("nf,fh->nh", standardise(inputs[rows], member), member["coefficients"])
     return result
+
+
+def explain_line(member: Arrays, inputs: npt.NDArray[Any]) -> Floats:
+    """The terms that the line's forecast is the sum of, in units of sigma x sqrt(h): [n, F] -> [n, H, F]."""
+    terms: Floats = standardise(inputs, member)[:, None, :] * member["coefficients"].T[None]
+    return terms
 
 
 def solve(matrix: Floats, right: Floats) -> Floats:

@@ -104,17 +104,21 @@ def judge(specialist: Floats, general: Floats, tried: int, params: ModelParams) 
     gain, error = float(difference.mean()), newey_west_error(difference, max(params.horizons) - 1)
     asked = max(params.target_z, expected_best(tried))
     sessions, error = len(difference), error if np.isfinite(error) else 0.0
+    speaks = sessions >= params.min_paired and gain > 0 and gain >= asked * error
     if sessions < params.min_paired:
         words = f"kept: {counted(sessions, 'test session')} with its names, {params.min_paired} are needed"
-        return TargetDecision(False, words, gain, error, sessions, asked)
-    speaks = gain > 0 and gain >= asked * error
-    measured = f"{gain / error:.1f} standard errors" if error > 0 else "no error to measure"
-    share = percent(gain / float(general.mean()))
-    words = (
-        f"{'speaks' if speaks else 'kept'}: loss {share} below the general model's over {counted(sessions, 'session')}"
-        f" ({measured}); {asked:.1f} are asked for after {counted(tried, 'such training')}"
-    )
+    else:
+        words = _describe(speaks, gain, error, float(general.mean()), sessions, asked, tried)
     return TargetDecision(speaks, words, gain, error, sessions, asked)
+
+
+def _describe(speaks: bool, gain: float, error: float, general: float, sessions: int, asked: float, tried: int) -> str:
+    measured = f"{gain / error:.1f} standard errors" if error > 0 else "no error to measure"
+    return (
+        f"{'speaks' if speaks else 'kept'}: loss {percent(gain / general)} below the general model's over"
+        f" {counted(sessions, 'session')} ({measured}); {asked:.1f} are asked for after"
+        f" {counted(tried, 'such training')}"
+    )
 
 
 def _same(moment: Moment) -> pl.Expr:

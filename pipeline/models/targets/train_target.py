@@ -62,15 +62,8 @@ def label_target(
     params: ModelParams,
 ) -> tuple[Examples, Index]:
     """The examples of all names, and the positions of the target's."""
-    examples = label_examples(
-        feature_rows,
-        market_prices,
-        corporate_actions,
-        ticker_universe,
-        moment.calendar,
-        params,
-        feature_set(moment.extensions),
-    )
+    frames = (feature_rows, market_prices, corporate_actions, ticker_universe)
+    examples = label_examples(*frames, moment.calendar, params, feature_set(moment.extensions))
     companies = Securities.trace(corporate_actions, market_prices)
     return examples, target.find_rows(examples, ticker_universe, companies)
 
@@ -137,10 +130,8 @@ def compare_general(tuned: Tuned, champion: Ensemble) -> dict[str, Any]:
         "general": np.concatenate(tuned.general[first:]),
     }
     days = [examples.calendar.days[place].isoformat() for place in np.unique(examples.session[rows])]
-    losses = {
-        name: session_losses(examples, rows, forecast, champion.quantiles).tolist()
-        for name, forecast in forecasts.items()
-    }
+    every = champion.quantiles
+    losses = {name: session_losses(examples, rows, one, every).tolist() for name, one in forecasts.items()}
     return {"sessions": days, **losses, "champion_id": champion.model_id}
 
 

@@ -116,10 +116,9 @@ def read_model_card(lake: Lake, model_id: str | None = None) -> ModelCard | None
         known = registry.sort("session", "model_id")["model_id"].unique(maintain_order=True).to_list()
         raise NoSuchError(f"no model {wanted!r} is registered; the newest are {', '.join(known[-5:]) or 'none'}")
     last = registry["session"].max()
-    forecast = lake.last_clock(PREDICTIONS, until=date.max)
     assert isinstance(last, date), "the registry has a row"
-    end = max(last, forecast) if forecast is not None else last
     decided, until = reigns.get(wanted, (None, None))
+    end = max(last, lake.last_clock(PREDICTIONS, until=date.max) or last)
     return _read_card(lake, registry, decisions, wanted, decided, until, end)
 
 
