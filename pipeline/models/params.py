@@ -129,6 +129,9 @@ class ModelParams:
     """Windows of a target (a sector, a ticker, a group) in a fold below which no specialist is trained for it."""
     target_z: Annotated[float, Field(ge=-100, le=100), Earlier(1.0)] = 1.0
     """Standard errors by which a specialist has to beat the general model at least; more, where many were tried."""
+    importance: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """Whether a training measures what each input is worth on its test blocks: 2 it does, 1 it does not, as in runs of
+    earlier programs."""
     min_deflated: Annotated[Share, Earlier(0.0)] = 0.5
     """Probability that a challenger's advantage is real, given all that was ever tried, below which it is kept out."""
     test_from: Annotated[DayOrNone, Earlier("")] = ""

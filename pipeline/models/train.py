@@ -17,6 +17,7 @@ from pipeline.config.recorded import first_names
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.features.feature_set import feature_set
 from pipeline.models.dataset import Examples, label_examples
+from pipeline.models.explaining.importance import summarise
 from pipeline.models.jobs.attendance import attend_training
 from pipeline.models.members import MEMBERS, list_members
 from pipeline.models.members.member import Choices, Member
@@ -68,6 +69,8 @@ def train(
     parent = find_champion(model_promotions)
     comparison = compare(examples, trained, model_registry, parent, QUANTILES, params)
     further = {} if searched is None else {"search": searched.tell(examples)}
+    if params.importance == 2:
+        further["importance"] = summarise([one.rises for one in trained.tested], params.horizons)
     return _rows(examples, trained, comparison, parent, moment, params, further)
 
 

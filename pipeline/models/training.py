@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from os import cpu_count
 from typing import TypeVar
@@ -23,6 +23,7 @@ from pipeline.models.ensemble import (
     simplex,
     weigh_locations,
 )
+from pipeline.models.explaining.importance import measure_rises
 from pipeline.models.folds import Fold, SessionSpan, walk_forward
 from pipeline.models.jobs.fingerprint import describe_job
 from pipeline.models.jobs.training_job import TrainingJob, begin_job
@@ -55,6 +56,9 @@ class FoldResult:
     """Member -> what held-back rows decided."""
     forecasts: Mapping[str, Floats]
     """Member -> [test rows, H, Q] in units of sigma x sqrt(h)."""
+    rises: Mapping[str, Mapping[str, Floats]] = field(default_factory=dict)
+    """Member -> input -> how much the squared error of its locations rises when the input is shuffled, [sessions, H];
+    empty where that is not measured."""
 
 
 @dataclass(frozen=True)
@@ -243,10 +247,12 @@ def test_members(fold: Fold, task: FitTask, members: Sequence[Member], fitted: M
     """The forecasts that members fitted for a fold make of its block."""
     examples = task.examples
     test = examples.between(fold.test.first, fold.test.last)
+    measured = task.params.importance == 2 and not task.start
     return FoldResult(
         fold=fold,
         train=task.rows,
         test=test,
+        rises=measure_rises(examples, test, members, fitted, task.seed) if measured else {},
         choices={name: one.choices for name, one in fitted.items()},
         forecasts={
             member.name: _forecast_rows(

@@ -75,6 +75,21 @@ class Lstm:
             forecast = forecast + location_network.forecast(location, windows)[:, :, None]
         return forecast
 
+    def locate(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+        """The medians alone, without the spread's network where that has no say in them."""
+        from pipeline.models.members import location_network
+
+        line, location = (_part(arrays, prefix) for prefix in (LINE, LOCATION))
+        if not (line and location):
+            quantiles = self.quantiles(arrays, windows)
+            middle: Floats = quantiles[:, :, quantiles.shape[2] // 2]
+            return middle
+        return ridge.forecast_location(line, windows[:, -1]) + location_network.forecast(location, windows)
+
+    def own_inputs(self, arrays: Arrays) -> Sequence[int]:
+        """The inputs that the location's networks see; what else it knows is the line's."""
+        return [int(number) for number in arrays.get(LOCATION + "inputs", ())]
+
     def explain(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> MemberParts:
         """The line's terms, and the networks' gradients along a path from average inputs."""
         from pipeline.models.members import location_network, path_gradients

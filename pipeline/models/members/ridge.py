@@ -85,6 +85,10 @@ class Ridge:
         """The residuals' quantiles around the line's forecast from the last row."""
         return forecast_location(arrays, windows[:, -1])[:, :, None] + arrays["z"][None]
 
+    def locate(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+        """The medians alone."""
+        return forecast_location(arrays, windows[:, -1])
+
     def explain(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> MemberParts:
         """Its terms, exactly: coefficient x standardised input."""
         terms = explain_line(arrays, windows[:, -1])

@@ -1,8 +1,8 @@
 """The past cases nearest to a forecast, by what moves it, and what came of them.
 
 Two cases are near where the inputs that count are alike: inputs in standard deviations of the training rows, each
-weighed by the size of its coefficient in the champion's line at that horizon. Features are read at the versions that the
-forecast's explanation read; what came of a case was known by the session.
+weighed by the size of its coefficient in the champion's line at that horizon. Features are read at the versions that
+the forecast's explanation read; what came of a case was known by the session.
 """
 
 from __future__ import annotations
