@@ -1,8 +1,8 @@
 """What matters overall: how much worse a member's locations become when an input's values are shuffled.
 
 Permutation importance (Breiman, Random Forests, Machine Learning (2001)) on the test blocks of the folds, which are
-purged of what members were fitted on. Values change places within a session, whole windows of them, so that the market's
-common moves stay where they are. What counts is the squared error of the location against the market-relative return.
+purged of what members were fitted on. Values change places within a session, whole windows of them, so that common
+moves of the market stay where they are. What counts is the location's squared error against the market-relative return.
 """
 
 from __future__ import annotations
