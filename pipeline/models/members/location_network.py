@@ -22,16 +22,8 @@ from pipeline.models.dataset import Examples, Index
 from pipeline.models.jobs.checkpoints import State
 from pipeline.models.jobs.passes import train_passes, train_until_stale
 from pipeline.models.jobs.training_job import NO_JOB, TrainingJob
-from pipeline.models.members.lstm_network import (
-    INFERENCE_BATCH,
-    MODEL,
-    AdamW,
-    copy_weights,
-    exact_arithmetic,
-    load_weights,
-    pad_batch,
-    row_by_row,
-)
+from pipeline.models.members.lstm_network import INFERENCE_BATCH, exact_arithmetic, pad_batch, row_by_row
+from pipeline.models.members.optimiser import MODEL, AdamW, copy_weights, load_weights
 from pipeline.models.members.path_gradients import integrate_gradients
 from pipeline.models.params import LstmParams
 from pipeline.models.scaling import fit_scaler, standardise

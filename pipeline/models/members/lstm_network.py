@@ -29,6 +29,7 @@ from pipeline.models.jobs.passes import train_passes, train_until_stale
 from pipeline.models.jobs.training_job import NO_JOB, TrainingJob
 from pipeline.models.members.member import Arrays, Choices, Floats
 from pipeline.models.members.naive import centred_quantiles
+from pipeline.models.members.optimiser import MODEL, AdamW, copy_weights, load_weights
 from pipeline.models.params import LstmParams
 from pipeline.models.scaling import MAX_DEVIATIONS, fit_scaler
 
@@ -37,8 +38,7 @@ INFERENCE_BATCH = 128
 MIN_STEP = 1e-3
 """Least step between neighbouring quantiles that the spread starts from, in standard deviations."""
 
-MODEL = "model."
-"""Begins the names of a network's arrays in a state that is kept."""
+LOCATION_HEAD = ("location.weight",)
 SPREAD_TRUST = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Shares of the network's own spread that are tried."""
 
@@ -73,14 +73,24 @@ class QuantileLstm(nn.Module):
         self.spread = nn.Linear(hidden + features, horizons * (quantiles - 1))
 
     def forward(self, windows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        scaled = ((windows - self.mean) / self.std).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
-        # The heads see the last row beside the memory of the window: what is linear need not pass through the gates.
-        seen = torch.cat([self.lstm(scaled)[0][:, -1], scaled[:, -1]], dim=1)
-        steps = nn.functional.softplus(row_by_row(self.spread, seen)).view(-1, self.horizons, self.quantiles - 1)
-        return row_by_row(self.location, seen), self._fan(steps)
+        seen = self._see(self.scale(windows))
+        return row_by_row(self.location, seen), self._fan(row_by_row(self.spread, seen))
 
-    def _fan(self, steps: torch.Tensor) -> torch.Tensor:
-        """Steps between neighbouring quantiles [batch, H, Q - 1] -> offsets from the median [batch, H, Q]."""
+    def scale(self, rows: torch.Tensor) -> torch.Tensor:
+        """Inputs [..., features] in standard deviations from the mean of the training rows, within bounds."""
+        return ((rows - self.mean) / self.std).clamp(-MAX_DEVIATIONS, MAX_DEVIATIONS)
+
+    def spread_of(self, scaled: torch.Tensor) -> torch.Tensor:
+        """The offsets of scaled windows, by whole products: for training, where a window's place may count."""
+        return self._fan(self.spread(self._see(scaled)))
+
+    def _see(self, scaled: torch.Tensor) -> torch.Tensor:
+        """What the heads see: the last row beside the memory of the window; what is linear need not pass the gates."""
+        return torch.cat([self.lstm(scaled)[0][:, -1], scaled[:, -1]], dim=1)
+
+    def _fan(self, told: torch.Tensor) -> torch.Tensor:
+        """The spread head's output [batch, H * (Q - 1)] -> offsets from the median [batch, H, Q]."""
+        steps = nn.functional.softplus(told).view(-1, self.horizons, self.quantiles - 1)
         half = self.quantiles // 2
         below = -torch.cumsum(steps[..., :half].flip(-1), dim=-1).flip(-1)
         above = torch.cumsum(steps[..., half:], dim=-1)
@@ -196,12 +206,16 @@ class _ExactArithmetic:
             if self.inside == 0:
                 self.own.callback(torch.set_num_threads, torch.get_num_threads())
                 self.own.callback(torch.set_deterministic_debug_mode, torch.get_deterministic_debug_mode())
+                filled = torch._C._get_deterministic_fill_uninitialized_memory()
+                self.own.callback(torch._C._set_deterministic_fill_uninitialized_memory, filled)
                 # torch draws initial weights (which are then overwritten) from the process's generator.
                 self.own.enter_context(torch.random.fork_rng(devices=[]))
             self.inside += 1
             torch.set_num_threads(1)
             # The same switch as use_deterministic_algorithms, which would load torch's compiler for two seconds.
             torch.set_deterministic_debug_mode("error")
+            # Filling new memory before it is written finds faults in kernels; nothing here reads what it did not write.
+            torch._C._set_deterministic_fill_uninitialized_memory(False)
 
     def leave(self) -> None:
         with self.lock:
@@ -229,57 +243,6 @@ def row_by_row(layer: nn.Linear, seen: torch.Tensor) -> torch.Tensor:
     return products if layer.bias is None else products + layer.bias
 
 
-class AdamW:
-    """Adam with decoupled weight decay, step by step as in its paper; torch's own loads a compiler for two seconds."""
-
-    BETAS = (0.9, 0.999)
-    EPSILON = 1e-8
-
-    def __init__(self, parameters: list[nn.Parameter], learning_rate: float, weight_decay: float) -> None:
-        self.parameters, self.learning_rate, self.weight_decay = parameters, learning_rate, weight_decay
-        self.steps = 0
-        self.first = [torch.zeros_like(value) for value in parameters]
-        self.second = [torch.zeros_like(value) for value in parameters]
-
-    @torch.no_grad()
-    def step(self) -> None:
-        """Move every parameter along its gradient."""
-        self.steps += 1
-        fast, slow = self.BETAS
-        rate = self.learning_rate / (1 - fast**self.steps)
-        unbias = (1 - slow**self.steps) ** -0.5
-        for value, first, second in zip(self.parameters, self.first, self.second, strict=True):
-            gradient = value.grad
-            assert gradient is not None, "step follows backward, which gives every parameter its gradient"
-            first.mul_(fast).add_(gradient, alpha=1 - fast)
-            second.mul_(slow).addcmul_(gradient, gradient, value=1 - slow)
-            value.mul_(1 - self.learning_rate * self.weight_decay)
-            value.addcdiv_(first, second.sqrt().mul_(unbias).add_(self.EPSILON), value=-rate)
-
-    def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """Both moments of each parameter, by place."""
-        kept = (("first", self.first), ("second", self.second))
-        return {f"{name}.{at}": value.numpy().copy() for name, own in kept for at, value in enumerate(own)}
-
-    def restore(self, state: State) -> None:
-        """Stand where it stood."""
-        self.steps = state.facts["steps"]
-        for name, own in (("first", self.first), ("second", self.second)):
-            for at, value in enumerate(own):
-                value.copy_(torch.from_numpy(state.arrays[f"{name}.{at}"]))
-
-
-def copy_weights(model: nn.Module) -> dict[str, npt.NDArray[Any]]:
-    """A copy of a network's weights and buffers, as a state keeps them."""
-    return {MODEL + name: value.detach().numpy().copy() for name, value in model.state_dict().items()}
-
-
-def load_weights(model: nn.Module, weights: Arrays) -> None:
-    """Give a network these weights and buffers."""
-    # Copied: bytes from the registry are read-only, and torch may not write through them.
-    model.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in weights.items()})
-
-
 class Trainer:
     """A network in training on some examples; holds references, gathers one batch at a time."""
 
@@ -301,15 +264,28 @@ class Trainer:
         self.model = _naive_network(examples, rows, self.naive, params, self.random)
         if start is not None:
             _take_over(self.model, start)
-        self.optimiser = AdamW(list(self.model.parameters()), params.learning_rate, params.weight_decay)
+        self.apart = params.version == 2 and params.location_weight == 0
+        """Whether the spread is all there is to learn: then nothing is computed of a location that stays 0."""
+        learned = [value for name, value in self.model.named_parameters() if not (self.apart and name in LOCATION_HEAD)]
+        self.optimiser = AdamW(learned, params.learning_rate, params.weight_decay)
+        if self.apart:
+            self._prepare()
+
+    def _prepare(self) -> None:
+        """Scale every row once, not once for each window that it is part of."""
+        index, examples = self.examples.index, self.examples
+        with torch.no_grad():
+            self.scaled = self.model.scale(torch.from_numpy(index.base))
+        self.starts = torch.from_numpy(index.starts[examples.number])
+        self.steps = torch.arange(index.length)
+        self.outcome = torch.from_numpy(examples.clipped.astype(np.float32))
 
     def train_epoch(self, epoch: int) -> float:
         """One pass over this epoch's stride of sessions, in random order; the mean loss it met."""
         rows = self.random.permutation(self.examples.thin(self.rows, self.params.windows_per_epoch, epoch))
         self.model.train()
-        losses = [
-            self._step(rows[start : start + self.params.batch]) for start in range(0, len(rows), self.params.batch)
-        ]
+        step = self._step_apart if self.apart else self._step
+        losses = [step(rows[start : start + self.params.batch]) for start in range(0, len(rows), self.params.batch)]
         return float(np.mean(losses)) if losses else 0.0
 
     def state(self) -> State:
@@ -345,6 +321,23 @@ class Trainer:
         trust = Trust(tuple(followed.tolist()), tuple(share.tolist()))
         return trust, float((loss + self.params.location_weight * centre).mean())
 
+    def _step_apart(self, rows: Index) -> float:
+        """One gradient step of the spread alone, and the loss before it."""
+        which = torch.from_numpy(rows)
+        at = self.starts[which][:, None] + self.steps
+        windows = torch.index_select(self.scaled, 0, at.view(-1)).view(*at.shape, -1)
+        offsets = self.model.spread_of(windows)
+        error = self.outcome[which].unsqueeze(-1) - offsets
+        loss = torch.maximum(self.levels * error, (self.levels - 1) * error).mean()
+        return self._descend(loss)
+
+    def _descend(self, loss: torch.Tensor) -> float:
+        self.model.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
+        self.optimiser.step()
+        return float(loss.detach())
+
     def _step(self, rows: Index) -> float:
         """One gradient step, and the loss before it; a short batch is filled up with its first example at weight 0."""
         count, size = len(rows), self.params.batch
@@ -361,11 +354,7 @@ class Trainer:
         spread = torch.maximum(self.levels * error, (self.levels - 1) * error).mean(dim=-1)
         centre = 0.5 * (location - relative).square()
         loss = (weight * (spread + self.params.location_weight * centre)).sum() / self.model.horizons
-        self.model.zero_grad(set_to_none=True)
-        loss.backward()
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.params.gradient_norm)
-        self.optimiser.step()
-        return float(loss.detach())
+        return self._descend(loss)
 
 
 def _naive_network(

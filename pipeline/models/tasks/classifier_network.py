@@ -16,7 +16,8 @@ import numpy.typing as npt
 import torch
 from torch import nn
 
-from pipeline.models.members.lstm_network import AdamW, exact_arithmetic, pad_batch
+from pipeline.models.members.lstm_network import exact_arithmetic, pad_batch
+from pipeline.models.members.optimiser import AdamW
 from pipeline.models.tasks.classification import Arrays, ClassifierParams, Floats, LabelledWindows, Tensor
 from pipeline.models.tasks.scores import Told
 from pipeline.models.tasks.task import LearningTask

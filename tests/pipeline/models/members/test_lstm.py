@@ -141,11 +141,11 @@ def test_thinning_takes_whole_sessions_and_over_the_passes_all_of_them(built: Ex
 def test_the_optimiser_is_adam_with_decoupled_weight_decay() -> None:
     import torch
 
-    from pipeline.models.members import lstm_network
+    from pipeline.models.members.optimiser import AdamW
 
     start = torch.tensor([[1.0, -2.0, 3.0]])
     ours, theirs = (torch.nn.Parameter(start.clone()) for _ in range(2))
-    mine, reference = lstm_network.AdamW([ours], 0.1, 0.05), torch.optim.AdamW([theirs], lr=0.1, weight_decay=0.05)
+    mine, reference = AdamW([ours], 0.1, 0.05), torch.optim.AdamW([theirs], lr=0.1, weight_decay=0.05)
     for step in range(20):
         for value, optimiser in ((ours, mine), (theirs, reference)):
             value.grad = None
