@@ -93,8 +93,8 @@ def test_every_run_is_recorded_with_the_plugin_where_it_used_one_and_comes_out_t
     runner = extended.runner()
     with_it = {run.recipe.stage for run in extended.second.runs if run.recipe.plugins}
     assert with_it == {
-        "retrain_candidates", "features", "windows", "promote", "priorities", "predict", "explanations", "feature_drift",
-        "plan",
+        "retrain_candidates", "features", "windows", "promote", "priorities", "predict", "explanations",
+        "feature_drift", "plan",
     }  # fmt: skip
     for run in (*extended.first.runs, *extended.second.runs):
         verdict = reproduce(runner, run)
