@@ -23,7 +23,7 @@ def command(invocation: Invocation, everything: bool) -> int:
 
     The verdict takes the last health report, the last cycle, the daemon, schedule, configuration, tables and disk
     together. Exit code 0 if it is healthy or has warnings only, 1 if something failed or no session has run yet. With
-    --json, `answers` holds the console's answers to the ten daily questions.
+    --json, `answers` holds the console's answers to the ten daily questions, and `training` how far one is.
     """
     from pipeline.reading.health_verdict import judge_health
 
@@ -31,7 +31,7 @@ def command(invocation: Invocation, everything: bool) -> int:
     _show(invocation, health, everything)
     if invocation.as_json:
         record = {"lake": str(invocation.lake_path), "healthy": health.healthy, **_record(health)}
-        invocation.output.record({**record, "answers": _answers(invocation)})
+        invocation.output.record({**record, "answers": _answers(invocation), "training": _training(invocation)})
     return exit_codes.DONE if health.healthy else exit_codes.DEGRADED
 
 
@@ -64,6 +64,16 @@ def _show(invocation: Invocation, health: Health, everything: bool) -> None:
     elif passed := sum(one.status == "ok" for one in health.checks):
         output.show(f"{formats.counted(passed, 'check')} passed.")
     _show_cycles(invocation, health)
+    if (training := _training(invocation)) is not None:
+        output.show(safe_text(training, 300))
+
+
+def _training(invocation: Invocation) -> str | None:
+    """How far a training is that runs, or was cut off and will go on; None where there is none."""
+    from pipeline.reading.learning.trainings import read_trainings
+
+    newest = read_trainings(invocation.lake, 1)
+    return newest[0].sentence if newest and newest[0].unfinished else None
 
 
 def _show_problems(invocation: Invocation, health: Health) -> None:

@@ -51,7 +51,9 @@ def test_every_pass_of_a_training_is_in_the_lake_with_its_losses(operation: Oper
         assert all((loss is None) == (one.fit == "final") for loss in one.held)
 
 
-def test_a_training_that_is_cut_off_is_taken_up_and_gives_the_same_model(copied: Runner, operation: Operation) -> None:
+def test_a_training_that_is_cut_off_is_taken_up_and_gives_the_same_model(
+    copied: Runner, operation: Operation, capsys: pytest.CaptureFixture[str]
+) -> None:
     session = copied.calendar.next(operation.sessions[-1])
     copied.cycle(session)
     whole = Runner(Lake.open(copy_lake(copied.lake.path, copied.lake.path.with_name("whole"))), copied.settings)
@@ -68,6 +70,8 @@ def test_a_training_that_is_cut_off_is_taken_up_and_gives_the_same_model(copied:
         copied.train(session, interrupt)
     assert any(one.startswith("train: fold 1 of 1, ridge done") for one in told)
     assert read_trainings(copied.lake)[0].unfinished
+    outcome(["status", "--lake", str(copied.lake.path)])
+    assert f"training-{session:%Y%m%d}: under way, or cut off" in capsys.readouterr().out
     left = passes(copied.lake)
     copied.train(session)
     assert set(copied.lake.read(MODEL_REGISTRY)["model_id"]) == set(whole.lake.read(MODEL_REGISTRY)["model_id"])
