@@ -22,7 +22,7 @@ import polars as pl
 
 from benchmarks.skill import draw_seeds
 from lake.tables.control import MODEL_CHOICES
-from lake.tables.models import MODEL_PROMOTIONS
+from lake.tables.models import MODEL_PROMOTIONS, SPECIALISTS
 from lake.tables.predictions import QUANTILES
 from pipeline.features.feature_set import feature_set
 from pipeline.models.dataset import label_examples
@@ -59,7 +59,7 @@ def hear_history(sessions: int, names: int, params: ModelParams, seed: int) -> H
     registry = models.trained(market, params, seed=seed)
     if registry.is_empty():
         raise ValueError(f"{sessions} sessions of {names} names are too few to train; give more of either")
-    entered = trials(registry, moment, params)
+    entered = trials(registry, SPECIALISTS.empty(), moment, params)
     decided = promote(registry, MODEL_PROMOTIONS.empty(), MODEL_CHOICES.empty(), entered, moment, params)
     row = decided.row(0, named=True)
     return Hearing(row["promoted"], _location(market, registry, params), row["reason"])
