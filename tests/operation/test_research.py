@@ -148,6 +148,8 @@ def test_what_the_desk_cannot_tell_is_run_and_said_why(lake: Lake, operation: Op
         == "The stages ran again, since trading.mandate.horizon changes more than orders and what they bring."
     )
     eve, last = operation.sessions[0], operation.sessions[-1]
+    with pytest.raises(NotOnDeskError, match=r"trading\.philosophy\.trust_of changes more"):
+        Desk(lake, calendar, eve, last).ask({"trading.philosophy.trust_of": ("sector",)})
     with pytest.raises(NotOnDeskError, match="no plans were made from 1999-01-04"):
         Desk(lake, calendar, date(1999, 1, 4), date(1999, 1, 5))
     switch_trading(Runner(lake, settings), "pause", "a storm", "cli")

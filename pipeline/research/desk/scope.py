@@ -25,8 +25,10 @@ SETTINGS = (
     "trading.regimes.target_volatility",
 )
 """Settings that change nothing before orders, fills and values; of the mandate the holding period is none of them."""
-BEFORE_ORDERS = ("trading.mandate.horizon",)
-"""Settings that expected returns are computed from."""
+BEFORE_ORDERS = ("trading.mandate.horizon", "trading.philosophy.trust_of")
+"""Settings that expected returns are computed from, and what is learned of them."""
+TICKERS = ["ticker"]
+"""What is trusted by how it came out, as far as the desk follows it."""
 EMPTY: tuple[tuple[Table, str], ...] = (
     (TRADING_SWITCHES, "the operator stopped trading at some time"),
     (TRADE_DECISIONS, "the operator approved or vetoed orders"),
@@ -86,6 +88,8 @@ def _find_odd_runs(lake: Lake, runs: Sequence[Run], eve: date, last: date) -> It
             yield f"the book of {run.recipe.session} was planned or settled in another way"
         if params.get("book_interest") or params.get("margin_interest") or params.get("shorts", {}).get("allowed"):
             yield f"the book of {run.recipe.session} could sell short, or earned or paid interest"
+        if list(params.get("philosophy", {}).get("trust_of", TICKERS)) != TICKERS:
+            yield f"trust in more than tickers was on trial on {run.recipe.session}"
     begun = runs[0].started_at if runs else None
     later = DONE & (pl.col("started_at") >= begun) & BRINGS_FACTS
     if begun is not None and not lake.read(RUNS, where=later, columns=("run_id",)).is_empty():
