@@ -42,7 +42,7 @@ from pipeline.trading.books.reconciliation import read_closes, reconcile
 from pipeline.trading.currencies.session_rates import RATE_COLUMNS, SessionRates
 from pipeline.trading.currencies.valuation import value_position
 from pipeline.trading.params import TradingParams
-from pipeline.trading.reconciling.known_charges import find_wrong, read_charges
+from pipeline.trading.reconciling.known_charges import find_missing, find_wrong, read_charges
 from pipeline.trading.reconciling.known_rates import KnownRates
 from pipeline.trading.reconciling.one_session import reconcile_session
 
@@ -206,6 +206,8 @@ def _check(
         found = reconcile(*facts, funded, session, calendar, position_ends, stated)
     found.charge(charges)
     found.remarks += find_wrong(charges, portfolio_holdings, calendar)
+    today = [one for one in charges if one.session == session]
+    found.remarks += find_missing(today, portfolio_holdings, session, calendar, params.shorts)
     reconciled = (
         found.cash + found.receivable + found.value_positions(session, read_closes(portfolio_holdings, session))
     )

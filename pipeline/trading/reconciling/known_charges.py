@@ -10,6 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from pipeline.market.sessions import Sessions
+from pipeline.trading.shorts.params import EVERY_OTHER, Shorts, read_locate
 
 
 class Charge(NamedTuple):
@@ -57,6 +58,30 @@ def find_wrong(
             yield one.reference, f"{one.amount} cents are not {one.rate:g} a year of {one.base} for {one.days} days"
         elif one.kind == "borrow" and before in days_known and stated.get((before, one.item), 0) * 100 != one.base:
             yield one.reference, f"it is reckoned on {one.base} cents, which is not what {one.item} was worth before"
+
+
+def find_missing(
+    charges: list[Charge], portfolio_holdings: pl.DataFrame, session: date, calendar: Sessions, shorts: Shorts
+) -> Iterator[tuple[str, str]]:
+    """What was short at the close before and is not charged for at the lender's rate: the name, and what is off.
+
+    Args:
+        charges: of the session.
+        portfolio_holdings: those of the session before among them.
+        session: the one.
+        calendar: the sessions.
+        shorts: the lenders' offers.
+    """
+    before, offers = calendar.previous(session), dict(map(read_locate, shorts.borrow))
+    dearest = max((offer.rate for offer in offers.values()), default=0.0)
+    charged = {one.item: one.rate for one in charges if one.kind == "borrow"}
+    held = portfolio_holdings.filter(pl.col("session") == before, pl.col("shares") < 0).sort("ticker")
+    for ticker, worth in held.select("ticker", "market_value").iter_rows():
+        offer = offers.get(ticker) or offers.get(EVERY_OTHER)
+        rate = dearest if offer is None else offer.rate
+        fee = Fraction(worth) * 100 * Fraction(repr(float(rate))) * (session - before).days / 365
+        if charged.get(ticker, 0.0 if not round(fee) else None) not in (rate, 0.0):
+            yield f"{session}:borrow:{ticker}", f"borrowing it is not charged at {rate:g} a year"
 
 
 def _read_values(portfolio_holdings: pl.DataFrame) -> dict[tuple[date, str], Fraction]:

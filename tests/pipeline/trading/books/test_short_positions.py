@@ -122,6 +122,14 @@ def test_every_cent_of_a_short_book_is_explained_and_attributed_on_every_session
     check_stages(history)
 
 
+@settings(max_examples=3, **QUICK)
+@given(histories(SIDES, SHORTING))
+def test_lots_of_short_books_have_the_ledgers_shares_cost_and_gains(history: History) -> None:
+    world = live(history, (position_ends.STAGE, execute.STAGE, ledger.STAGE, balances.STAGE, holdings.STAGE))
+    for method in ("fifo", "highest_cost"):
+        assert_lots_agree(world, method)
+
+
 @settings(max_examples=2, **QUICK)
 @given(histories(SIDES, SHORTING))
 def test_short_books_go_on_from_balances_as_if_they_were_added_up(history: History) -> None:
@@ -308,6 +316,18 @@ def test_a_charge_that_does_not_follow_from_its_base_is_found() -> None:
     for stage in BOOKS[BOOKS.index(financing.STAGE) + 1 :]:
         world.run(stage, DAYS[3])
     assert "it is reckoned on -1000100 cents" in world.value(DAYS[3])["difference"]
+
+
+def test_a_night_that_is_not_charged_for_is_found() -> None:
+    lent = Shorts(allowed=True, borrow=("AAA=0.365",))
+    world = short_world(*[bar("AAA", day) for day in DAYS[:4]], params=free(planning=2, shorts=lent))
+    world.order(DAYS[0], "AAA", "sell", 100, intent="short")
+    world.settle(*DAYS[:3])
+    for stage in BOOKS:
+        if stage is not financing.STAGE:
+            world.run(stage, DAYS[3])
+    told = world.value(DAYS[3])["difference"]
+    assert told == f"{DAYS[3]}:borrow:AAA: borrowing it is not charged at 0.365 a year"
 
 
 def test_the_books_own_cash_earns_interest_where_that_is_asked_for() -> None:
