@@ -247,19 +247,20 @@ def test_members(fold: Fold, task: FitTask, members: Sequence[Member], fitted: M
     """The forecasts that members fitted for a fold make of its block."""
     examples = task.examples
     test = examples.between(fold.test.first, fold.test.last)
+    sizes = (len(examples.horizons), len(task.quantiles))
+    # Checked before anything else is asked of them: a member of a plugin may return anything.
+    forecasts = {
+        member.name: _forecast_rows(examples, member, fitted[member.name].arrays, test, sizes)
+        for member in sort_members(members)
+    }
     measured = task.params.importance == 2 and not task.start
     return FoldResult(
         fold=fold,
         train=task.rows,
         test=test,
-        rises=measure_rises(examples, test, members, fitted, task.seed) if measured else {},
         choices={name: one.choices for name, one in fitted.items()},
-        forecasts={
-            member.name: _forecast_rows(
-                examples, member, fitted[member.name].arrays, test, (len(examples.horizons), len(task.quantiles))
-            )
-            for member in sort_members(members)
-        },
+        forecasts=forecasts,
+        rises=measure_rises(examples, test, members, fitted, task.seed) if measured else {},
     )
 
 
