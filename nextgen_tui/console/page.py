@@ -126,6 +126,8 @@ class Page(ABC, Generic[Data]):
     name: ClassVar[str]
     question: ClassVar[str]
     """What an operator comes here to ask."""
+    has_cards: ClassVar[bool] = False
+    """Whether any of its sheets shows its rows as cards."""
     tables: ClassVar[tuple[Table, ...]]
     """The tables it depends on: it is read again when one of them has a new version."""
 

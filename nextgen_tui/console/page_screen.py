@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -88,7 +87,12 @@ class PageScreen(TypingScreen):
         yield ScreenTabs("numbers")
         yield Banner("sentence")
         yield Container(
-            Vertical(SheetTabs("sheets"), BoardWidget(id="board"), SheetWidget(id="sheet"), id="main"),
+            Vertical(
+                SheetTabs("sheets"),
+                *([BoardWidget(id="board")] if self.page.has_cards else []),
+                SheetWidget(id="sheet"),
+                id="main",
+            ),
             Container(NotesWidget("notes"), ChartWidget(id="chart"), id="side"),
             id="halves",
         )
@@ -97,7 +101,8 @@ class PageScreen(TypingScreen):
 
     def on_mount(self) -> None:
         """The sheet has the keys; the line at the bottom waits out of sight."""
-        self.query_one(BoardWidget).display = False
+        for board in self.query(BoardWidget):
+            board.display = False
         self.view.focus()
 
     def on_screen_resume(self) -> None:
@@ -161,6 +166,8 @@ class PageScreen(TypingScreen):
 
     def _choose_view(self) -> None:
         """Show rows as cards where they are, as lines of a table otherwise."""
+        if not self.page.has_cards:
+            return
         card = self.page.spec(self._state.data, self._memory.sheet).card
         board, table = self.query_one("#board", BoardWidget), self.query_one("#sheet", SheetWidget)
         board.card = card
@@ -183,9 +190,8 @@ class PageScreen(TypingScreen):
         if self._zoom or not (self._cards or few):
             main.styles.height, side.display = None, self._zoom != 2
             return
-        needed = (
-            self.query_one("#board", BoardWidget).needed if self._cards or whole is None else max(whole.height, 2) + 2
-        ) + 1
+        table_rows = max(whole.height, 2) + 2 if whole is not None else 0
+        needed = 1 + (self.query_one("#board", BoardWidget).needed if self._cards else table_rows)
         left = self.query_one("#halves").size.height - needed
         side.display = left >= LEAST_SIDE
         main.styles.height = needed if side.display else "1fr"
@@ -430,12 +436,6 @@ class PageScreen(TypingScreen):
         return super().check_action(action, parameters)
 
     # ---- for tests
-
-    def keys_here(self) -> Iterable[tuple[str, str]]:
-        """Every key valid here, with what it does."""
-        for key, (_node, binding, enabled, _tip) in self.active_bindings.items():
-            if enabled and binding.description:
-                yield binding.key_display or self.app.get_key_display(binding) or key, binding.description
 
     @property
     def answer(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
@@ -113,3 +114,9 @@ class TypingScreen(Screen[None]):
     def run_back(self) -> None:
         """What escape does where nothing is typed."""
         raise NotImplementedError
+
+    def keys_here(self) -> Iterable[tuple[str, str]]:
+        """Every key valid here, with what it does."""
+        for key, (_node, binding, enabled, _tip) in self.active_bindings.items():
+            if enabled and binding.description:
+                yield binding.key_display or self.app.get_key_display(binding) or key, binding.description

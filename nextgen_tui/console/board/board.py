@@ -12,7 +12,7 @@ NARROW = 100
 """Columns below which cards are lines below each other."""
 WIDTHS: dict[Group, tuple[int, int]] = {"problem": (44, 3), "screen": (26, 5)}
 """Group -> columns that a card needs, and cards side by side at most."""
-HEIGHTS: dict[Group, tuple[int, int, int]] = {"problem": (5, 6, 7), "screen": (5, 6, 7)}
+HEIGHTS: dict[Group, tuple[int, int, int]] = {"problem": (5, 7, 8), "screen": (5, 6, 7)}
 """Group -> rows of a card in a low terminal, in a higher one, and in one with room to spare."""
 LINES: dict[Group, int] = {"problem": 3, "screen": 1}
 ROOMS = (36, 50)

@@ -71,6 +71,7 @@ class AccuracyPage(Page[AccuracyData]):
 
     number, name = "4", "Accuracy"
     question = "How good were we, and are we still calibrated?"
+    has_cards = True
     tables = (FEEDBACK_METRICS, PREDICTION_ACCURACY)
 
     def load(self, view: LakeView) -> AccuracyData:

@@ -85,6 +85,7 @@ class HealthPage(Page[HealthData]):
 
     number, name = "1", "Health"
     question = "Is everything all right, did the last cycle run?"
+    has_cards = True
     tables = (RUNS, SYSTEM_HEALTH, TASK_ATTEMPTS, SERVICE_HEARTBEATS, PORTFOLIO_VALUE)
 
     def quick_load(self, view: LakeView) -> HealthData:

@@ -24,8 +24,13 @@ PARTS = {
     "book": "book",
     "sources": "data",
     "predictions": "accuracy",
+    "portfolio_value": "book",
+    "portfolio_holdings": "book",
+    "ledger_entries": "book",
+    "attributions": "book",
+    "corporate_actions": "actions",
 }
-"""Part of the operation, or service of the report -> the screen that tells more."""
+"""Part of the operation, service of the report, or table -> the screen that tells more."""
 DOMAINS = {
     "market": "data",
     "news": "data",
@@ -46,7 +51,9 @@ SHEETS = {"quarantined": "data set aside", "arrived": "data tickers", "last run"
 def find_screen(part: str) -> str:
     """The screen that tells more of a part of the operation, a stage or a table; empty where none does."""
     table = next((stage.writes for stage in STAGES if stage.name == part), TABLES.get(part))
-    return PARTS.get(part) or (DOMAINS.get(table.domain, "") if table is not None else "")
+    if part in PARTS or table is None:
+        return PARTS.get(part, "")
+    return PARTS.get(table.name) or DOMAINS.get(table.domain, "")
 
 
 def problem_row(problem: Problem, checks: Iterable[Check], now: datetime) -> dict[str, object]:

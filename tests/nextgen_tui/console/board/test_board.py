@@ -48,8 +48,8 @@ def test_a_trend_spans_from_the_lowest_to_the_highest_value() -> None:
 def test_tiles_stand_beside_each_other_and_below_each_other_where_it_is_narrow() -> None:
     cards = [PROBLEM, PROBLEM, *[TILE] * 10]
     wide, narrow = lay_out(cards, 140, 40), lay_out(cards, 80, 24)
-    assert wide[:2] == [Place(0, 0, 70, 6), Place(70, 0, 70, 6)]
-    assert {place.y for place in wide[2:]} == {6, 12} and board_height(wide) == 18
+    assert wide[:2] == [Place(0, 0, 70, 7), Place(70, 0, 70, 7)]
+    assert {place.y for place in wide[2:]} == {7, 13} and board_height(wide) == 19
     assert {place.x for place in narrow} == {0} and board_height(narrow) == 2 * 3 + 10
 
 

@@ -15,6 +15,7 @@ from lake.tables.market import QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.trading import TRADE_PLANS
 from pipeline.reading.cockpit.cockpit_rows import cockpit_rows
 from pipeline.reading.cockpit.next_task import schedule_tile, until
+from pipeline.reading.cockpit.problem_cards import find_screen
 from pipeline.reading.cockpit.tiles import TILES, Reader, Tile
 from pipeline.reading.health_verdict import compose_health
 from pipeline.reading.operation_parts import PartHealth
@@ -133,3 +134,9 @@ def test_the_schedule_tells_in_how_long_the_next_task_is_due() -> None:
     tasks = pl.DataFrame([dict.fromkeys(TASK_SCHEMA) | due], schema=TASK_SCHEMA)
     assert schedule_tile(tasks, now, "running") == Tile("cycle in 19 h 40 min", "2 runs overdue, daemon running")
     assert until(now, now) == "now" and until(now + timedelta(minutes=3), now) == "in 3 min"
+
+
+def test_each_part_of_the_operation_leads_to_the_screen_that_tells_more() -> None:
+    parts = ("daemon", "cycle", "market_prices", "prices", "plan", "value", "ledger", "promote", "metrics", "disk")
+    screens = ["schedule", "runs", "data", "data", "plan", "book", "book", "learning", "accuracy", ""]
+    assert [find_screen(part) for part in parts] == screens
