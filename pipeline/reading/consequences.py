@@ -33,8 +33,17 @@ def find_consequences(lake: Lake, action: str, target: str) -> tuple[str, ...]:
     Raises:
         LakeError: if the lake cannot be read.
     """
-    tell = TELL.get(action if action != "retry" else target.partition("/")[0])
+    tell = _find_teller(action, target)
     return tell(lake, target) if tell else ()
+
+
+def has_consequences(action: str, target: str) -> bool:
+    """Whether anything can be told of what will be true after an action."""
+    return _find_teller(action, target) is not None
+
+
+def _find_teller(action: str, target: str) -> Callable[[Lake, str], tuple[str, ...]] | None:
+    return TELL.get(action if action != "retry" else target.partition("/")[0])
 
 
 def _rollback(lake: Lake, target: str) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ from nextgen_tui.console.time_travel import AsOf, parse_as_of
 from nextgen_tui.console.typed_line import TypingScreen
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.control.operator.requests import submit
-from pipeline.reading.consequences import find_consequences
+from pipeline.reading.consequences import find_consequences, has_consequences
 from pipeline.reading.daemon import Activity
 
 RECORDING = 5.0
@@ -108,7 +108,8 @@ class CommandApp(App[None]):
             also = tuple(one for one in more if isinstance(one, command_parser.PendingRequest))
             lake, request = (self.view.lake if self.view else None), found.request
             targets = " ".join(one.request.target for one in (found, *also))
-            rehearse = partial(find_consequences, lake, request.action, targets) if lake else None
+            told = lake is not None and has_consequences(request.action, request.target)
+            rehearse = partial(find_consequences, lake, request.action, targets) if lake and told else None
             self.push_screen(ConfirmScreen(found, self.activity.daemon, rehearse, also), partial(self._send, also))
 
     def _refuse(self) -> bool:

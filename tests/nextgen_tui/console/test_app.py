@@ -144,8 +144,8 @@ async def test_a_request_is_shown_first_and_sent_once(own_desk: Lake) -> None:
     async with app.run_test(size=(100, 40)) as pilot:
         await wait_until_loaded(pilot)
         await pilot.press("colon", *"run plan", "enter")
-        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen))
-        shown = "\n".join(screen_lines(app.screen))
+        await until(pilot, lambda: isinstance(app.screen, ConfirmScreen) and bool(app.screen.query("#effect-lines")))
+        shown = plain_text(app.screen.query_one("#effect-lines", NotesWidget).lines)
         assert "writes trade_plans" in " ".join(shown.split())
         assert "No daemon is running on this lake" in " ".join(shown.split())
         assert app.focused is app.screen.query_one("#cancel")
