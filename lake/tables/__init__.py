@@ -1,5 +1,6 @@
 """Every table there is: look here for the meaning of a column."""
 
+from graphlib import CycleError, TopologicalSorter
 from types import ModuleType
 
 import polars as pl
@@ -49,7 +50,7 @@ def collect_tables(modules: tuple[ModuleType, ...]) -> dict[str, Table]:
     """The tables of the modules by name, in the order in which they are declared, their references checked.
 
     Raises:
-        TypeError: if two tables have one name, or a table refers to what is not there.
+        TypeError: if two tables have one name, a table refers to what is not there, or references lead in a circle.
     """
     found = [value for module in modules for value in vars(module).values() if isinstance(value, Table)]
     tables = {table.name: table for table in found}
@@ -57,7 +58,19 @@ def collect_tables(modules: tuple[ModuleType, ...]) -> dict[str, Table]:
         if tables[table.name] is not table:
             raise TypeError(f"two tables are named {table.name!r}; rename one of them")
         _check_references(table, tables)
+    _check_circles(tables)
     return tables
+
+
+def _check_circles(tables: dict[str, Table]) -> None:
+    """Whoever follows references ends somewhere; a loop that learns from itself recalls instead."""
+    try:
+        TopologicalSorter({name: {one.table for one in t.references} - {name} for name, t in tables.items()}).prepare()
+    except CycleError as error:
+        circle = " -> ".join(error.args[1])
+        raise TypeError(
+            f"tables refer to each other in a circle, {circle}; let one of them `recall` the other"
+        ) from None
 
 
 def _check_references(table: Table, tables: dict[str, Table]) -> None:

@@ -121,8 +121,10 @@ FINANCING = Table(
     mode="append",
     owner="financing",
     clock="session",
+    root="the terms of bank and lender, on what the book stated at the close before",
     columns={
-        "session": SESSION.refer_to("portfolio_value.session", "portfolio_holdings.session"),
+        "session": SESSION,
+        "stated_on": day("the close before, on whose statement it is reckoned").recall("portfolio_value.session"),
         "item": text("cash, collateral, debt, or the ticker that is short", unit="name", max_length=20),
         "charge_id": text("session, kind and item", unit="id", max_length=60),
         "kind": Column(pl.String(), "name", "what it is", pattern="interest|borrow"),

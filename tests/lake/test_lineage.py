@@ -61,6 +61,16 @@ def test_a_reference_that_leads_nowhere_is_refused_when_the_tables_load(changes:
         collect_tables((*MODULES, module))
 
 
+def test_tables_that_refer_to_each_other_in_a_circle_are_refused_when_the_tables_load() -> None:
+    module = ModuleType("mine")
+    for name, other in (("one", "two"), ("two", "one")):
+        columns = {"session": SESSION.refer_to(f"{other}.session")}
+        fields = {"domain": "test", "doc": "", "key": ("session",), "mode": "append", "owner": "test"}
+        setattr(module, name, Table(**{**fields, "name": name, "clock": "session", "columns": columns}))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="in a circle, (one -> two -> one|two -> one -> two)"):
+        collect_tables((*MODULES, module))
+
+
 def test_a_list_refers_to_each_of_its_values_and_is_referred_to_by_them() -> None:
     replies = pl.DataFrame({"article_ids": [["a", "b"], ["c"], []]}, schema={"article_ids": pl.List(pl.String)})
     assert replies.filter(match_values(TABLES["raw_replies"], {"article_ids": "b"})).height == 1

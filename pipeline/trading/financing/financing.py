@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -38,7 +39,7 @@ def financing(
         {"item": item, "kind": kind, "base": base, "rate": rate, "amount": reckon(base, rate, days)}
         for kind, item, base, rate in (*_on_cash(cash, sum(worth.values()), params), *_on_shorts(worth, moment, params))
     ]
-    return _frame([row for row in rows if row["amount"]], days, moment)
+    return _frame([row for row in rows if row["amount"]], before, moment)
 
 
 def reckon(base: int, rate: float, days: int) -> int:
@@ -64,16 +65,17 @@ def _on_shorts(worth: dict[str, int], moment: Moment, params: TradingParams) -> 
         yield "borrow", ticker, -cents, lending.find_rate(ticker)
 
 
-def _frame(rows: list[dict[str, Any]], days: int, moment: Moment) -> pl.DataFrame:
+def _frame(rows: list[dict[str, Any]], before: date, moment: Moment) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "session": [moment.session] * len(rows),
+            "stated_on": [before] * len(rows),
             "item": [row["item"] for row in rows],
             "charge_id": [f"{moment.session}:{row['kind']}:{row['item']}" for row in rows],
             "kind": [row["kind"] for row in rows],
             "base": cents_series(row["base"] for row in rows),
             "rate": [row["rate"] for row in rows],
-            "days": [days] * len(rows),
+            "days": [(moment.session - before).days] * len(rows),
             "amount": cents_series(row["amount"] for row in rows),
         },
         schema=FINANCING.schema,
