@@ -67,7 +67,7 @@ def test_tables_that_refer_to_each_other_in_a_circle_are_refused_when_the_tables
         columns = {"session": SESSION.refer_to(f"{other}.session")}
         fields = {"domain": "test", "doc": "", "key": ("session",), "mode": "append", "owner": "test"}
         setattr(module, name, Table(**{**fields, "name": name, "clock": "session", "columns": columns}))  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="in a circle, (one -> two -> one|two -> one -> two)"):
+    with pytest.raises(TypeError, match=r"in a circle, (one -> two -> one|two -> one -> two)"):
         collect_tables((*MODULES, module))
 
 
