@@ -61,7 +61,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
     },
     "Research": {
         "branch": CommandEntry("branch", "Make, list, compare, merge or discard branches of the lake."),
-        "what-if": CommandEntry("what_if", "Run past sessions again under other settings, and compare."),
+        "what-if": CommandEntry("what_if", "Tell what the book would have been under other settings, and compare."),
         "experiment": CommandEntry("experiment", "Register and run experiments, and judge what came of them."),
         "propose": CommandEntry("propose", "Propose factors, test each, and keep those that luck does not explain."),
         "compare-runs": CommandEntry("compare_runs", "Say whether one branch did better than another, or by chance."),
