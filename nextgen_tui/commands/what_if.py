@@ -31,10 +31,10 @@ def command(
 ) -> None:
     """Tell what the book would have been under other settings, and compare.
 
-    The lake itself is not touched. Where settings change no more than orders and what they bring, the book is decided,
-    filled and valued again in memory from stored forecasts, to the cent. Else the sessions run on a branch that is
-    taken away afterwards: only stages whose settings, code or inputs differ are computed, and what others gave is taken
-    over. For example:
+    Nothing of the operation changes; the question is counted as a trial, once. Where settings change no more than
+    orders and what they bring, the book is decided, filled and valued again in memory from stored forecasts, to the
+    cent. Else the sessions run on a branch that is taken away afterwards: only stages whose settings, code or inputs
+    differ are computed, and what others gave is taken over. For example:
 
     \b
       nextgen what-if --set trading.mandate.risk_aversion=10

@@ -15,14 +15,13 @@ from pipeline.research.desk import NotOnDeskError
 from pipeline.research.desk.book import DeskBook
 from pipeline.research.desk.track_record import PLANNED, REFLECTED, TrackRecord
 from pipeline.trading.balances.opening import read_book
-from pipeline.trading.books.book import put_in_place
 from pipeline.trading.books.money import to_cents, to_micros
 from pipeline.trading.execution.execute import PLAN_COLUMNS
 from pipeline.trading.execution.resting_stops import add_resting_stops
 from pipeline.trading.planning.holds import LOOKBACK as HOLD_SESSIONS
 from pipeline.trading.planning.plan import STOPS_LOOKBACK, TRUST_LOOKBACK
 from pipeline.trading.planning.rules import unexplained_price
-from pipeline.trading.review.closings import PositionWalk, read_slippage
+from pipeline.trading.review.closings import walk_entries
 from pipeline.trading.review.reflect import LOOKBACK
 
 TAKEN = pl.col("taken") | pl.col("resting_stop").is_not_null()
@@ -72,9 +71,10 @@ def _read_stops(lake: Lake, calendar: Sessions, eve: date) -> dict[str, tuple[da
 def _read_record(lake: Lake, calendar: Sessions, eve: date, trades: pl.DataFrame, held: Sequence[str]) -> TrackRecord:
     since = calendar.offset(eve, -TRUST_LOOKBACK)
     plans = lake.read(TRADE_PLANS, since=since, until=eve, where=pl.col("taken"), columns=PLANNED)
+    entries = lake.read(LEDGER_ENTRIES, until=eve, where=pl.col("ticker").is_in(list(held)))
     record = TrackRecord(
         calendar=calendar,
-        walk=_walk_positions(lake, eve, trades, held),
+        walk=walk_entries(entries, trades),  # of names that are not held nothing is left
         plans={},
         plan_of=dict(trades.select("trade_id", "plan_id").iter_rows()),
         reflected=lake.read(TRADE_REFLECTIONS, since=since, until=eve, columns=REFLECTED)
@@ -84,16 +84,3 @@ def _read_record(lake: Lake, calendar: Sessions, eve: date, trades: pl.DataFrame
     )
     record.add_plans(plans.iter_rows(named=True))
     return record
-
-
-def _walk_positions(lake: Lake, eve: date, trades: pl.DataFrame, held: Sequence[str]) -> PositionWalk:
-    """What gathered on the positions held; of others nothing is left."""
-    walk = PositionWalk(read_slippage(trades))
-    entries = lake.read(LEDGER_ENTRIES, until=eve, where=pl.col("ticker").is_in(list(held)))
-    cents = entries.with_columns(
-        pl.col("amount").to_physical().cast(pl.Int64),
-        local=pl.col("local_amount").to_physical().cast(pl.Int64).fill_null(0),
-    ).sort("session", "sequence")
-    for event, legs in put_in_place(cents).group_by("event_id", maintain_order=True):
-        walk.take(str(event[0]), legs.to_dicts())
-    return walk

@@ -108,15 +108,21 @@ def collect_closings(
     Each event counts where it would stand had all been known, as it is known now.
     """
     own = ledger_entries.filter(pl.col("ticker").is_in(sorted(_with_predecessors(set(tickers), ledger_entries))))
-    cents = own.with_columns(
+    walk = walk_entries(own, executed_trades)
+    today = set(ledger_entries.filter(pl.col("session") == session)["event_id"].to_list())
+    return [closing for event, closing in walk.closings.items() if event in today and closing.shares]
+
+
+def walk_entries(ledger_entries: pl.DataFrame, executed_trades: pl.DataFrame) -> PositionWalk:
+    """Return the positions of some tickers followed through all their entries, each where it would stand if known."""
+    cents = ledger_entries.with_columns(
         pl.col("amount").to_physical().cast(pl.Int64),
         local=pl.col("local_amount").to_physical().cast(pl.Int64).fill_null(0),
     ).sort("session", "sequence")
     walk = PositionWalk(read_slippage(executed_trades))
     for event, legs in put_in_place(cents).group_by("event_id", maintain_order=True):
         walk.take(str(event[0]), legs.to_dicts())
-    today = set(ledger_entries.filter(pl.col("session") == session)["event_id"].to_list())
-    return [closing for event, closing in walk.closings.items() if event in today and closing.shares]
+    return walk
 
 
 def read_slippage(executed_trades: pl.DataFrame) -> dict[str, int]:
