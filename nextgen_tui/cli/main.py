@@ -69,6 +69,9 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
     },
     "Inspect": {
         "status": CommandEntry("status", "Show whether the operation is healthy, and what ran last."),
+        "doctor": CommandEntry(
+            "doctor", "Look at machine, versions, lake, schedule, network, keys, disk, clock, plugins."
+        ),
         "alerts": CommandEntry("alerts", "List the alerts that were sent, or send a test by each channel."),
         "report": CommandEntry("report", "Report on sessions of the book: money, risk, skill and trades."),
         "lots": CommandEntry("lots", "Show the tax lots: what is open, and what was sold within a year and after it."),

@@ -62,6 +62,24 @@ class CheckedConnections(httpcore2.AsyncNetworkBackend):
         await asyncio.sleep(seconds)
 
 
+def try_connection(origin: Origin, seconds: float) -> None:
+    """Connect to a machine that the operator configured, and part again; nothing is sent.
+
+    Raises:
+        NetworkError: if it takes no connection within the seconds.
+    """
+
+    async def connect() -> None:
+        async with asyncio.timeout(seconds):
+            stream = await CheckedConnections((origin,)).connect_tcp(*origin, timeout=seconds)
+            await stream.aclose()
+
+    try:
+        asyncio.run(connect())
+    except (httpcore2.ConnectError, httpcore2.ConnectTimeout, TimeoutError, OSError) as error:
+        raise NetworkError("unreachable", str(error) or f"no connection after {seconds:g} seconds") from None
+
+
 async def look_up(host: str, port: int) -> list[Address]:
     """Return the addresses of a host, in the order in which to try them.
 
