@@ -69,9 +69,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
     },
     "Inspect": {
         "status": CommandEntry("status", "Show whether the operation is healthy, and what ran last."),
-        "doctor": CommandEntry(
-            "doctor", "Look at machine, versions, lake, schedule, network, keys, disk, clock, plugins."
-        ),
+        "doctor": CommandEntry("doctor", "Look at machine, lake, network, keys, clock and more, with fixes."),
         "alerts": CommandEntry("alerts", "List the alerts that were sent, or send a test by each channel."),
         "report": CommandEntry("report", "Report on sessions of the book: money, risk, skill and trades."),
         "lots": CommandEntry("lots", "Show the tax lots: what is open, and what was sold within a year and after it."),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--problems", is_flag=True, help="Show only what is not as it should be.")
 @pass_invocation
 def command(invocation: Invocation, online: bool, problems: bool) -> int:
-    """Look at all that the operation rests on, from machine and lake to keys and clock.
+    """Look at machine, lake, network, keys, clock and more, with fixes.
 
     Each finding that is not as it should be has what mends it. Nothing is changed, no key is shown, and no other
     machine is asked without --online, which also compares clocks. Exit code 1 if something failed.
