@@ -132,6 +132,27 @@ class PublishedLake:
             asked = asked.in_last_revision()
         return (asked.only(*columns) if columns is not None else asked).read()
 
+    def sql(self, question: str, *, as_of: datetime | str | None = None) -> pl.DataFrame:
+        """The answer to a question in SQL over the tables, such as `SELECT ticker, point FROM predictions`.
+
+        Each fact is there once, in its last revision, or in that of the moment.
+
+        Args:
+            question: one SELECT or WITH, in the dialect of polars.
+            as_of: only what was public then, as for `read`.
+
+        Raises:
+            SqlError: if it is no question, names what is not there (with the nearest that is), or could read a file.
+            LakeError: if the moment is wrong, in words.
+            DamageError: if a file of a version is missing or damaged.
+        """
+        from lake.sql.answer import answer
+
+        def rows(table: Table, columns: tuple[str, ...]) -> pl.DataFrame:
+            return self.read(table.name, as_of=as_of, columns=columns)
+
+        return answer(question, rows, {name: self._contract(name) for name in TABLES if name in self._versions})
+
     def _contract(self, name: str) -> Table:
         try:
             found = table(name)

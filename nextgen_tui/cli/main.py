@@ -76,6 +76,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "console": CommandEntry("console", "Open the console."),
         "runs": CommandEntry("runs", "List past runs, or show the recipe of one."),
         "show": CommandEntry("show", "Show rows of a table, as published or as of a past moment."),
+        "sql": CommandEntry("sql", "Answer a question in SQL over any table."),
         "securities": CommandEntry("securities", "Tell which company a ticker was, from renames, listings and gaps."),
         "tables": CommandEntry("tables", "List the tables, or describe the columns of one."),
         "versions": CommandEntry("versions", "Tell which version of each table is published, for other readers."),

@@ -55,12 +55,16 @@ def command(
     from nextgen_tui.console.app import ConsoleApp
 
     if screenshot is None:
+        from nextgen_tui.cli.typed_history import own_history
         from nextgen_tui.console.runtime.gc_tuning import rare_full_collections
         from nextgen_tui.console.runtime.shutdown import finish
         from nextgen_tui.console.runtime.terminal import restore_terminal
         from nextgen_tui.text.safe_text import safe_text
 
-        app = ConsoleApp(invocation.lake_path, light=light, at=at, read_only=read_only, lifeline=lifeline)
+        history = own_history(invocation.environ)
+        app = ConsoleApp(
+            invocation.lake_path, light=light, at=at, read_only=read_only, lifeline=lifeline, history=history
+        )
         with restore_terminal(), rare_full_collections():
             app.run()
         if app.health is not None:  # what the screens said is gone with them: the verdict stays in the scrollback

@@ -22,6 +22,8 @@ from textual.widgets import Input
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.error_messages import describe_error
+from nextgen_tui.cli.typed_history import TypedHistory
+from nextgen_tui.console.answers.answer_screen import AnswerScreen
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import HelpScreen, list_keys
 from nextgen_tui.console.lake_view import Clock, LakeView, read_runs, utc_now
@@ -118,9 +120,10 @@ class ConsoleApp(CommandApp):
         read_only: bool = False,
         clock: Clock = utc_now,
         lifeline: Lifeline | None = None,
+        history: TypedHistory | None = None,
     ) -> None:
         self.pages = {page.name.lower(): page for page in PAGES}
-        super().__init__(read_only=read_only)
+        super().__init__(read_only=read_only, history=history)
         self.lake_path = lake_path
         self.view: LakeView | None = None
         self.at: AsOf | None = None
@@ -384,7 +387,7 @@ class ConsoleApp(CommandApp):
         """Show everything as of then; None is now. What was opened by now was read elsewhere in time, and is left."""
         if self.view is None:
             return
-        while isinstance(self.screen, DetailScreen):
+        while isinstance(self.screen, DetailScreen | AnswerScreen):
             self.pop_screen()
         self.at = at
         self.view = LakeView(self.view.lake, self.view.every_run, at, self.clock)

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
-from pathlib import Path
 from typing import Any
 
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Container, Vertical
@@ -26,12 +23,11 @@ from nextgen_tui.console.screen_frame import (
     render_tabs,
     top_bar,
 )
-from nextgen_tui.console.sheet.export import ExportError, export, file_name
 from nextgen_tui.console.sheet.sheet import Sheet
-from nextgen_tui.console.sheet.sheet_state import PageMemory, SheetState
+from nextgen_tui.console.sheet.sheet_screen import SheetScreen
+from nextgen_tui.console.sheet.sheet_state import PageMemory
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 from nextgen_tui.console.styles import content
-from nextgen_tui.console.typed_line import TypingScreen
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 
@@ -43,7 +39,7 @@ LEAST_SIDE = 9
 """Rows below a board with which notes and pictures are worth showing."""
 
 
-class PageScreen(TypingScreen):
+class PageScreen(SheetScreen):
     """Shows a page and keeps where the operator stands in it."""
 
     BINDINGS = [
@@ -66,7 +62,7 @@ class PageScreen(TypingScreen):
         super().__init__(classes=next((name for least, name in widths if self.app.size.width >= least), None))
         # It is styled as it is mounted; taken for stale, it would have every style parsed again, twice.
         self._css_update_count = self.app._css_update_count
-        self.page = page
+        self.page, self.page_name = page, page.name
         self._state = PageState()
         self._memory = PageMemory()
         self._detail_due = False
@@ -122,8 +118,9 @@ class PageScreen(TypingScreen):
         return self.query_one("#board" if self._cards else "#sheet", SheetWidget)
 
     @property
-    def _here(self) -> SheetState:
-        return self._memory.states.setdefault(self._memory.sheet, SheetState())
+    def known(self) -> PageState:
+        """What is known of the page."""
+        return self.console.page_state(self.page.name.lower())
 
     @property
     def row(self) -> Row | None:
@@ -136,7 +133,7 @@ class PageScreen(TypingScreen):
         if not self.is_mounted or not self.query("#top"):
             return
         self.show_frame()
-        state = self.console.page_state(self.page.name.lower())
+        state = self.known
         fresh = state.data is not self._state.data
         self._state = state
         if fresh and state.data is not None:
@@ -157,10 +154,10 @@ class PageScreen(TypingScreen):
         """Show the sheet as filtered and sorted, the cursor on the row it stood on."""
         sheet = self._sheet()
         self._choose_view()
-        number = sheet.find(self._here.key)
-        cursor = number if number is not None else (self.view.cursor if self._here.key is not None else 0)
-        self.view.show(sheet, cursor, self._here.order)
-        self.view.mark(self._here.marked)
+        number = sheet.find(self.here.key)
+        cursor = number if number is not None else (self.view.cursor if self.here.key is not None else 0)
+        self.view.show(sheet, cursor, self.here.order)
+        self.view.mark(self.here.marked)
         self._sheet_bar(sheet)
         self._make_room()
 
@@ -196,13 +193,17 @@ class PageScreen(TypingScreen):
         side.display = left >= LEAST_SIDE
         main.styles.height = needed if side.display else "1fr"
 
+    def front_sheet(self) -> Sheet | None:
+        """The sheet in front as filtered and sorted; None until there is one."""
+        return self._sheet() if self._state.data is not None else None
+
     def _sheet(self) -> Sheet:
-        name, order = self._memory.sheet, self._here.order
+        name, order = self._memory.sheet, self.here.order
         if (name, None) not in self._sheets:
             self._sheets[name, None] = self.page.sheet(self._state.data, name)
         if order and (name, order) not in self._sheets:
             self._sheets[name, order] = self._sheets[name, None].sort(*order)
-        return self._sheets[name, order].filter(self._here.filter)
+        return self._sheets[name, order].filter(self.here.filter)
 
     def show_frame(self) -> None:
         """Show where the console stands and what the daemon does."""
@@ -217,10 +218,10 @@ class PageScreen(TypingScreen):
 
     def _sheet_bar(self, sheet: Sheet) -> None:
         words = f"   {formats.counted(sheet.height, sheet.noun)}"
-        if self._here.filter:
-            words += f" showing {safe_text(self._here.filter, 40)!r}"
-        if self._here.order:
-            words += f", by {self._here.order[0]}"
+        if self.here.filter:
+            words += f" showing {safe_text(self.here.filter, 40)!r}"
+        if self.here.order:
+            words += f", by {self.here.order[0]}"
         if hidden := self.view.hidden_columns:
             words += f"   +{formats.counted(hidden, 'column')} ← →"
         self.query_one("#sheets", SheetTabs).show_sheets(self.page.sheets(self._state.data), self._memory.sheet, words)
@@ -232,8 +233,8 @@ class PageScreen(TypingScreen):
         view = self.view
         if view.sheet is not None and view.row is not None:
             # On the first row of all it stays there: what is newer comes above it, and is what one came for.
-            first = not (view.row or self._here.filter or self._here.order)
-            self._here.key = None if first else view.sheet.key_of(view.row)
+            first = not (view.row or self.here.filter or self.here.order)
+            self.here.key = None if first else view.sheet.key_of(view.row)
         if self._cards:
             self._make_room()
         elif view.sheet is not None:
@@ -263,7 +264,7 @@ class PageScreen(TypingScreen):
     @property
     def settled(self) -> bool:
         """Whether what the app knows of the page is shown, and notes and charts are those of the chosen row."""
-        return not self._detail_due and self._state.data is self.console.page_state(self.page.name.lower()).data
+        return not self._detail_due and self._state.data is self.known.data
 
     # ---- done
 
@@ -277,12 +278,6 @@ class PageScreen(TypingScreen):
                 self.console.command(command)
                 return
             self.console.open_detail(lambda view: self.page.detail(view, data, name, row))
-
-    def on_sheet_widget_heading_clicked(self, message: SheetWidget.HeadingClicked) -> None:
-        """Sort by the heading; a second click turns the order."""
-        order = self._here.order
-        turned = order is not None and order[0] == message.heading and order[1]
-        self._sort(message.heading, not turned)
 
     def action_sheet(self, step: int) -> None:
         """Show the next sheet."""
@@ -306,35 +301,13 @@ class PageScreen(TypingScreen):
         self.query_one("#side").display = self._zoom == 1 or (self._zoom == 0 and self.query_one("#side").display)
         self.set_class(self._zoom == 1, "-zoomed")
 
-    def action_sort(self) -> None:
-        """Sort by the next column; after the last, as at first."""
-        sheet = self.view.sheet
-        if sheet is None:
-            return
-        headings = [col.heading for col in sheet.cols]
-        at = headings.index(self._here.order[0]) + 1 if self._here.order else 0
-        if at < len(headings):
-            self._sort(headings[at], sheet.cols[at].right)
-        else:
-            self._here.order = None
-            self.fill()
-
-    def action_turn(self) -> None:
-        """Sort the other way round."""
-        if self._here.order:
-            self._sort(self._here.order[0], not self._here.order[1])
-
-    def _sort(self, heading: str, descending: bool) -> None:
-        self._here.order = (heading, descending)
-        self.fill()
-
     def action_back(self) -> None:
         """Choose no rows together, or show every row again."""
-        if self._here.marked:
-            self._here.marked.clear()
-            self.view.mark(self._here.marked)
-        elif self._here.filter:
-            self._here.filter = ""
+        if self.here.marked:
+            self.here.marked.clear()
+            self.view.mark(self.here.marked)
+        elif self.here.filter:
+            self.here.filter = ""
             self.fill()
 
     def action_lineage(self) -> None:
@@ -345,47 +318,7 @@ class PageScreen(TypingScreen):
         else:
             self.console.follow(link)
 
-    def action_copy(self) -> None:
-        """Copy the row, its columns apart by tabs."""
-        view = self.view
-        if view.sheet is not None and view.row is not None:
-            words = "\t".join(cell.text for cell in view.sheet.cells(view.row))
-            self.app.copy_to_clipboard(words)
-            self.notify("Copied the row.", markup=False, timeout=2)
-
-    def action_export(self) -> None:
-        """Ask for the file to write to, with a name to begin with."""
-        session = self.console.view.session if self.console.view else None
-        self.action_line("export", file_name(self.page.name, self._memory.sheet, session))
-
-    def write(self, name: str) -> None:
-        """Write the sheet as it is shown to a file, in the folder the console was started in."""
-        if self._state.data is not None:
-            self._write_export(self._sheet(), Path(name).expanduser())
-
-    @work(thread=True, exit_on_error=False, group="export")
-    def _write_export(self, sheet: Sheet, path: Path) -> None:
-        """By a thread of its own: the disk may take its time."""
-        tell = partial(self.app.call_from_thread, self.notify, markup=False)
-        try:
-            rows = export(sheet, path)
-        except ExportError as error:
-            tell(safe_text(error), severity="error")
-        else:
-            tell(f"{formats.counted(rows, 'row')} written to {safe_text(path.absolute())}")
-
     # ---- the line at the bottom
-
-    @property
-    def filter_words(self) -> str:
-        """What the sheet is filtered by."""
-        return self._here.filter
-
-    def filtered(self, words: str) -> None:
-        """Show the rows that meet the filter."""
-        if self._state.data is not None:
-            self._here.filter = words
-            self.fill()
 
     def take_keys(self) -> None:
         """The sheet has the keys again."""
@@ -411,23 +344,8 @@ class PageScreen(TypingScreen):
         """Ask for what can be done about the row, or all that were chosen, after showing what that does."""
         found = [act for row in self.chosen_rows() for act in self._actions_on(row) if act.name == name]
         self.console.act_on(found or [act for act in self.actions if act.name == name])
-        self._here.marked.clear()
-        self.view.mark(self._here.marked)
-
-    def chosen_rows(self) -> list[Row]:
-        """The rows that were chosen together and are still there, in the order they stand in."""
-        sheet = self.view.sheet
-        if sheet is None:
-            return []
-        return [sheet.row(n) for n in range(sheet.height) if sheet.key_of(n) in self._here.marked]
-
-    def action_mark(self) -> None:
-        """Choose the row together with others, or no longer; the next one follows."""
-        view = self.view
-        if view.sheet is not None and view.row is not None and not self._cards:
-            self._here.marked ^= {view.sheet.key_of(view.row)}
-            view.mark(self._here.marked)
-            view.action_move(1)
+        self.here.marked.clear()
+        self.view.mark(self.here.marked)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Only what can be done here has a key."""

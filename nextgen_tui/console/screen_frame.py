@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from nextgen_tui.cli.typed_history import TypedHistory
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, wrap_hanging
 from nextgen_tui.console.page import Action, Detail, Link, Page, PageState
@@ -51,6 +52,8 @@ class Console(Protocol):
     """What the daemon does now."""
     health: Health | None
     """The verdict of now; None until it was judged."""
+    history: TypedHistory
+    """What was typed after the colon."""
 
     def page_state(self, name: str) -> PageState:
         """What is known of a page."""

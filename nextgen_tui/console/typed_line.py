@@ -22,6 +22,21 @@ HINTS = {
 """What it is for -> what can be typed."""
 
 
+class CommandLine(SafeInput):
+    """The line at the bottom; what was typed after the colon comes back by the arrow keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "recall(-1)", "Typed before", show=False),
+        Binding("down", "recall(1)", "Typed after that", show=False),
+    ]
+
+    def action_recall(self, step: int) -> None:
+        """Bring back what was typed before, or after that."""
+        screen = self.screen
+        if isinstance(screen, TypingScreen):
+            screen.recall(step)
+
+
 class TypingScreen(Screen[None]):
     """A screen with such a line; `filtered` and `write` say what becomes of a filter and a file name there."""
 
@@ -32,14 +47,16 @@ class TypingScreen(Screen[None]):
     ]
     _purpose = ""
     """What the line is open for; empty while it is closed."""
+    _recalled = 0
+    """How far back what stands on the line was typed; 0 is now."""
 
     if TYPE_CHECKING:
 
         def write(self, name: str) -> None: ...
 
-    def typed_line(self) -> SafeInput:
+    def typed_line(self) -> CommandLine:
         """The line, out of sight until it is asked for."""
-        line = SafeInput(id="line", select_on_focus=False)
+        line = CommandLine(id="line", select_on_focus=False)
         line.display = False
         return line
 
@@ -63,7 +80,7 @@ class TypingScreen(Screen[None]):
 
     def action_line(self, purpose: str, words: str = "") -> None:
         """Open the line for something to be typed."""
-        self._purpose = purpose
+        self._purpose, self._recalled = purpose, 0
         line = self.query_one("#line", Input)
         line.display = True
         line.border_title = PROMPTS[purpose]
@@ -93,9 +110,19 @@ class TypingScreen(Screen[None]):
         if purpose == "time" and words:
             self.console.command(f"at {words}")
         elif purpose == "command" and words:
+            self.console.history.add(words)
             self.console.command(words)
         elif purpose == "export" and words:
             self.write(words)
+
+    def recall(self, step: int) -> None:
+        """Bring a command back that was typed before: with a step of -1 an earlier one, with 1 a later one."""
+        known = self.console.history.texts() if self._purpose == "command" else []
+        self._recalled = min(max(self._recalled - step, 0), len(known))
+        if known:
+            line = self.query_one("#line", Input)
+            line.value = known[-self._recalled] if self._recalled else ""
+            line.cursor_position = len(line.value)
 
     def close_line(self) -> None:
         """Put the line away; what is shown has the keys again."""

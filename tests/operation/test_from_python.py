@@ -24,7 +24,7 @@ def test_the_examples_of_the_page_run(operation: Operation, tmp_path: Path, monk
     notebook: dict[str, Any] = {}
     for number, cell in enumerate(cells):
         exec(compile(cell, f"{PAGE.name}, cell {number}", "exec"), notebook)
-    assert len(cells) == 8
+    assert len(cells) == 9
     assert notebook["forecasts"].height > 0
     assert notebook["by_ticker"].columns == ["ticker", "forecasts", "skill"]
 

@@ -25,6 +25,7 @@ class BoardWidget(SheetWidget):
         Binding("left", "beside(-1)", "Left", show=False),
         Binding("right", "beside(1)", "Right", show=False),
     ]
+    shows_lines = False
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -23,6 +23,7 @@ LOCAL_COMMANDS = {
     "live": "live           return to now",
     "go": "go SCREEN      health, data, predictions, ...",
     "export": "export FILE    write the sheet as .csv or .parquet",
+    "sql": "sql QUESTION   ask any table in SQL, at the moment shown; without a question, what was asked before",
     "what-if": "what-if KEY=VALUE   the book under other settings, beside the real one",
     "theme": "theme          switch between dark and light",
     "daemon": "daemon         start a daemon on this lake",
@@ -98,7 +99,7 @@ def parse(words: str, moment: datetime, about: str = "") -> Local | PendingReque
     """
     name, *rest = words.split() or [""]
     if name in LOCAL_COMMANDS:
-        return Local(name, " ".join(rest))
+        return Local(name, words.strip().partition(" ")[2].strip())
     if name in REQUEST_COMMANDS:
         return build_request(name, rest, moment, about)
     near = get_close_matches(name, [*LOCAL_COMMANDS, *REQUEST_COMMANDS], n=1)

@@ -7,13 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
 from textual import work
 from textual.app import App, SystemCommand
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from lake.sql.statement import SqlError
 from lake.store import Lake
 from nextgen_tui.cli.error_messages import describe_error
+from nextgen_tui.cli.typed_history import SQL, TypedHistory
+from nextgen_tui.console.answers.answer_page import MAX_ROWS, AnswerPage, SqlAnswer, question_of
+from nextgen_tui.console.answers.answer_screen import AnswerScreen
 from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.operator import command_parser, what_if
@@ -27,6 +32,7 @@ from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.control.operator.requests import submit
 from pipeline.reading.consequences import find_consequences, has_consequences
 from pipeline.reading.daemon import Activity
+from pipeline.reading.sql.child import ask
 
 RECORDING = 5.0
 """Seconds for which it is said that a decision is being put on record, which takes a child process some."""
@@ -51,8 +57,10 @@ class CommandApp(App[None]):
         def action_other_theme(self) -> None: ...
         def action_help(self) -> None: ...
 
-    def __init__(self, *, read_only: bool) -> None:
+    def __init__(self, *, read_only: bool, history: TypedHistory | None = None) -> None:
         super().__init__()
+        self.history = history or TypedHistory()
+        """What was typed after the colon."""
         self.read_only = read_only
         self.sent_requests: dict[str, str] = {}
         """The requests sent from here: id -> what was asked, to tell the operator what became of them."""
@@ -134,6 +142,8 @@ class CommandApp(App[None]):
             self._go_to_screen(*argument.lower().split(" ", 1))
         elif local.name == "what-if":
             self._ask_what_if(argument)
+        elif local.name == "sql":
+            self._ask_sql(argument)
         elif local.name == "export" and isinstance(self.screen, PageScreen):
             self.screen.write(argument) if argument else self.screen.action_export()
         else:
@@ -163,6 +173,32 @@ class CommandApp(App[None]):
             self.call_from_thread(self._warn, error)
         else:
             self.call_from_thread(self.open_detail, lambda _: detail)
+
+    def _ask_sql(self, text: str) -> None:
+        if text:
+            self.notify("Asking the tables of the moment shown ...", title="sql", timeout=2)
+        self._answer_sql(text)
+
+    @work(thread=True, exit_on_error=False, group="sql", exclusive=True)
+    def _answer_sql(self, text: str) -> None:
+        view, before = self.view, tuple(one.removeprefix(SQL) for one in self.history.texts() if one.startswith(SQL))
+        if view is None:
+            return
+        try:
+            rows = ask(self.lake_path, question_of(view, text)) if text else pl.DataFrame()
+        except (SqlError, OSError) as error:
+            self.call_from_thread(self._warn, error)
+            return
+        moment = f" as of {view.at.words}" if view.at is not None else ""
+        shown = SqlAnswer(text, rows.head(MAX_ROWS), rows.height > MAX_ROWS, moment, before[::-1])
+        self.call_from_thread(self._show_answer, shown, view.at)
+
+    def _show_answer(self, found: SqlAnswer, at: AsOf | None) -> None:
+        """Show an answer in the place of the last one, unless time was left meanwhile."""
+        if at == self.at:
+            if isinstance(self.screen, AnswerScreen):
+                self.pop_screen()
+            self.push_screen(AnswerScreen(AnswerPage(found), found, at))
 
     def _stand_at_text(self, words: str) -> None:
         try:

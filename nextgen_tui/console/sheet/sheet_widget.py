@@ -43,6 +43,9 @@ class SheetWidget(ScrollView, can_focus=True):
         Binding("enter", "choose", "Open"),
     ]
 
+    shows_lines: ClassVar[bool] = True
+    """Whether a row is a line, so that several can be marked."""
+
     @dataclass
     class Moved(Message):
         """The cursor stands on another row, or on none."""

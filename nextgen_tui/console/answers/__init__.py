@@ -1,0 +1,1 @@
+"""Answers to questions in SQL, as a screen like any other."""

@@ -1,0 +1,128 @@
+"""What can be done with the sheet in front: sorted, filtered, chosen from, copied, exported."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import work
+
+from nextgen_tui.console.page import Row
+from nextgen_tui.console.sheet.export import ExportError, export, file_name
+from nextgen_tui.console.sheet.sheet import Sheet
+from nextgen_tui.console.sheet.sheet_state import PageMemory, SheetState
+from nextgen_tui.console.sheet.sheet_widget import SheetWidget
+from nextgen_tui.console.typed_line import TypingScreen
+from nextgen_tui.text import formats
+from nextgen_tui.text.safe_text import safe_text
+
+
+class SheetScreen(TypingScreen):
+    """A screen with sheets, one of them in front; what is shown beside it is the business of its kind."""
+
+    page_name: str
+    _memory: PageMemory
+
+    if TYPE_CHECKING:
+
+        @property
+        def view(self) -> SheetWidget: ...
+        def fill(self) -> None: ...
+        def front_sheet(self) -> Sheet | None: ...
+
+    @property
+    def here(self) -> SheetState:
+        """Where the operator stands in the sheet in front."""
+        return self._memory.states.setdefault(self._memory.sheet, SheetState())
+
+    # ---- in another order
+
+    def on_sheet_widget_heading_clicked(self, message: SheetWidget.HeadingClicked) -> None:
+        """Sort by the heading; a second click turns the order."""
+        order = self.here.order
+        turned = order is not None and order[0] == message.heading and order[1]
+        self._sort(message.heading, not turned)
+
+    def action_sort(self) -> None:
+        """Sort by the next column; after the last, as at first."""
+        sheet = self.view.sheet
+        if sheet is None:
+            return
+        headings = [col.heading for col in sheet.cols]
+        at = headings.index(self.here.order[0]) + 1 if self.here.order else 0
+        if at < len(headings):
+            self._sort(headings[at], sheet.cols[at].right)
+        else:
+            self.here.order = None
+            self.fill()
+
+    def action_turn(self) -> None:
+        """Sort the other way round."""
+        if self.here.order:
+            self._sort(self.here.order[0], not self.here.order[1])
+
+    def _sort(self, heading: str, descending: bool) -> None:
+        self.here.order = (heading, descending)
+        self.fill()
+
+    # ---- taken elsewhere
+
+    def action_copy(self) -> None:
+        """Copy the row, its columns apart by tabs."""
+        view = self.view
+        if view.sheet is not None and view.row is not None:
+            words = "\t".join(cell.text for cell in view.sheet.cells(view.row))
+            self.app.copy_to_clipboard(words)
+            self.notify("Copied the row.", markup=False, timeout=2)
+
+    def action_export(self) -> None:
+        """Ask for the file to write to, with a name to begin with."""
+        session = self.console.view.session if self.console.view else None
+        self.action_line("export", file_name(self.page_name, self._memory.sheet, session))
+
+    def write(self, name: str) -> None:
+        """Write the sheet as it is shown to a file, in the folder the console was started in."""
+        if (sheet := self.front_sheet()) is not None:
+            self._write_export(sheet, Path(name).expanduser())
+
+    @work(thread=True, exit_on_error=False, group="export")
+    def _write_export(self, sheet: Sheet, path: Path) -> None:
+        """By a thread of its own: the disk may take its time."""
+        tell = partial(self.app.call_from_thread, self.notify, markup=False)
+        try:
+            rows = export(sheet, path)
+        except ExportError as error:
+            tell(safe_text(error), severity="error")
+        else:
+            tell(f"{formats.counted(rows, 'row')} written to {safe_text(path.absolute())}")
+
+    # ---- fewer rows
+
+    @property
+    def filter_words(self) -> str:
+        """What the sheet is filtered by."""
+        return self.here.filter
+
+    def filtered(self, words: str) -> None:
+        """Show the rows that meet the filter."""
+        if self.front_sheet() is not None:
+            self.here.filter = words
+            self.fill()
+
+    # ---- several rows
+
+    def chosen_rows(self) -> list[Row]:
+        """The rows that were chosen together and are still there, in the order they stand in."""
+        sheet = self.view.sheet
+        if sheet is None:
+            return []
+        return [sheet.row(n) for n in range(sheet.height) if sheet.key_of(n) in self.here.marked]
+
+    def action_mark(self) -> None:
+        """Choose the row together with others, or no longer; the next one follows."""
+        view = self.view
+        if view.sheet is not None and view.row is not None and view.shows_lines:
+            self.here.marked ^= {view.sheet.key_of(view.row)}
+            view.mark(self.here.marked)
+            view.action_move(1)

@@ -1,0 +1,1 @@
+"""SQL for the operator: asked in a process of its own, within seconds and memory."""
