@@ -55,10 +55,10 @@ def command(
     from nextgen_tui.console.app import ConsoleApp
 
     if screenshot is None:
-        from nextgen_tui.cli.typed_history import own_history
         from nextgen_tui.console.runtime.gc_tuning import rare_full_collections
         from nextgen_tui.console.runtime.shutdown import finish
         from nextgen_tui.console.runtime.terminal import restore_terminal
+        from nextgen_tui.remembered.typed_history import own_history
         from nextgen_tui.text.safe_text import safe_text
 
         history = own_history(invocation.environ)

@@ -34,8 +34,8 @@ def command(
     nextgen sql "SELECT ticker, avg(point) AS mean FROM predictions GROUP BY ticker ORDER BY mean DESC"
     """
     from lake.sql.statement import SqlError
-    from nextgen_tui.cli.typed_history import SQL, own_history
-    from pipeline.reading.sql.child import Question, ask
+    from nextgen_tui.remembered.typed_history import SQL, own_history
+    from pipeline.reading.sql.child import SqlQuestion, ask
 
     asked_before = own_history(invocation.environ)
     if history:
@@ -43,7 +43,7 @@ def command(
         return
     text = sys.stdin.read() if question == "-" else question or ""
     _ = invocation.lake  # a folder that is no lake is told as everywhere
-    wanted = Question(text=text, limit=limit, as_of=as_of.isoformat() if as_of else None)
+    wanted = SqlQuestion(text=text, limit=limit, as_of=as_of.isoformat() if as_of else None)
     try:
         rows = ask(invocation.lake_path, wanted, seconds)
     except SqlError as error:

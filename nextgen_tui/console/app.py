@@ -22,7 +22,6 @@ from textual.widgets import Input
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.error_messages import describe_error
-from nextgen_tui.cli.typed_history import TypedHistory
 from nextgen_tui.console.answers.answer_screen import AnswerScreen
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import HelpScreen, list_keys
@@ -37,6 +36,7 @@ from nextgen_tui.console.runtime.lifeline import Lifeline
 from nextgen_tui.console.runtime.shutdown import ConsoleExecutor
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.time_travel import AsOf, parse_as_of, step_as_of
+from nextgen_tui.remembered.typed_history import TypedHistory
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.reading.alerts import Alert, AlertFacts, find_alerts, read_alert_facts, verdict_alert
 from pipeline.reading.daemon import Activity, read_activity

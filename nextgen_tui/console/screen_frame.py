@@ -15,13 +15,13 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from nextgen_tui.cli.typed_history import TypedHistory
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, wrap_hanging
 from nextgen_tui.console.page import Action, Detail, Link, Page, PageState
 from nextgen_tui.console.sheet.sheet import Cell, Style
 from nextgen_tui.console.styles import content
 from nextgen_tui.console.time_travel import AsOf
+from nextgen_tui.remembered.typed_history import TypedHistory
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.reading.daemon import Activity

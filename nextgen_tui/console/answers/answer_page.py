@@ -10,14 +10,14 @@ from typing import Any
 
 import polars as pl
 
-from nextgen_tui.cli.typed_history import SQL
 from nextgen_tui.console.charts.chart import Chart, Curve, day_ticks
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec
 from nextgen_tui.console.sheet.sheet import Col
+from nextgen_tui.remembered.typed_history import SQL
 from nextgen_tui.text import formats, table_view
-from pipeline.reading.sql.child import Question
+from pipeline.reading.sql.child import SqlQuestion
 
 MAX_ROWS = 5_000
 """Rows of an answer that the console shows."""
@@ -40,11 +40,11 @@ class SqlAnswer:
     """Questions, the newest first."""
 
 
-def question_of(view: LakeView, text: str) -> Question:
+def question_of(view: LakeView, text: str) -> SqlQuestion:
     """The question, about what was published and known where a view stands."""
     moment = view.at.known or view.runs["as_of"].max() if view.at is not None else None
     as_of = moment.isoformat() if moment is not None else None  # type: ignore[union-attr]
-    return Question(text=text, limit=MAX_ROWS, versions=view.versions, as_of=as_of)
+    return SqlQuestion(text=text, limit=MAX_ROWS, versions=view.versions, as_of=as_of)
 
 
 class AnswerPage(Page[SqlAnswer]):

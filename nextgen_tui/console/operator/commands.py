@@ -16,7 +16,6 @@ from textual.screen import Screen
 from lake.sql.statement import SqlError
 from lake.store import Lake
 from nextgen_tui.cli.error_messages import describe_error
-from nextgen_tui.cli.typed_history import SQL, TypedHistory
 from nextgen_tui.console.answers.answer_page import MAX_ROWS, AnswerPage, SqlAnswer, question_of
 from nextgen_tui.console.answers.answer_screen import AnswerScreen
 from nextgen_tui.console.dialogs import ConfirmScreen
@@ -28,6 +27,7 @@ from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.time_travel import AsOf, parse_as_of
 from nextgen_tui.console.typed_line import TypingScreen
+from nextgen_tui.remembered.typed_history import SQL, TypedHistory
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.control.operator.requests import submit
 from pipeline.reading.consequences import find_consequences, has_consequences

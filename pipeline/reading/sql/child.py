@@ -32,7 +32,7 @@ REFUSED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Question:
+class SqlQuestion:
     """What is asked, and of which moment."""
 
     text: str
@@ -45,7 +45,7 @@ class Question:
     publish: the others are at the version of the moment."""
 
 
-def ask(lake: Path, question: Question, seconds: float = SECONDS, memory: int = MAX_MEMORY) -> pl.DataFrame:
+def ask(lake: Path, question: SqlQuestion, seconds: float = SECONDS, memory: int = MAX_MEMORY) -> pl.DataFrame:
     """The answer: at most `limit` rows and one, which says that there are more.
 
     Raises:
@@ -77,7 +77,7 @@ def main(lake: str, seconds: int, memory: int) -> int:
     from lake.store import Lake
 
     try:
-        frame = answer_question(Lake.open(Path(lake)), Question(**json.loads(sys.stdin.read())))
+        frame = answer_question(Lake.open(Path(lake)), SqlQuestion(**json.loads(sys.stdin.read())))
     except (LakeError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return REFUSED
@@ -94,7 +94,7 @@ def limit_process(seconds: int, memory: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
-def answer_question(lake: Lake, question: Question) -> pl.DataFrame:
+def answer_question(lake: Lake, question: SqlQuestion) -> pl.DataFrame:
     """The answer, in this process.
 
     Raises:
@@ -118,7 +118,7 @@ def answer_question(lake: Lake, question: Question) -> pl.DataFrame:
     return answer(question.text, rows, contracts, question.limit + 1)
 
 
-def _pinned(table: Table, question: Question) -> bool:
+def _pinned(table: Table, question: SqlQuestion) -> bool:
     """Whether it is read at a version: at a past moment, what no run publishes is cut by the moment instead."""
     return question.versions is None or table.published_by_run
 

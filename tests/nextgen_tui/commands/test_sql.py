@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from nextgen_tui.cli import exit_codes
-from nextgen_tui.cli.typed_history import MAX_KEPT, TypedHistory
+from nextgen_tui.remembered.typed_history import MAX_KEPT, TypedHistory
 from tests.nextgen_tui.runner import Run, json_of
 
 QUESTION = "SELECT ticker, horizon, point FROM predictions ORDER BY ticker, horizon"

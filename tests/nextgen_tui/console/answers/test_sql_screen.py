@@ -10,7 +10,6 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.books import PORTFOLIO_VALUE
-from nextgen_tui.cli.typed_history import TypedHistory
 from nextgen_tui.console.answers.answer_page import AnswerPage, SqlAnswer, draw_course
 from nextgen_tui.console.answers.answer_screen import AnswerScreen
 from nextgen_tui.console.app import ConsoleApp
@@ -18,6 +17,7 @@ from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_settled
 from nextgen_tui.console.screen_frame import screen_lines
+from nextgen_tui.remembered.typed_history import TypedHistory
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.console.test_app import page, until
 from tests.nextgen_tui.hostile import HOSTILE

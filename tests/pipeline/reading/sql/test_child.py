@@ -10,7 +10,7 @@ import pytest
 from lake.sql.statement import SqlError
 from lake.store import Lake
 from lake.tables.market import MARKET_PRICES, RAW_PRICES
-from pipeline.reading.sql.child import Question, ask
+from pipeline.reading.sql.child import SqlQuestion, ask
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import bars, land, publish, rows
 
@@ -26,8 +26,8 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return lake.path
 
 
-def question(text: str, limit: int = 10) -> Question:
-    return Question(text=text, limit=limit)
+def question(text: str, limit: int = 10) -> SqlQuestion:
+    return SqlQuestion(text=text, limit=limit)
 
 
 def test_one_row_more_than_asked_for_says_that_there_are_more(path: Path) -> None:
@@ -62,6 +62,6 @@ def test_a_past_moment_has_its_own_versions_and_what_no_run_publishes_is_cut_by_
     land(lake, RAW_PRICES, rows(RAW_PRICES, *landed), "raw")
     past = {"versions": then, "as_of": "2022-03-01T21:20:00+00:00"}
     prices, raw = "SELECT count(*) AS n FROM market_prices", "SELECT count(*) AS n FROM raw_prices"
-    assert ask(path, Question(text=prices, limit=10, **past))["n"][0] == 600
+    assert ask(path, SqlQuestion(text=prices, limit=10, **past))["n"][0] == 600
     assert ask(path, question(prices))["n"][0] == 601
-    assert (ask(path, Question(text=raw, limit=10, **past))["n"][0], ask(path, question(raw))["n"][0]) == (1, 2)
+    assert (ask(path, SqlQuestion(text=raw, limit=10, **past))["n"][0], ask(path, question(raw))["n"][0]) == (1, 2)

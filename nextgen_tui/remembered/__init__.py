@@ -1,0 +1,1 @@
+"""What is kept for the operator from one session to the next, in folders of his own."""
