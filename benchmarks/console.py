@@ -221,7 +221,7 @@ def walk(folder: Path) -> None:
     from lake.store import Lake
     from lake.tables import TABLES
     from nextgen_tui.console.lake_view import LakeView, read_runs
-    from nextgen_tui.console.lineage_view import follow
+    from nextgen_tui.console.lineage.lineage_view import follow
     from nextgen_tui.console.page import Link
 
     path = lake(folder, "deep", tickers=4_000, sessions=1_260, forecasts=FORECASTS)

@@ -22,6 +22,9 @@ USED = "used"
 Sources = Callable[[Mapping[str, Any]], Sequence[tuple[Table, pl.DataFrame]]]
 """Tells all rows that a row is derived from, table by table, with USED beside their columns."""
 
+Reading = Callable[..., pl.DataFrame]
+"""Gives rows of a table as `Lake.read` does, from whatever versions."""
+
 
 @dataclass(frozen=True)
 class Hop:
@@ -89,7 +92,7 @@ def trace(
     return walk.hops
 
 
-def read_sources(lake: Lake, row: Mapping[str, Any], reference: Reference) -> pl.DataFrame:
+def read_sources(read: Reading, row: Mapping[str, Any], reference: Reference) -> pl.DataFrame:
     """The rows that a row is derived from by one reference, sorted by key; none where its value is null."""
     target = TABLES[reference.table]
     wanted = {there: row[here] for there, here in reference.columns.items()}
@@ -98,9 +101,27 @@ def read_sources(lake: Lake, row: Mapping[str, Any], reference: Reference) -> pl
     if reference.span is not None:
         first, last = (row[name] for name in reference.span)
         others = {there: row[here] for there, here in reference.columns.items() if here != reference.span[0]}
-        return lake.read(target, since=first, until=last, where=match_values(target, others))
+        return read(target, since=first, until=last, where=match_values(target, others))
     at = wanted.get(target.clock) if target.published_by_run else None
-    return lake.read(target, since=at, until=at, where=match_values(target, wanted))
+    return read(target, since=at, until=at, where=match_values(target, wanted))
+
+
+def read_derived(read: Reading, table: Table, row: Mapping[str, Any], reference: Reference) -> pl.DataFrame:
+    """The rows of a table that are derived from a row by one of its references, sorted by key.
+
+    Args:
+        read: gives the rows.
+        table: whose rows are looked for.
+        row: of the table that the reference leads to.
+        reference: one of `table.references`.
+    """
+    span = reference.span
+    wanted = {here: row[there] for there, here in reference.columns.items() if span is None or here != span[0]}
+    at = next((row[there] for there, here in reference.columns.items() if span is not None and here == span[0]), None)
+    if any(value is None for value in wanted.values()) or (span is not None and at is None):
+        return pl.DataFrame(schema=table.stored_schema)
+    same = match_values(table, wanted)
+    return read(table, where=same if span is None else same & pl.lit(at).is_between(pl.col(span[0]), pl.col(span[1])))
 
 
 def match_values(table: Table, values: Mapping[str, Any]) -> pl.Expr:
@@ -171,14 +192,14 @@ class _Walk:
 
     def _follow(self, table: Table, row: dict[str, Any], hop: Hop) -> None:
         for reference in table.references if hop.depth != self.depth else ():
-            found = read_sources(self.lake, row, reference)
+            found = read_sources(self.lake.read, row, reference)
             if found.height > self.breadth:
                 left = hop.not_followed.get(reference.table, 0) + found.height - self.breadth
                 hop.not_followed[reference.table] = left
             for one in found.tail(self.breadth).iter_rows(named=True):
                 self.visit(TABLES[reference.table], one, hop.depth + 1)
         for reference in table.recollections if hop.depth != self.depth else ():
-            for one in read_sources(self.lake, row, reference).tail(self.breadth).iter_rows(named=True):
+            for one in read_sources(self.lake.read, row, reference).tail(self.breadth).iter_rows(named=True):
                 if self._enter(TABLES[reference.table], one):
                     self._list(TABLES[reference.table], one, hop.depth + 1)
 

@@ -35,19 +35,33 @@ MANY = 100
     shell_complete=complete_feature,
     help="Of a feature row: of this value only.",
 )
+@click.option("--tree", "form", flag_value="tree", help="As text, both ways, alike rows as one, with columns.")
+@click.option("--mermaid", "form", flag_value="mermaid", help="As a diagram for Markdown, both ways.")
+@click.option("--columns", is_flag=True, help="With --tree or --mermaid: unfold the columns of every row.")
+@click.option("--ahead", type=click.IntRange(min=0), default=1, metavar="N", help="With these: N steps forward (1).")
 @pass_invocation
 def command(
-    invocation: Invocation, table: str, keys: tuple[str, ...], depth: int | None, features: tuple[str, ...]
+    invocation: Invocation,
+    table: str,
+    keys: tuple[str, ...],
+    depth: int | None,
+    features: tuple[str, ...],
+    form: str | None,
+    columns: bool,
+    ahead: int,
 ) -> None:
     """Trace a row back to what it was made from.
 
     Each line shows a table, the row, the run that wrote it and the version it was read at; the last line, the versions
     that the first row's run read. A feature row lists all bars, actions, articles and members that its values are made
-    of, as its run knew them, with the columns used. Example:
+    of, as its run knew them, with the columns used. --tree and --mermaid go both ways and say by which columns rows
+    belong together; --depth limits the way back. Example:
     nextgen lineage feature_rows ticker=ACME session=2022-03-01 --feature beta_60
     """
-    from lake.lineage import trace
+    from lake.lineage import find_rows, trace
+    from nextgen_tui.text.lineage_text import as_mermaid, as_text
     from pipeline.engine.executor import Executor
+    from pipeline.reading.provenance.lineage_tree import unfold
     from pipeline.reading.provenance.row_sources import RowSources
 
     contract = find_table(table)
@@ -55,6 +69,14 @@ def command(
         raise click.UsageError("--feature asks about a row of feature_rows")
     sources = RowSources(invocation.lake, Executor(invocation.lake, invocation.settings), features)
     key = parse_key(contract, keys)
+    if form is not None:
+        row = find_rows(invocation.lake, contract, key).row(0, named=True)
+        told = {"feature_rows": sources.list_rows}
+        root = unfold(invocation.lake.read, contract, row, behind=depth, ahead=ahead, sources=told)
+        drawn = as_mermaid(root, columns=columns) if form == "mermaid" else as_text(root, columns=columns)
+        invocation.output.document(drawn)
+        invocation.output.record({form: drawn})
+        return
     hops = trace(invocation.lake, contract, key, depth=depth, sources={"feature_rows": sources.list_rows})
     invocation.output.show(_draw(hops))
     if depth is None and len(hops) > MANY:

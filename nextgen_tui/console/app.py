@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from time import monotonic
 from typing import Any
 
 from textual import work
 from textual.binding import Binding
 from textual.message import Message
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from lake.store import Lake
@@ -26,9 +25,9 @@ from nextgen_tui.console.answers.answer_screen import AnswerScreen
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import HelpScreen, list_keys
 from nextgen_tui.console.lake_view import Clock, LakeView, read_runs, utc_now
-from nextgen_tui.console.lineage_view import follow
-from nextgen_tui.console.operator.commands import CommandApp
-from nextgen_tui.console.page import Detail, Link, Page, PageState, build_state
+from nextgen_tui.console.lineage.lineage_screen import LineageScreen
+from nextgen_tui.console.operator.opening import OpeningApp
+from nextgen_tui.console.page import Page, PageState, build_state
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.pages.health import HealthData
 from nextgen_tui.console.runtime.change_detection import ChangeToken, change_token, log_folders, refuse_without_runs
@@ -74,14 +73,6 @@ class PageLoaded(Message):
     state: PageState
 
 
-@dataclass(eq=False)
-class DetailRead(Message):
-    """A story was read, or could not be."""
-
-    detail: Detail | None
-    trouble: str = ""
-
-
 def bind_pages(pages: Iterable[Page[Any]]) -> list[Binding]:
     """The keys that lead to the pages."""
     return [
@@ -89,7 +80,7 @@ def bind_pages(pages: Iterable[Page[Any]]) -> list[Binding]:
     ]
 
 
-class ConsoleApp(CommandApp):
+class ConsoleApp(OpeningApp):
     """Reads the lake in threads, when something new is published, and shows it."""
 
     TITLE = "nextgen"
@@ -134,7 +125,6 @@ class ConsoleApp(CommandApp):
         self._lifeline = lifeline
         self._first_at = at
         self._lake: Lake | None = None
-        self._reading = Lock()
         self._token: ChangeToken | None = None
         self._looking = self._look_due = self._anew = False
         self._look_began = 0.0
@@ -205,7 +195,7 @@ class ConsoleApp(CommandApp):
             self._stand(message.view)
         elif troubled:
             self.refresh_screen()
-        elif doing and isinstance(front := self._front, PageScreen):
+        elif doing and isinstance(front := self.front, PageScreen):
             front.show_frame()
         if self._look_due:
             self.look()
@@ -314,13 +304,8 @@ class ConsoleApp(CommandApp):
 
     def refresh_screen(self) -> None:
         """Let the screen in front show what is known now."""
-        if isinstance(front := self._front, PageScreen):
+        if isinstance(front := self.front, PageScreen):
             front.update_from_app()
-
-    @property
-    def _front(self) -> Screen[Any] | None:
-        """The screen in front; None once all are closed, when something read before the end can still arrive."""
-        return self.screen_stack[-1] if self.screen_stack else None
 
     # ---- going places
 
@@ -343,33 +328,6 @@ class ConsoleApp(CommandApp):
     def delay_update(self, delay: float = 0.05) -> None:
         """Paint at once: the library hides a change of screens for a while, and for good where its timer is late."""
 
-    def open_detail(self, job: Callable[[LakeView], Detail | None]) -> None:
-        """Read a story in the background and open it."""
-        if self.view is not None:
-            self._read_detail(job, self.view)
-
-    @work(thread=True, exit_on_error=False, group="detail", exclusive=True)
-    def _read_detail(self, job: Callable[[LakeView], Detail | None], view: LakeView) -> None:
-        try:
-            with self._reading:
-                self.post_message(DetailRead(job(view)))
-        except BaseException as error:  # as above
-            self.post_message(DetailRead(None, describe_error(error)[1]))
-
-    def on_detail_read(self, message: DetailRead) -> None:
-        """Open the story over the screen in front."""
-        if self._front is None:
-            return
-        if message.trouble:
-            self.notify(message.trouble, severity="error", markup=False)
-        elif message.detail is not None:
-            trail = self.screen.trail if isinstance(self.screen, DetailScreen) else (self.current_mode,)
-            self.push_screen(DetailScreen(message.detail, trail))
-
-    def follow(self, link: Link) -> None:
-        """Open what a link leads to."""
-        self.open_detail(lambda view: follow(view, link))
-
     # ---- going through time
 
     @property
@@ -387,7 +345,7 @@ class ConsoleApp(CommandApp):
         """Show everything as of then; None is now. What was opened by now was read elsewhere in time, and is left."""
         if self.view is None:
             return
-        while isinstance(self.screen, DetailScreen | AnswerScreen):
+        while isinstance(self.screen, DetailScreen | AnswerScreen | LineageScreen):
             self.pop_screen()
         self.at = at
         self.view = LakeView(self.view.lake, self.view.every_run, at, self.clock)

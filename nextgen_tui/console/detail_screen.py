@@ -33,6 +33,7 @@ class DetailScreen(TypingScreen):
     BINDINGS = [
         Binding("backspace", "back", "Back"),
         Binding("y", "copy", "Copy"),
+        Binding("L", "unfold", "Tree", key_display="L"),
         *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
         Binding("tab", "app.focus_next", "Switch between text and links", show=False),
         Binding("pagedown", "scroll(1)", "Page down", show=False),
@@ -117,6 +118,11 @@ class DetailScreen(TypingScreen):
         """Back to where one came from, filter and cursor as they were."""
         self.dismiss()
 
+    def action_unfold(self) -> None:
+        """Open the tree of the row that it tells of."""
+        if self.detail.origin is not None:
+            self.console.unfold(self.detail.origin)
+
     def action_scroll(self, pages: int) -> None:
         """Turn the text's pages, whichever part has the keys."""
         text = self.query_one("#detail", VerticalScroll)
@@ -136,6 +142,8 @@ class DetailScreen(TypingScreen):
         """Only what can be done here has a key."""
         if action == "act":
             return parameters[0] in {act.name for act in self.detail.actions}
+        if action == "unfold":
+            return self.detail.origin is not None
         return super().check_action(action, parameters)
 
     def write(self, name: str) -> None:

@@ -52,7 +52,7 @@ ACTION_KEYS = {
     "mend": ("m", "Mend"),
 }
 """Action -> its key and its name in the footer."""
-PAGE_KEYS = "1234567890ABCDEFHIJKLMNOQTUVWXYZ"
+PAGE_KEYS = "1234567890ABCDEFHIJKMNOQTUVWXYZ"
 """The keys that can lead to a page: digits, and the capitals that do nothing else."""
 
 
@@ -76,6 +76,8 @@ class Detail:
     """What `y` copies: the thing's name or the command that leads to it."""
     actions: tuple[Action, ...] = ()
     """What can be done about it."""
+    origin: Link | None = None
+    """The row of the lake that it tells of, from which lineage is walked and unfolded."""
 
 
 Data = TypeVar("Data")

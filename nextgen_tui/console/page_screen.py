@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 from textual.app import ComposeResult
@@ -12,8 +13,9 @@ from textual.containers import Container, Vertical
 from nextgen_tui.console.board.banner import Banner
 from nextgen_tui.console.board.board_widget import BoardWidget
 from nextgen_tui.console.charts.chart_widget import ChartWidget
+from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import note, plain_text
-from nextgen_tui.console.page import ACTION_KEYS, Action, Page, PageState, Row
+from nextgen_tui.console.page import ACTION_KEYS, Action, Detail, Link, Page, PageState, Row
 from nextgen_tui.console.screen_frame import (
     KeyBar,
     NotesWidget,
@@ -50,6 +52,7 @@ class PageScreen(SheetScreen):
         Binding("space", "mark", "Choose", show=False, key_display="space"),
         Binding("S", "turn", "Reverse the order", show=False, key_display="S"),
         Binding("l", "lineage", "Lineage"),
+        Binding("L", "unfold", "Lineage as a tree", show=False, key_display="L"),
         Binding("e", "export", "Export"),
         Binding("y", "copy", "Copy"),
         *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
@@ -268,6 +271,12 @@ class PageScreen(SheetScreen):
 
     # ---- done
 
+    def _detail_of(self, view: LakeView, data: Any, name: str, row: Row) -> Detail | None:
+        """What opening the row shows; lineage goes on from there as it does from the row."""
+        found = self.page.detail(view, data, name, row)
+        origin = self.page.origin(data, name, row)
+        return replace(found, origin=origin) if found is not None and found.origin is None else found
+
     def on_sheet_widget_chosen(self) -> None:
         """Open the row."""
         row = self.row
@@ -277,7 +286,7 @@ class PageScreen(SheetScreen):
             if leads is not None and (command := leads(row)):
                 self.console.command(command)
                 return
-            self.console.open_detail(lambda view: self.page.detail(view, data, name, row))
+            self.console.open_detail(lambda view: self._detail_of(view, data, name, row))
 
     def action_sheet(self, step: int) -> None:
         """Show the next sheet."""
@@ -310,13 +319,22 @@ class PageScreen(SheetScreen):
             self.here.filter = ""
             self.fill()
 
+    def _origin(self) -> Link | None:
+        return self.page.origin(self._state.data, self._memory.sheet, self.row) if self.row is not None else None
+
     def action_lineage(self) -> None:
         """Walk from the row to what it rests on."""
-        link = self.page.origin(self._state.data, self._memory.sheet, self.row) if self.row is not None else None
-        if link is None:
+        if (link := self._origin()) is None:
             self.app.bell()
         else:
             self.console.follow(link)
+
+    def action_unfold(self) -> None:
+        """Open the tree of the row."""
+        if (link := self._origin()) is None:
+            self.app.bell()
+        else:
+            self.console.unfold(link)
 
     # ---- the line at the bottom
 

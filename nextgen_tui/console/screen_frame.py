@@ -64,6 +64,12 @@ class Console(Protocol):
     def follow(self, link: Link) -> None:
         """Open what a link leads to."""
 
+    def unfold(self, link: Link) -> None:
+        """Open the tree of a row."""
+
+    def read_beside(self, job: Callable[[LakeView], Any], then: Callable[[Any], None]) -> None:
+        """Read in the background, and hand on what was read."""
+
     def command(self, words: str) -> None:
         """Carry out what was typed."""
 

@@ -15,7 +15,7 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS, TRADE_REFLECTIONS
 from nextgen_tui.console.charts.chart import Chart
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.lineage_view import follow
+from nextgen_tui.console.lineage.lineage_view import follow
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.book_charts import equity_charts, trade_chart

@@ -17,7 +17,7 @@ from lake.tables.market import (
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT
 from nextgen_tui.console.charts.chart import Bar, Candle, Chart, Curve, day_ticks
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.lineage_view import follow
+from nextgen_tui.console.lineage.lineage_view import follow
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Link, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, dim, join_values, signed, strip

@@ -14,7 +14,7 @@ from lake.tables.feedback import BIAS_FLAGS, FEEDBACK_METRICS, LEARNING_INSIGHTS
 from lake.tables.learning import HYPOTHESES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from nextgen_tui.console.lake_view import LakeView
-from nextgen_tui.console.lineage_view import follow
+from nextgen_tui.console.lineage.lineage_view import follow
 from nextgen_tui.console.notes import Line, describe_slice, fact, note
 from nextgen_tui.console.page import Action, Detail, Page, Row, Section, SheetSpec, row_link
 from nextgen_tui.console.pages.learning_charts import bias_chart, insight_chart, life_strip, loss_chart

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lake.tables.feedback import SHADOW_SCORES
-from nextgen_tui.console.lineage_view import follow
+from nextgen_tui.console.lineage.lineage_view import follow
 from nextgen_tui.console.notes import Line, fact
 from nextgen_tui.console.page import Row, SheetSpec, row_link
 from nextgen_tui.console.sheet.sheet import Cell, Col, signed

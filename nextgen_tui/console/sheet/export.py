@@ -54,6 +54,21 @@ def export(sheet: Sheet, path: Path) -> int:
     return frame.height
 
 
+def write_new(path: Path, text: str) -> None:
+    """Write a text to a file that is not there yet, for its owner alone.
+
+    Raises:
+        ExportError: if the name is taken, or the file cannot be written.
+    """
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ExportError(f"{path} exists already; choose another name") from None
+    except OSError as error:
+        raise ExportError(f"{path}: {error.strerror}") from error
+
+
 def safe_for_spreadsheets(frame: pl.DataFrame) -> pl.DataFrame:
     """Nested values as text, and text that begins like a formula with an apostrophe before it."""
     columns = []

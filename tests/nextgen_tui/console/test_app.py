@@ -16,12 +16,13 @@ from lake.contract import Table
 from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH, TASK_REQUESTS
 from lake.tables.trading import TRADE_PLANS
-from nextgen_tui.console.app import ConsoleApp, DetailRead, LakeChecked, PageLoaded
+from nextgen_tui.console.app import ConsoleApp, LakeChecked, PageLoaded
 from nextgen_tui.console.charts.chart import Chart, Curve
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import ConfirmScreen, HelpScreen
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import note, plain_text
+from nextgen_tui.console.operator.opening import DetailRead
 from nextgen_tui.console.page import Detail, Link, PageState, Section
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import take_screenshots, terminal_size, wait_until_loaded, wait_until_still

@@ -50,7 +50,7 @@ def follow(view: LakeView, link: Link) -> Detail:
     table = TABLES[link.table]
     if table.name == "runs":
         return run_detail(view, str(link.key["run_id"]))
-    rows = _rows(view, table, link.key)
+    rows = find_linked(view, table, link.key)
     if rows.is_empty():
         return Detail(link.text, (Section("", (note("This row no longer exists.", "warn"),)),))
     return row_detail(view, table, rows.row(0, named=True))
@@ -68,6 +68,7 @@ def row_detail(view: LakeView, table: Table, row: Mapping[str, Any]) -> Detail:
         f"{table.name}  {safe_text(key, 90)}",
         tuple(sections),
         links=tuple(links),
+        origin=Link(key, table.name, {name: row[name] for name in table.key}),
         copies=" ".join(["nextgen lineage", table.name, *(f"{name}={row[name]}" for name in table.key)]),
     )
 
@@ -79,7 +80,7 @@ def _resting_on(view: LakeView, table: Table, row: Mapping[str, Any]) -> list[Li
         target = TABLES[reference.table]
         if any(value is None for value in wanted.values()):
             continue
-        found = _rows(view, target, wanted, _clock(table, target, row))
+        found = find_linked(view, target, wanted, _clock(table, target, row))
         links += [_link(target, one) for one in found.head(MAX_LINKS).iter_rows(named=True)]
     return links
 
@@ -98,12 +99,13 @@ def _clock(table: Table, target: Table, row: Mapping[str, Any]) -> tuple[date | 
     return (session - LOOKBACK, session) if target.name != "model_registry" else (None, session)
 
 
-def _rows(
+def find_linked(
     view: LakeView, table: Table, wanted: Mapping[str, Any], span: tuple[date | None, date | None] = (None, None)
 ) -> pl.DataFrame:
     since, until = span
     if table.clock in wanted:
         since = until = wanted[table.clock]
+    """The rows that have these values, without what is megabytes large; `span` bounds the table's clock."""
     columns = tuple(name for name in table.stored_schema if table.columns.get(name) is None or name != "weights")
     return view.read(table, since=since, until=until, where=match_values(table, wanted), columns=columns)
 

@@ -9,7 +9,7 @@ import polars as pl
 from lake.store import Lake
 from lake.tables.trading import TRADE_PLANS
 from nextgen_tui.console.lake_view import LakeView, read_runs
-from nextgen_tui.console.lineage_view import follow
+from nextgen_tui.console.lineage.lineage_view import follow
 from nextgen_tui.console.notes import plain_text
 from nextgen_tui.console.page import Link
 
