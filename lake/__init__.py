@@ -16,10 +16,18 @@ def open(path: Path | str) -> PublishedLake:
 
     `docs/from_python.md` shows how.
 
+    Args:
+        path: its folder, or its address in an object store, such as s3://bucket/lake.
+
     Raises:
         NotALakeError: if there is none at the path, or a program of another format made it.
     """
+    import os
+
     from lake.published import PublishedLake
+    from lake.remote.address import is_address, resolve
     from lake.store import Lake
 
+    if is_address(str(path)):
+        path = resolve(str(path), os.environ)
     return PublishedLake(Lake.open(Path(path).expanduser()))

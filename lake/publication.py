@@ -55,6 +55,7 @@ def publish(lake: Lake, runs: Sequence[Run], publication: str, *, durable: bool 
     write_pointer(
         lake.path, CommitPointer(written.version, publication_hash(lake.uri(RUNS), written.version)), durable=durable
     )
+    lake.exchange.share(f"publish {publication}")
     return hashed
 
 

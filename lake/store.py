@@ -14,6 +14,7 @@ from lake.branches.links import link_table
 from lake.contract import Table
 from lake.errors import LakeError
 from lake.migrations import FORMATS, Formats
+from lake.remote.opening import exchange_of
 from lake.storage import file_repair
 from lake.storage.checksums import record_checkpoint_checksum
 from lake.storage.commit_pointer import CommitPointer, write_pointer
@@ -54,8 +55,10 @@ class Lake:
         """How the tables have changed since the first program; older versions are read through it."""
         self.durable = True
         """False where a power cut may cost the lake, such as a demo's: nothing waits for the disk."""
-        self._tables = Reader(path, formats)
-        self._writer = Writer(self._tables)
+        self.exchange = exchange_of(path)
+        """With the object store that the lake is in; with nobody where the folder is the lake."""
+        self._tables = Reader(path, formats, self.exchange.fetch if self.exchange.address else None)
+        self._writer = Writer(self._tables, self.exchange.committing)
         self.repairs: list[file_repair.Repair] = []
         """What was repaired when the writer lock was taken."""
 
@@ -71,15 +74,19 @@ class Lake:
         """
         check_path(path)
         if (path / MANIFEST).exists():
-            return cls.open(path)
-        prepare_folder(path)
+            lake = cls.open(path)
+            lake.exchange.share_new()
+            return lake
         lake, quarantine = cls(path), file_repair.Quarantine(path)
+        lake.exchange.prepare_new()
+        prepare_folder(path)
         with translate_disk_errors(f"the lake at {path} could not be completed"):
             for table in TABLES.values():
                 file_repair.quarantine_unfinished_table(path, table, quarantine)
                 lake._writer.create(table)
             write_pointer(path, CommitPointer(0, ""))
             write_manifest(path)  # last: a lake with a manifest is complete
+        lake.exchange.share_new()
         return lake
 
     @classmethod
@@ -92,10 +99,12 @@ class Lake:
 
         Raises:
             NotALakeError: if there is none at the path, or a newer program made it, or an earlier one.
+            StorageError: if it is in an object store that does not answer, and nothing of it was fetched before.
         """
-        folder = Path(path)
-        check_format(folder, older=older)
-        return cls(folder)
+        lake = cls(Path(path))
+        lake.exchange.open()
+        check_format(lake.path, older=older)
+        return lake
 
     def uri(self, table: Table) -> str:
         """The table's folder."""
@@ -117,17 +126,19 @@ class Lake:
         if self._tables.is_writer:
             yield
             return
-        with writer_lock(self.path, purpose) as released:
+        with writer_lock(self.path, purpose) as released, self.exchange.lease(purpose):
             self._reset()
             with translate_disk_errors(f"the lake at {self.path} could not be repaired"):
                 self.repairs = self._repair(released, min_free)
                 self._add_missing_tables()
+            self.exchange.share("repair")
             self._tables.is_writer = True
             try:
                 yield
                 self._tables.keep_handles()
             finally:
                 self._tables.is_writer = False
+            self.exchange.share(purpose, ends=True)
 
     @contextmanager
     def lock_for_runs(self, purpose: str) -> Iterator[None]:
@@ -143,7 +154,7 @@ class Lake:
         if self._tables.is_writer:
             yield
             return
-        with suppress(_UnrepairedError), writer_lock(self.path, purpose):
+        with suppress(_UnrepairedError), writer_lock(self.path, purpose), self.exchange.lease(purpose):
             self._reset()
             with translate_disk_errors(f"the runs of the lake at {self.path} could not be repaired"):
                 self.repairs = file_repair.repair_runs(self.path, durable=self.durable)
@@ -152,6 +163,7 @@ class Lake:
                 yield
             finally:
                 self._tables.is_writer = False
+            self.exchange.share(purpose)
             raise _UnrepairedError
 
     # ---- versions
@@ -162,18 +174,22 @@ class Lake:
 
     def newest(self, table: Table) -> int:
         """The last version on disk, published or not; 0 for a table that the lake does not have yet."""
+        self._refresh()
         return self._tables.newest(table)
 
     def published_versions(self) -> dict[str, int]:
         """Table name -> the version readers see. Tables that no run publishes are at their newest."""
+        self._refresh()
         return self._tables.published_versions()
 
     def version(self, table: Table) -> int:
         """The version readers see."""
+        self._refresh()
         return self._tables.version(table)
 
     def version_by_runs(self, table: Table) -> int:
         """The last version that a published run wrote; 0 before the first. Landings are read by others before that."""
+        self._refresh()
         return self._tables.version_by_runs(table)
 
     # ---- reading
@@ -396,6 +412,10 @@ class Lake:
     def _require_lock(self, table: Table, what: str) -> None:
         if not self._tables.is_writer:
             raise LakeError(f"{table.name} can be {what} only under the writer lock; use `with lake.lock(...)`")
+
+    def _refresh(self) -> None:
+        if not self._tables.is_writer:
+            self.exchange.refresh()
 
     def _reset(self) -> None:
         self._tables.reset()

@@ -17,13 +17,25 @@ OPTIONAL = {
     "aiohttp": "web",
     "duckdb": "files",
     "fastexcel": "files",
+    "obstore": "s3",
     "prometheus-client": "metrics",
     "textual-serve": "web",
 }
 """Distribution -> the extra that brings it."""
 ALIASES = {"xdist": "pytest-xdist", "_pytest": "pytest"}
 """What is imported under another name than its distribution has."""
-TOOLS = {"mypy", "ruff", "pre-commit", "pytest-asyncio", "pytest-xdist", "hatchling", "editables", "textual-serve"}
+TOOLS = {
+    "mypy",
+    "ruff",
+    "pre-commit",
+    "pytest-asyncio",
+    "pytest-xdist",
+    "hatchling",
+    "editables",
+    "flask",
+    "flask-cors",
+    "textual-serve",
+}
 """What the developer's extra brings to be run or plugged in, not imported."""
 PEERS = {"cvxpy", "kunquant", "qlib", "vectorbt"}
 """What a benchmark installs into an environment of its own, where its scripts import it."""

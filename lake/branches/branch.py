@@ -106,6 +106,7 @@ def create_branch(
     path = lake.path / BRANCHES / check_name(name)
     if path.exists():
         raise BranchError(f"there is a branch {name} already; choose another name, or discard it first")
+    lake.exchange.fetch_all()  # a branch has the same files, and nobody to fetch them from
     fork = find_fork_point(lake, session)
     draft = path.with_name(f"{PENDING}making-{name}-{uuid4().hex[:8]}")
     with translate_disk_errors(f"the branch {name} could not be made"):

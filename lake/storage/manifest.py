@@ -11,6 +11,7 @@ from unicodedata import category
 from lake.access import make_lake_folder
 from lake.errors import NotALakeError, StorageError
 from lake.migrations import FORMAT
+from lake.remote.address import has_contents
 from lake.storage.atomic import fsync_files, write_atomic
 from lake.storage.checksums import dump_checksummed, load_checksummed
 
@@ -32,7 +33,7 @@ def prepare_folder(path: Path) -> None:
     if path.exists() and not path.is_dir():
         raise NotALakeError(f"{path} is a file; choose an empty folder or another path")
     try:
-        if path.exists() and not (path / CREATING).exists() and any(path.iterdir()):
+        if not (path / CREATING).exists() and has_contents(path):
             raise NotALakeError(f"{path} is neither empty nor a lake; choose an empty folder or another path")
         make_lake_folder(path)
         (path / CREATING).touch()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
@@ -34,8 +34,17 @@ MAX_SNAPSHOTS = 16
 class Reader:
     """The tables of one lake as one process sees them; keeps them open between reads."""
 
-    def __init__(self, path: Path, formats: Formats = FORMATS) -> None:
+    def __init__(
+        self, path: Path, formats: Formats = FORMATS, fetch: Callable[[Iterable[str]], None] | None = None
+    ) -> None:
+        """
+        Args:
+            path: the lake's folder.
+            formats: how tables have changed since the first program.
+            fetch: has the contents of data files there before they are read; None where they always are.
+        """
         self.path = path
+        self._fetch = fetch
         self._root = str(path / "tables")
         self._formats = formats
         self.is_writer = False
@@ -303,6 +312,7 @@ class Reader:
 
     def _scan(self, table: Table, files: Sequence[FileSpan]) -> pl.LazyFrame:
         """The files' rows in the contract's columns, whatever columns each file was written with."""
+        self.fetch_files(table, files)
         root, schema = Path(self.uri(table)), table.stored_schema
         steps = select_steps(self._formats, table.name)
         if not steps and table.further is None:
@@ -320,6 +330,7 @@ class Reader:
 
     def _scan_any(self, table: Table, files: Sequence[FileSpan]) -> pl.LazyFrame:
         """The rows of a control table to which another program added files: of their columns those that are known."""
+        self.fetch_files(table, files)
         root, schema = Path(self.uri(table)), table.stored_schema
         parts = []
         for file in files:
@@ -328,6 +339,11 @@ class Reader:
                      for name, kind in schema.items()]  # fmt: skip
             parts.append(self._cache.scan(root, [file], there).select(known))
         return pl.concat(parts)
+
+    def fetch_files(self, table: Table, files: Iterable[FileSpan]) -> None:
+        """Have the contents of a table's data files here."""
+        if self._fetch is not None:
+            self._fetch(f"{self.uri(table)}/{file.path}" for file in files)
 
     def _schema(self, file: str) -> pl.Schema:
         """The columns a file was written with; files never change."""

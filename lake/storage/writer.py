@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import polars as pl
 from lake.contract import RUN_ID, Table
 from lake.engine import is_in_order
 from lake.errors import BusyError, ConflictError, OvertakenError
+from lake.remote.exchange import Turn
 from lake.storage import delta
 from lake.storage.appending import BLOCK, MAX_ROWS, append_files
 from lake.storage.atomic import fsync_files
@@ -40,8 +42,14 @@ class CommitResult:
 class Writer:
     """Makes the commits of one lake, on the tables as its `Reader` sees them."""
 
-    def __init__(self, tables: Reader) -> None:
+    def __init__(self, tables: Reader, committing: Callable[[str], AbstractContextManager[Turn]]) -> None:
+        """
+        Args:
+            tables: of the lake.
+            committing: what a commit to a table that several append to is made within, by the table's name.
+        """
         self._tables = tables
+        self._committing = committing
         self._run_ids: dict[str, dict[int, str | None]] = {}
 
     def create(self, table: Table) -> None:
@@ -64,8 +72,13 @@ class Writer:
         """
         if not self._tables.has_table(table):
             self.create(table)
-        with self._tables.pin(table):
-            return self._commit_once(table, rows, run_id, recipe, durable)
+        for _ in range(MAX_ATTEMPTS):
+            with self._take_turn(table) as turn, self._tables.pin(table):
+                written = self._commit_once(table, rows, run_id, recipe, durable)
+            if not turn.overtaken:
+                return written
+            self._tables.close(table)
+        raise _busy(table)
 
     def find_commit(self, table: Table, run_id: str) -> int | None:
         """The version at which the run wrote the table; None if it did not, as far back as it can matter.
@@ -95,17 +108,19 @@ class Writer:
     ) -> int:
         """Rewrite all rows whose clock is not before `since`, each with its own `run_id`; see `Lake.rewrite`."""
         recipe = self._chain(table, {**recipe, RUN_ID: run_id, "written": rows.height})
-        with self._tables.pin(table):
+        with self._take_turn(table) as turn, self._tables.pin(table):
             handle = self._tables.open_for_writing(table)
             read_at = int(handle.version()) if before is None else before
             if handle.version() != read_at:
                 raise OvertakenError(f"{table.name} is at version {handle.version()}, the rows are of {read_at}")
+            self._tables.fetch_files(table, self._tables.files(table, read_at))
             try:
                 delta.overwrite(handle, rows, recipe, f"{table.clock} >= '{since}'")
                 self._tables.advance(table, read_at + 1)
             except delta.CommitFailedError as error:
                 self._tables.close(table)
                 raise OvertakenError(f"{table.name} was written by another process after version {read_at}") from error
+        self._require_turn(table, turn, read_at)
         return read_at + 1
 
     def reshape(
@@ -117,19 +132,30 @@ class Writer:
         if handle.version() != before:
             raise OvertakenError(f"{table.name} is at version {handle.version()}, the change is for {before}")
         try:
-            if rows is None:
-                delta.add_columns(handle, table, recipe)
-            else:
-                delta.reshape(handle, table, rows, recipe)
+            with self._take_turn(table) as turn:
+                if rows is None:
+                    delta.add_columns(handle, table, recipe)
+                else:
+                    delta.reshape(handle, table, rows, recipe)
         except delta.CommitFailedError as error:
             raise OvertakenError(f"{table.name} was written by another process after version {before}") from error
         finally:
             self._tables.close(table)
+        self._require_turn(table, turn, before)
         return before + 1
 
     def reset(self) -> None:
         """Forget which run wrote which version."""
         self._run_ids.clear()
+
+    def _take_turn(self, table: Table) -> AbstractContextManager[Turn]:
+        """What a commit is made within: of tables that runs publish, the writer lock has seen to that."""
+        return nullcontext(Turn()) if table.published_by_run else self._committing(table.name)
+
+    def _require_turn(self, table: Table, turn: Turn, before: int) -> None:
+        if turn.overtaken:
+            self._tables.close(table)
+            raise OvertakenError(f"{table.name} was written by another machine after version {before}")
 
     def _commit_once(
         self, table: Table, rows: pl.DataFrame, run_id: str, recipe: Mapping[str, Any], durable: bool
@@ -153,7 +179,7 @@ class Writer:
                 overtaken = isinstance(error, (delta.CommitFailedError, FileExistsError, OvertakenError))
                 if attempt == MAX_ATTEMPTS - 1 or not (overtaken or archived):
                     raise as_storage_error(error, f"{table.name} could not be written") from error
-        raise BusyError(f"other processes wrote {table.name} {MAX_ATTEMPTS} times in a row; try again later")
+        raise _busy(table)
 
     def _acknowledge(self, table: Table, written: CommitResult, durable: bool) -> CommitResult:
         """Force onto the disk what is read at its newest version; for the rest its publication does so."""
@@ -231,6 +257,10 @@ class Writer:
         rows = pl.concat([kept, _stamp(table, pl.concat([fresh, changed]), recipe[RUN_ID])])
         predicate = f"{table.clock} >= '{low}' AND {table.clock} <= '{high}'"
         delta.overwrite(self._tables.open_for_writing(table), rows.sort(table.key), recipe, predicate)
+
+
+def _busy(table: Table) -> BusyError:
+    return BusyError(f"other processes wrote {table.name} {MAX_ATTEMPTS} times in a row; try again later")
 
 
 def _select_changed(table: Table, rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:

@@ -11,6 +11,8 @@ from pathlib import Path
 
 from lake.access import OWN_FILE, make_lake_folder, make_private_folder, write_output
 from lake.errors import BusyError, DamageError, NotALakeError
+from lake.remote.address import REMOTE, has_contents
+from lake.remote.opening import exchange_of
 from lake.storage import delta_log
 from lake.storage.atomic import DRAFT, fsync_files, replace_atomic
 from lake.storage.checksums import CHECKSUMS, hash_file
@@ -42,6 +44,7 @@ def backup(lake: Lake, target: Path, progress: Progress = lambda *_: None) -> Co
         NotALakeError: if the folder contains something other than a backup of this lake, or is inside the lake.
         DamageError: if a file of the lake is missing.
     """
+    lake.exchange.fetch_all()
     known = _earlier(lake, target)
     make_private_folder(target)
     (target / f"{BACKUP_MANIFEST}.begun").touch(mode=OWN_FILE)  # an interrupted one can be resumed
@@ -70,8 +73,10 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
     _refuse_within(target, source, "a lake inside its backup would be lost with it")
     # With a manifest it is a lake, whatever else is there: a power cut can bring back the name of a removed file.
     cut_off = (target / CREATING).exists() and not (target / MANIFEST).exists()
-    if target.exists() and any(target.iterdir()) and not cut_off:
+    if has_contents(target) and not cut_off:
         raise NotALakeError(f"{target} is not empty; restore into an empty folder")
+    exchange = exchange_of(target)
+    exchange.prepare_new()
     _empty(target)  # of a restore that was cut off
     make_lake_folder(target)
     (target / CREATING).touch()
@@ -83,6 +88,7 @@ def restore(source: Path, target: Path, progress: Progress = lambda *_: None) ->
         raise
     (target / CREATING).unlink()
     check_format(target, older=True)
+    exchange.share_new()
     progress("restore", len(hashes), len(hashes))
     return CopyResult(len(hashes), size, len(hashes))
 
@@ -106,7 +112,7 @@ def _copy_back(source: Path, target: Path, hashes: Mapping[str, str], progress: 
 
 def _empty(folder: Path) -> None:
     """Remove everything, the manifest first: interrupted, it is not a lake, and one can be restored into it."""
-    left = list(folder.iterdir()) if folder.is_dir() else []
+    left = [one for one in folder.iterdir() if one.name != REMOTE] if folder.is_dir() else []
     for path in sorted(left, key=lambda path: (path.name != MANIFEST, path.name == CREATING)):
         if path.is_dir():
             shutil.rmtree(path)

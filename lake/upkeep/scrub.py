@@ -54,6 +54,7 @@ class ScrubReport:
 
 def scrub(lake: Lake, progress: Progress = lambda *_: None) -> ScrubReport:
     """Verify every published data file, log entry, checkpoint and checksum file; changes nothing, needs no lock."""
+    lake.exchange.fetch_all()
     findings = _scrub_top(lake.path)
     try:
         found, files = _scrub_runs(lake, read_pointer(lake.path) or _pointer_to_newest(lake))

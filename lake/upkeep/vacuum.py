@@ -101,6 +101,8 @@ def vacuum(lake: Lake) -> list[UnneededFile]:
             (lake.path / one.file).unlink(missing_ok=True)
         _empty_quarantine(lake.path / QUARANTINE)
         remove_leftovers(lake.path, LEFTOVER_SECONDS)
+        lake.exchange.share("gc")
+        lake.exchange.prune(LEFTOVER_SECONDS)
     return found
 
 

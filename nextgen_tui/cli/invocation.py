@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from nextgen_tui.cli.output import Output
-from pipeline.config.folder_option import Folder
+from pipeline.config.folder_option import LakeFolder
 
 if TYPE_CHECKING:
     from lake.store import Lake
@@ -47,9 +47,12 @@ class Invocation:
             NoSuchError: if there is no such branch.
         """
         from lake.access import follow_access
+        from lake.remote.opening import exchange_of
         from pipeline.config.home import lake_home
 
         path = (self.lake_option or lake_home(self.environ)).absolute()
+        follow_access(path)
+        exchange_of(path).open()
         if self.branch_option is not None and self.branch_option != "main":
             from lake.branches.branch import find_branch
 
@@ -58,9 +61,16 @@ class Invocation:
         return path
 
     @property
-    def shown_lake(self) -> Path | None:
+    def lake_name(self) -> str:
+        """What people call the lake: its address in an object store, or its folder."""
+        from lake.remote.address import attached_to
+
+        return str(attached_to(self.lake_path) or self.lake_path)
+
+    @property
+    def shown_lake(self) -> str | None:
         """What commands that are suggested name as the lake: what was named here, or the branch's folder."""
-        return self.lake_path if self.branch_option else self.lake_option
+        return self.lake_name if self.branch_option or self.lake_option else None
 
     @cached_property
     def lake(self) -> Lake:
@@ -110,9 +120,9 @@ def common_options() -> list[click.Parameter]:
     return [
         click.Option(
             ["--lake"],
-            type=Folder(),
+            type=LakeFolder(),
             metavar="PATH",
-            help="Folder of the lake (default: NEXTGEN_LAKE, or the user's data folder).",
+            help="Folder of the lake, or s3://bucket/lake (default: NEXTGEN_LAKE, or the user's data folder).",
             expose_value=False,
             callback=_store("lake_option"),
         ),

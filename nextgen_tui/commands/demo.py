@@ -82,7 +82,7 @@ def _show(invocation: Invocation, lake: Lake, timing: Timing, seconds: float) ->
 
 
 def _next_things(invocation: Invocation) -> str:
-    lake = f" --lake {invocation.lake_path}" if invocation.shown_lake else ""
+    lake = f" --lake {invocation.shown_lake}" if invocation.shown_lake else ""
     return "\n".join(
         (
             "The same market on the screens; every run computed again; one session more",

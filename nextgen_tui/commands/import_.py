@@ -107,7 +107,7 @@ def _create(invocation: Invocation) -> None:
     if not (invocation.lake_path / MANIFEST).exists():
         Lake.create(invocation.lake_path)
         invocation.output.say(
-            f"created an empty lake at {invocation.lake_path}; set source.name in its nextgen.toml before a cycle"
+            f"created an empty lake at {invocation.lake_name}; set source.name in its nextgen.toml before a cycle"
         )
 
 

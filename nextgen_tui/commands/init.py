@@ -119,7 +119,7 @@ def _is_wanted(invocation: Invocation, chosen: Mapping[str, Given]) -> bool:
     invocation.output.record(to_record(found))
     if found.problems:
         raise SourceError("nothing can be made of these files: " + "; and ".join(found.problems))
-    return sys.stdin.isatty() and click.confirm(f"Make the lake at {invocation.lake_path}?", err=True)
+    return sys.stdin.isatty() and click.confirm(f"Make the lake at {invocation.lake_name}?", err=True)
 
 
 def _select_given(values: Mapping[str, object]) -> dict[str, object]:
@@ -171,7 +171,7 @@ def _load(invocation: Invocation, new_lake: NewLake) -> int:
     if not _has_benchmark(invocation):
         choice = "; choose it with --benchmark" if new_lake.runner.settings.source.name == "files" else ""
         invocation.output.say(f"no benchmark was loaded, so the book is not compared with one{choice}")
-    invocation.output.show(f"The lake at {invocation.lake_path} is ready ({duration(perf_counter() - started)}).")
+    invocation.output.show(f"The lake at {invocation.lake_name} is ready ({duration(perf_counter() - started)}).")
     invocation.output.show(_next_step(new_lake))
     return exit_codes.DONE
 
@@ -185,7 +185,7 @@ def _has_benchmark(invocation: Invocation) -> bool:
 def _no_bar(invocation: Invocation, quarantined: int) -> str:
     found = f"all {quarantined:,} rows were set aside by the rules above" if quarantined else "the files have no rows"
     return (
-        f"no bar was loaded: {found}, so the lake at {invocation.lake_path} is unusable. "
+        f"no bar was loaded: {found}, so the lake at {invocation.lake_name} is unusable. "
         "`nextgen show quarantined_rows --json --limit 3` shows rows as they arrived; prices need one row per session "
         "with ticker, date, open, high, low, close and volume (--column maps columns). Then create another lake"
     )
@@ -204,5 +204,5 @@ def _tell(invocation: Invocation, rows: dict[str, int], quarantined: Sequence[tu
     invocation.output.show(view)
     invocation.output.show(set_aside_part(quarantined))
     invocation.output.record(
-        {"lake": str(invocation.lake_path), "usable": usable, "rows": rows, "set_aside": dict(quarantined)}
+        {"lake": invocation.lake_name, "usable": usable, "rows": rows, "set_aside": dict(quarantined)}
     )

@@ -70,8 +70,8 @@ def _write(invocation: Invocation, report: Report, page: Path) -> None:
     if folder.resolve().is_relative_to(invocation.lake_path.resolve()):
         raise click.UsageError(f"{page} lies in the lake, which holds tables only; choose another place with --html")
     source = report.provenance
-    again = write_command((*source.command, "--html", str(page)), invocation.lake_path)
-    proof = write_command(source.proof, invocation.lake_path)
+    again = write_command((*source.command, "--html", str(page)), invocation.lake_name)
+    proof = write_command(source.proof, invocation.lake_name)
     write_output(page, write_page(report, describe_version(), again, proof))
     sessions = counted(report.summary.sessions, "session")
     invocation.output.say(f"{sessions} from {report.summary.first} to {report.summary.last} are told in {page}")

@@ -25,6 +25,6 @@ def command(invocation: Invocation, folder: Path) -> None:
     with invocation.output.progress("restore") as progress:
         copied = restore(folder.absolute(), invocation.lake_path, progress)
     invocation.output.say(
-        f"{counted(copied.files, 'file')} ({copied.bytes:,} bytes) restored to {invocation.lake_path}"
+        f"{counted(copied.files, 'file')} ({copied.bytes:,} bytes) restored to {invocation.lake_name}"
     )
     invocation.output.record(asdict(copied))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -36,7 +35,7 @@ from pipeline.reading.report.forecast_quality import REPORTED
 from pipeline.reading.report.full_report import Report
 
 
-def show_report(report: Report, version: str, lake_option: Path | None) -> RenderableType:
+def show_report(report: Report, version: str, lake_option: str | None) -> RenderableType:
     """All of it."""
     summary = report.summary
     names = [track.name for track in summary.tracks]
@@ -101,7 +100,7 @@ def _quality(report: Report) -> RenderableType:
     return Group(heading("Soundness of the data"), came, set_aside_part(data.quarantined), *checks)
 
 
-def _source(report: Report, version: str, lake_option: Path | None) -> RenderableType:
+def _source(report: Report, version: str, lake_option: str | None) -> RenderableType:
     source = report.provenance
     return Group(
         heading("Where this comes from"),

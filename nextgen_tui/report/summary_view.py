@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.table import Table as Grid
@@ -31,7 +30,7 @@ _SHOWN_REFUSALS = 5
 _SHOWN_ITEMS = 4
 
 
-def show_summary(summary: SpanSummary, lake_option: Path | None) -> RenderableType:
+def show_summary(summary: SpanSummary, lake_option: str | None) -> RenderableType:
     """All of it: money first, then whether skill explains it, what stood in the way, and what to look at next."""
     parts = [
         book_part(summary),
@@ -278,7 +277,7 @@ def ledger_part(facts: LedgerFacts) -> RenderableType:
     return Group(heading("Books"), Text(facts.sentence, "green" if facts.balances else "bold red"))
 
 
-def next_part(steps: Sequence[NextStep], lake_option: Path | None) -> RenderableType:
+def next_part(steps: Sequence[NextStep], lake_option: str | None) -> RenderableType:
     """What to look at next, each with the command to type."""
     lines = [heading("Next")]
     for step in steps:
@@ -286,7 +285,7 @@ def next_part(steps: Sequence[NextStep], lake_option: Path | None) -> Renderable
     return Group(*lines)
 
 
-def write_command(words: Sequence[str], lake_option: Path | None) -> str:
+def write_command(words: Sequence[str], lake_option: str | None) -> str:
     """The command line that a shell reads as these words, in the lake that the operator named."""
-    lake = ("--lake", str(lake_option)) if lake_option else ()
+    lake = ("--lake", lake_option) if lake_option else ()
     return remove_unsafe(shlex.join(("nextgen", *words, *lake)))

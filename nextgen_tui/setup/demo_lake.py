@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lake.remote.address import attached_to, has_contents
 from nextgen_tui.cli.invocation import Invocation
 from nextgen_tui.setup.create_lake import make_lake
 
@@ -43,9 +44,11 @@ def prepare(invocation: Invocation, fresh: bool) -> None:
         BusyError: if the demo lake is being written.
     """
     path = invocation.lake_path
-    if path.exists() and any(path.iterdir()) and not is_demo(path):
+    if has_contents(path) and not is_demo(path):
         raise click.UsageError(f"{path} is not a demo lake; choose another folder with --lake")
     if fresh and is_demo(path):
+        if address := attached_to(path):
+            raise click.UsageError(f"--fresh deletes a folder, and this demo is at {address}; use another address")
         _throw_away(path)
 
 

@@ -133,7 +133,7 @@ def _follow(invocation: Invocation, live: Live, served: subprocess.Popen[str]) -
 
     lake, seen = invocation.lake, 0
     last = last_session(lake)
-    lake_option = f" --lake {invocation.lake_path}" if invocation.lake_option else ""
+    lake_option = f" --lake {invocation.lake_name}" if invocation.lake_option else ""
     invocation.output.say(f"one session every {live.seconds:g} s; watch with `nextgen console{lake_option}`")
     while live.sessions is None or seen < live.sessions:
         for row in to_records(_since(lake, last)):

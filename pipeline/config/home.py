@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from lake.remote.address import HOME_VARIABLE, MAX_BYTES_VARIABLE, is_address, resolve
 from pipeline.config import ConfigError
 
 PREFIX = "NEXTGEN_"
@@ -18,9 +19,11 @@ FILE_NAME = "nextgen.toml"
 """The configuration file inside a lake's folder."""
 
 NOT_SETTINGS: dict[str, str] = {
-    LAKE_VARIABLE: "folder of the lake",
+    LAKE_VARIABLE: "folder of the lake, or its address in an object store (s3://bucket/lake)",
     CONFIG_VARIABLE: "configuration file to read instead of the lake's own",
     STATE_VARIABLE: "cache folder: answers of feeds and models, budgets spent; may be deleted",
+    HOME_VARIABLE: "folder of the working copies of lakes in object stores; may be deleted",
+    MAX_BYTES_VARIABLE: "gigabytes of data files that a working copy keeps (default 50)",
     CREDENTIALS_VARIABLE: "folder with a file for each key, of the name of its variable",
     PROXY_VARIABLE: "proxy for all that leaves this machine; HTTPS_PROXY and the like do not count",
     "NEXTGEN_DATA": "folder of real market data that some tests read",
@@ -33,10 +36,15 @@ NOT_SETTINGS_PREFIXES: tuple[str, ...] = ("NEXTGEN_YAHOO_",)
 def lake_home(environ: Mapping[str, str], platform: str = sys.platform) -> Path:
     """The folder of the lake: NEXTGEN_LAKE, or the place for a user's data on this platform.
 
+    Of a lake in an object store it is the working copy on this machine.
+
     Raises:
         ConfigError: if there is no variable and no home folder to fall back on.
+        NotALakeError: if the variable names an address that cannot be used.
     """
-    if named := environ.get(LAKE_VARIABLE):
+    if is_address(named := environ.get(LAKE_VARIABLE, "")):
+        return resolve(named, environ)
+    if named:
         return _expand(named, environ)
     return _user_data(environ, platform) / "nextgen" / "lake"
 

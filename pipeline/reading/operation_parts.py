@@ -91,6 +91,7 @@ def judge_parts(
         _trading(lake),
         *(_task(task, definitions, journal, now) for task in schedule.schedule.tasks if task.enabled),
         _disk(lake, measure_lake),
+        *_object_store(lake),
         _files(lake, measure_lake),
         *(_tables(lake, schedule.schedule, market_time) if market_time else ()),
         _writer(lake, journal),
@@ -260,6 +261,19 @@ def _disk(lake: Lake, measure_lake: bool) -> PartHealth:
     room = f"{free / 1e9:.1f} GB" if free >= MIN_FREE else f"{free / 1e6:.0f} MB"
     fix = "" if status == "ok" else "free disk space; `nextgen gc` deletes data files that no run refers to"
     return PartHealth("disk", status, f"The disk has {room} free", facts, fix=fix)
+
+
+def _object_store(lake: Lake) -> list[PartHealth]:
+    """Whether the store that the lake is in answers; nothing of a lake that is its folder."""
+    exchange = lake.exchange
+    if exchange.address is None:
+        return []
+    facts = {"address": str(exchange.address)}
+    if not exchange.problem:
+        return [PartHealth("object store", "ok", f"{exchange.address} answers", facts)]
+    words = f"What is shown may be old, for the store does not answer: {exchange.problem}"
+    fix = "check the network and the AWS_ variables; no cycle can publish until it answers"
+    return [PartHealth("object store", "fail", words, facts, fix=fix)]
 
 
 def _files(lake: Lake, measure_lake: bool) -> PartHealth:

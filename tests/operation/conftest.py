@@ -60,7 +60,11 @@ def small_settings(signal: float = 2.0) -> Settings:
 
 
 def operate(path: Path, settings: Settings, sessions: int) -> Operation:
-    lake = new_lake(path)
+    return operate_in(new_lake(path), settings, sessions)
+
+
+def operate_in(lake: Lake, settings: Settings, sessions: int) -> Operation:
+    """Load the history into an empty lake, and run sessions after it."""
     runner = Runner(lake, settings)
     first, last = runner.source.coverage()
     history = runner.backfill(first, last)

@@ -15,7 +15,7 @@ import click
 from lake.access import follow_access
 from lake.errors import BusyError, LakeError
 from pipeline.config import ConfigError
-from pipeline.config.folder_option import Folder
+from pipeline.config.folder_option import LakeFolder
 from pipeline.config.home import lake_home
 from pipeline.control.daemon.daemon_lock import refuse_second_daemon
 from pipeline.engine.child_command import python_command
@@ -30,7 +30,7 @@ def daemon_command(lake: Path, *options: object) -> list[str]:
 
 
 @click.command("nextgen-daemon", context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--lake", type=Folder(), help="Folder of the lake.")
+@click.option("--lake", type=LakeFolder(), help="Folder of the lake, or its address in an object store.")
 @click.option("--schedule", type=click.Path(dir_okay=False, path_type=Path), help="Use this schedules.toml.")
 @click.option("--once", is_flag=True, help="Run what is overdue, then exit.")
 @click.option("--quiet", is_flag=True, help="Write to the log file only.")

@@ -11,6 +11,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lake.errors import DamageError, LakeError
+from lake.remote.exchange import NoStore
 from lake.storage import delta_log
 from lake.storage.lock import WRITER_HOLDER
 from lake.storage.reader import Reader
@@ -147,7 +148,8 @@ def test_a_commit_that_slept_through_the_archiving_is_made_on_the_table_as_it_is
         assert delta_log.archived_entry_path(long.uri(TASK_REQUESTS), asleep + 1).exists(), (
             "its number was not given away"
         )
-        written = Writer(tables).commit(TASK_REQUESTS, request_rows(100), "request 100", {}, durable=False)
+        writer = Writer(tables, NoStore().committing)
+        written = writer.commit(TASK_REQUESTS, request_rows(100), "request 100", {}, durable=False)
     assert written.version == asleep + 4
     ids = Lake.open(long.path).read(TASK_REQUESTS)["request_id"].to_list()
     assert sorted(ids) == sorted(f"request {number}" for number in (*range(10), 100))
