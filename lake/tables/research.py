@@ -189,3 +189,36 @@ FACTOR_RESULTS = Table(
         ),
     },
 )
+
+NOTES = Table(
+    name="notes",
+    domain="research",
+    doc="What the operator wrote down about a ticker, a trade or a run; where it says what will happen, it is scored.",
+    key=("note_id",),
+    mode="append",
+    owner="operator",
+    clock="session",
+    available="decided_at",
+    root="the operator's own words",
+    published_by_run=False,
+    columns={
+        "note_id": text("chosen by the client, so that a repeated word counts once", unit="id", max_length=80),
+        "session": Column(pl.Date(), "exchange date", "the last one that was known; what it foretells begins there"),
+        "about": Column(pl.String(), "name", "what kind of thing it is about", pattern="ticker|trade|run"),
+        "target": text("the ticker, the trade's or plan's id, or the run's", unit="id", max_length=120),
+        "ticker": Column(pl.String(), "symbol", "the ticker it is about; null for a run", nullable=True),
+        "text": text("the note", max_length=4_000),
+        "direction": Column(
+            pl.String(),
+            "name",
+            "where its total return will lie; null for none",
+            nullable=True,
+            pattern="up|down",
+        ),
+        "horizon": Column(pl.Int32(), "sessions", "over how many sessions; null for no prediction", nullable=True),
+        "decided_at": instant("when; in a simulated market, its own time"),
+        "recorded_at": instant("when, by the computer's clock"),
+        "origin": Column(pl.String(), "name", "where it was made", pattern="console|cli"),
+        "decided_by": text("the user of the system who made it", max_length=80),
+    },
+)

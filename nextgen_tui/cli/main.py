@@ -54,6 +54,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "pause": CommandEntry("pause", "Pause trading: nothing new is ordered from now on."),
         "kill": CommandEntry("kill", "Stop trading at once: no order goes to its open, decided or not."),
         "resume": CommandEntry("resume", "Resume trading after a pause or a kill."),
+        "note": CommandEntry("note", "Write down what you think of a ticker, trade or run, and see what came of it."),
         "actions": CommandEntry("actions", "List, add, correct, withdraw or release corporate actions."),
         "mandate": CommandEntry("mandate", "Show, set or look back on what you want of the book."),
         "promote": CommandEntry("promote", "Promote a trained model to champion."),

@@ -15,6 +15,7 @@ from nextgen_tui.console.board.board_widget import BoardWidget
 from nextgen_tui.console.charts.chart_widget import ChartWidget
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import note, plain_text
+from nextgen_tui.console.operator.own_notes import find_target, note_section
 from nextgen_tui.console.page import ACTION_KEYS, Action, Detail, Link, Page, PageState, Row
 from nextgen_tui.console.screen_frame import (
     KeyBar,
@@ -53,6 +54,7 @@ class PageScreen(SheetScreen):
         Binding("S", "turn", "Reverse the order", show=False, key_display="S"),
         Binding("l", "lineage", "Lineage"),
         Binding("L", "unfold", "Lineage as a tree", show=False, key_display="L"),
+        Binding("n", "note", "Note", show=False),
         Binding("e", "export", "Export"),
         Binding("y", "copy", "Copy"),
         *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
@@ -75,6 +77,8 @@ class PageScreen(SheetScreen):
         """0 shows sheet and pictures, 1 notes and pictures alone, 2 the sheet alone."""
         self._cards = False
         """Whether the rows of the sheet in front are cards."""
+        self._noting = ""
+        """What a note is being written about."""
         self._can: tuple[str, ...] = ()
         """What could be done about the row when the footer was last drawn."""
 
@@ -274,8 +278,14 @@ class PageScreen(SheetScreen):
     def _detail_of(self, view: LakeView, data: Any, name: str, row: Row) -> Detail | None:
         """What opening the row shows; lineage goes on from there as it does from the row."""
         found = self.page.detail(view, data, name, row)
-        origin = self.page.origin(data, name, row)
-        return replace(found, origin=origin) if found is not None and found.origin is None else found
+        if found is None:
+            return None
+        own = note_section(view, row)
+        return replace(
+            found,
+            origin=found.origin or self.page.origin(data, name, row),
+            sections=(*found.sections, *([own] if own else [])),
+        )
 
     def on_sheet_widget_chosen(self) -> None:
         """Open the row."""
@@ -335,6 +345,19 @@ class PageScreen(SheetScreen):
             self.app.bell()
         else:
             self.console.unfold(link)
+
+    def action_note(self) -> None:
+        """Write a note about what the row is about."""
+        target = find_target(self.row) if self.row is not None else ""
+        if not target:
+            self.notify("A note is about a ticker, a trade or a run, and this row is about none.", severity="warning")
+        elif self.console.may_write():
+            self._noting = target
+            self.action_line("note")
+
+    def noted(self, words: str) -> None:
+        """Put the note on record."""
+        self.console.write_note(self._noting, words)
 
     # ---- the line at the bottom
 

@@ -73,6 +73,12 @@ class Console(Protocol):
     def command(self, words: str) -> None:
         """Carry out what was typed."""
 
+    def may_write(self) -> bool:
+        """Whether anything can be put on record from here; says why not."""
+
+    def write_note(self, target: str, words: str) -> None:
+        """Put a note on record."""
+
     def act(self, act: Action) -> None:
         """Show what an act would do, and let the operator send it."""
 

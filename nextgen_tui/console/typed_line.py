@@ -11,13 +11,14 @@ from textual.widgets import Input
 
 from nextgen_tui.console.screen_frame import Console, KeyBar, SafeInput
 
-PROMPTS = {"filter": "/", "command": ":", "time": "as of", "export": "export to"}
+PROMPTS = {"filter": "/", "command": ":", "time": "as of", "export": "export to", "note": "note"}
 """What the line at the bottom is for -> what stands before it."""
 HINTS = {
     "filter": "rows that show every word or pattern; !word those that do not",
     "command": "cycle, train, maintain, at, live, daemon ... (? lists them all)",
     "time": "a session as 2026-01-05, a moment as 2026-01-05T14:00 (UTC), or a run's id",
     "export": "a file name ending in .csv or .parquet",
+    "note": "what you think of it; `up 5: why` or `down 20: why` is judged when it is due",
 }
 """What it is for -> what can be typed."""
 
@@ -53,6 +54,7 @@ class TypingScreen(Screen[None]):
     if TYPE_CHECKING:
 
         def write(self, name: str) -> None: ...
+        def noted(self, words: str) -> None: ...
 
     def typed_line(self) -> CommandLine:
         """The line, out of sight until it is asked for."""
@@ -114,6 +116,8 @@ class TypingScreen(Screen[None]):
             self.console.command(words)
         elif purpose == "export" and words:
             self.write(words)
+        elif purpose == "note" and words:
+            self.noted(words)
 
     def recall(self, step: int) -> None:
         """Bring a command back that was typed before: with a step of -1 an earlier one, with 1 a later one."""

@@ -138,3 +138,9 @@ def bars(ticker: str, closes: Sequence[float], last: date = SESSION) -> list[dic
         }
         for number, close in enumerate(closes)
     ]
+
+
+def listing(ticker: str) -> dict[str, Any]:
+    """A row of `instruments`."""
+    own = {"ticker": ticker, "role": "stock", "exchange": "XNYS", "currency": "USD"}
+    return {**own, "source": "simulated", "payload_id": "0" * 64}

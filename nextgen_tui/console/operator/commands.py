@@ -22,6 +22,7 @@ from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.operator import command_parser, what_if
 from nextgen_tui.console.operator.decide_process import record_decision
+from nextgen_tui.console.operator.own_notes import record_note
 from nextgen_tui.console.page import Action, Detail
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
@@ -131,6 +132,10 @@ class CommandApp(App[None]):
         else:
             return False
         return True
+
+    def may_write(self) -> bool:
+        """Whether anything can be put on record from here; says why not."""
+        return not self._refuse()
 
     # ---- done here
 
@@ -278,6 +283,20 @@ class CommandApp(App[None]):
             self.call_from_thread(self._warn, error if isinstance(error, ValueError) else describe_error(error)[1])
         else:
             self.call_from_thread(self.notify, safe_text(text, 300), markup=False)
+
+    def write_note(self, target: str, words: str) -> None:
+        """Put a note on record."""
+        self.notify(f"Recording a note on {target} ...", timeout=RECORDING)
+        self._record_note(target, words)
+
+    @work(thread=True, exit_on_error=False, group="submit")
+    def _record_note(self, target: str, words: str) -> None:
+        try:
+            said = record_note(self.lake_path, target, words)
+        except (ValueError, OSError) as error:
+            self.call_from_thread(self._warn, error)
+        else:
+            self.call_from_thread(self.notify, said)
 
     def _warn(self, words: object) -> None:
         self.notify(str(words), severity="warning")

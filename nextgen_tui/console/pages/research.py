@@ -10,6 +10,7 @@ import polars as pl
 from lake.branches.branch import list_branches
 from lake.contract import RUN_ID, Table
 from lake.errors import LakeError
+from lake.tables.market import MARKET_PRICES
 from lake.tables.research import (
     BRANCH_MERGES,
     EXPERIMENT_RESULTS,
@@ -17,13 +18,17 @@ from lake.tables.research import (
     FACTOR_PROPOSALS,
     FACTOR_RESULTS,
     HOLDOUT_OPENINGS,
+    NOTES,
 )
 from nextgen_tui.console.charts.chart import Band, Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note
-from nextgen_tui.console.page import Link, Page, Row, SheetSpec
+from nextgen_tui.console.operator.own_notes import STYLES as STATES
+from nextgen_tui.console.operator.own_notes import read_notes
+from nextgen_tui.console.page import Link, Page, Row, SheetSpec, row_link
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style
 from nextgen_tui.text import formats
+from pipeline.reading.notes.scored_notes import sum_up
 from pipeline.research.experiments import count_ended
 
 BRANCHES = pl.Schema(
@@ -42,6 +47,8 @@ class ResearchData:
     factors: pl.DataFrame
     branches: pl.DataFrame
     openings: pl.DataFrame
+    notes: pl.DataFrame
+    """The operator's own, with what came of what they foretold."""
     trials: int
     """Variants that were registered."""
 
@@ -51,7 +58,10 @@ class ResearchPage(Page[ResearchData]):
 
     number, name = "A", "Research"
     question = "What was tried, did it help, and how often did anybody look?"
-    tables = (EXPERIMENTS, EXPERIMENT_RESULTS, FACTOR_PROPOSALS, FACTOR_RESULTS, HOLDOUT_OPENINGS, BRANCH_MERGES)
+    tables = (
+        *(EXPERIMENTS, EXPERIMENT_RESULTS, FACTOR_PROPOSALS, FACTOR_RESULTS, HOLDOUT_OPENINGS, BRANCH_MERGES),
+        *(NOTES, MARKET_PRICES),
+    )
 
     def load(self, view: LakeView) -> ResearchData:
         """What was recorded by the moment; branches are as they are now."""
@@ -66,6 +76,7 @@ class ResearchPage(Page[ResearchData]):
             factors=factors.sort("verdict", "t", descending=[False, True], nulls_last=True),
             branches=_read_branches(view),
             openings=_known(view, HOLDOUT_OPENINGS, "opened_at"),
+            notes=read_notes(view),
             trials=int(experiments["variants"].sum()),
         )
 
@@ -83,7 +94,7 @@ class ResearchPage(Page[ResearchData]):
         return "; ".join(told) + "."
 
     def specs(self, data: ResearchData) -> tuple[SheetSpec[ResearchData], ...]:
-        """Variants, experiments, factors, branches."""
+        """Variants, experiments, factors, branches, notes."""
         del data
         return SHEETS
 
@@ -193,6 +204,21 @@ def _describe_factor(row: Row) -> tuple[Line, ...]:
     )
 
 
+def _describe_note(data: ResearchData, row: Row) -> tuple[Line, ...]:
+    """The note in whole, and how well all that was foretold came true."""
+    foretells = f"{row['direction']} within {row['horizon']} sessions" if row["direction"] else "nothing"
+    return (
+        heading(row["target"]),
+        note(row["text"], max_length=4_000),
+        fact("written", f"{formats.instant(row['decided_at'])} by {row['decided_by'] or 'nobody known'}"),
+        fact("foretells", foretells),
+        *([fact("came", formats.percent(row["realised"], 2, signed=True))] if row["realised"] is not None else []),
+        *([fact("base rate", formats.percent(row["base"], 0))] if row["base"] is not None else []),
+        heading("of all notes"),
+        note(sum_up(data.notes).sentence),
+    )
+
+
 SHEETS: tuple[SheetSpec[ResearchData], ...] = (
     SheetSpec(
         "variants",
@@ -265,5 +291,25 @@ SHEETS: tuple[SheetSpec[ResearchData], ...] = (
         ("branch",),
         "branch",
         "This lake has no branches; nextgen branch create NAME makes one.",
+    ),
+    SheetSpec(
+        "notes",
+        lambda data: data.notes,
+        (
+            Col("session", "session", formats.day),
+            Col("about", "target", max_width=30),
+            Col("verdict", "state", lambda value: Cell(str(value), STATES.get(value, "dim"))),
+            Col("note", "text", max_width=200, stretch=True),
+            Col("foretells", "direction", rank=1),
+            Col("over", "horizon", lambda value: formats.MISSING if value is None else f"{value} sessions", rank=1),
+            Col("came", "realised", lambda value: formats.percent(value, 1, signed=True), right=True, rank=1),
+            Col("base", "base", lambda value: formats.percent(value, 0), right=True, rank=2),
+            Col("due", "due", formats.day, rank=3),
+        ),
+        ("note_id",),
+        "note",
+        "No note yet; n on a row that is about a ticker, a trade or a run writes one.",
+        notes=lambda data, row: _describe_note(data, row),
+        origin=lambda row: row_link(NOTES, row),
     ),
 )

@@ -57,7 +57,7 @@ def test_what_was_tried_and_kept_is_one_sentence(tried: Lake) -> None:
     assert page.sentence(data) == (
         "3 variants registered, 1 kept; 2 factors proposed, 1 kept; the holdout was opened 1 time."
     )
-    assert [spec.frame(data).height for spec in page.specs(data)] == [2, 1, 2, 0]
+    assert [spec.frame(data).height for spec in page.specs(data)] == [2, 1, 2, 0, 0]
     assert data.experiments.select("ended", "kept").rows() == [(2, 1)]
     assert data.factors["proposal"].to_list() == ["news(3)", "momentum(5)"]
     assert "the year is over" in str(page.summary(data))

@@ -1,0 +1,1 @@
+"""What the operator wrote down, and what came of what he foretold."""
