@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # an extra
 T = TypeVar("T")
 PARALLEL = 16
 """Requests in flight at once."""
+NO_BUCKET = "NoSuchBucket"
 PROBES = "_nextgen/probes"
 INSTALL = 'pip install "nextgen-trading[s3]"'
 
@@ -251,9 +252,11 @@ class Objects:
         while True:
             try:
                 return request()
-            except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            except (AlreadyExistsError, PreconditionError):
                 raise
             except (BaseError, OSError) as error:
+                if isinstance(error, FileNotFoundError) and NO_BUCKET not in str(error):
+                    raise
                 broken = "body error" in str(error)
                 if not broken or monotonic() - begun > self._patience.total.total_seconds():
                     raise StorageError(f"{what} at {self.address}: {_first_line(error)}; {_advise(error)}") from error
@@ -290,15 +293,16 @@ def open_store(address: Address, environ: Mapping[str, str], patience: Patience)
 
 
 def _first_line(error: Exception) -> str:
-    """What went wrong, without the request's headers and the library's own view of it."""
+    """What went wrong, without the request, its headers and the library's own view of it."""
     told = str(error).strip().splitlines()
-    return told[0][:300] if told else type(error).__name__
+    words = told[0].rpartition(" - ")[2].partition(": <")[0] if told else ""
+    return words.removeprefix("Server returned non-2xx status code: ")[:300] or type(error).__name__
 
 
 def _advise(error: Exception) -> str:
     told = str(error)
     if any(sign in told for sign in ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "401")):
         return "check AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and what they may do"
-    if "NoSuchBucket" in told:
+    if NO_BUCKET in told:
         return "make the bucket first"
     return "check the network and AWS_ENDPOINT_URL, and try again; what was published is not lost"

@@ -22,6 +22,7 @@ TOPIC_OF = {
     "disk": "disk",
     "alerts": "alerts",
     "trading": "lake",
+    "object store": "network",
     "tables": "lake",
     "writer": "lake",
 }
@@ -40,7 +41,12 @@ def look_at_lake(lake: Lake, health: Health, tables: frozenset[str]) -> Iterator
     """
     session = last_session(lake)
     upto = f"sessions up to {session}" if session else "no session yet; `nextgen cycle` runs one"
-    yield Finding("lake", "ok", f"{lake.path} is a lake of format {FORMAT}, with {upto}", facts={"format": FORMAT})
+    yield Finding(
+        "lake",
+        "ok",
+        f"{lake.exchange.address or lake.path} is a lake of format {FORMAT}, with {upto}",
+        facts={"format": FORMAT},
+    )
     yield from _openness(lake)
     for part in health.parts:
         topic = TOPIC_OF.get(part.service, "lake" if part.service in tables else "schedule")

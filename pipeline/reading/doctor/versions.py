@@ -19,6 +19,7 @@ EXTRAS = {
     "web": "the console in a browser",
     "files": "prices from Excel and DuckDB files",
     "metrics": "the daemon's figures for Prometheus",
+    "s3": "lakes in an object store",
 }
 """Extra -> what it brings."""
 
