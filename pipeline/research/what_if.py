@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from lake.branches.branch import MAIN, discard_branch
 from lake.runs import cycle_sessions
+from lake.storage.disk import require_writable
 from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.config.check_values import Given
@@ -62,8 +63,10 @@ def ask_what_if(
 
     Raises:
         ResearchError: if the lake has not run those sessions, or they are put aside.
+        StorageError: if the lake cannot be written, so that the question would not count.
         StageFailedError: if a stage raises.
     """
+    require_writable(lake.path)  # each question counts: one that could not be recorded is not answered
     first, last = _find_span(lake, first, last)
     refuse_holdout(settings, last, "what-if")
     why_not = ""
@@ -105,7 +108,9 @@ def ask_each_rule(
 
     Raises:
         ResearchError: if the lake has not run those sessions, they are put aside, or the book alone does not tell.
+        StorageError: if the lake cannot be written, so that the questions would not count.
     """
+    require_writable(lake.path)  # each question counts: one that could not be recorded is not answered
     first, last = _find_span(lake, first, last)
     refuse_holdout(settings, last, "what-if")
     try:

@@ -271,8 +271,8 @@ async def test_on_a_disk_that_cannot_be_written_one_can_look_and_is_told_why_no_
             await pilot.pause()
             assert isinstance(app.screen, PageScreen)
         capsys.readouterr()
-        code = outcome(["request", "maintain", "--lake", str(path)])
-        assert code == exit_codes.DAMAGE
-        words = capsys.readouterr().err
-        assert "cannot be written" in words
-        assert "Traceback" not in words
+        for arguments in (["request", "maintain"], ["what-if", "--set", "trading.costs.impact=0.5"]):
+            assert outcome([*arguments, "--lake", str(path)]) == exit_codes.DAMAGE
+            words = capsys.readouterr().err
+            assert "cannot be written" in words
+            assert "Traceback" not in words
