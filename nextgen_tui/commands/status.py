@@ -57,7 +57,7 @@ def _show(invocation: Invocation, health: Health, everything: bool) -> None:
     output = invocation.output
     output.show(Text.assemble(cell(health.status), "  ", safe_text(health.sentence, 500)))
     size = next(part.facts["lake_bytes"] for part in health.parts if part.service == "disk")
-    output.show(f"Lake: {safe_text(invocation.lake_path)} ({size / 1e6:,.0f} MB)")
+    output.show(f"Lake: {safe_text(invocation.lake_name)} ({size / 1e6:,.0f} MB)")
     _show_problems(invocation, health)
     if everything:
         _show_passed(invocation, health)

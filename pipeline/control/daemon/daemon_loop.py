@@ -109,7 +109,12 @@ class Daemon:
         self._last_error = ""
         self._stop_requests = 0
         self._given_up = 0
-        log.info("the daemon serves %s with %d tasks from %s", self.lake.path, len(schedule.tasks), schedule.origin)
+        log.info(
+            "the daemon serves %s with %d tasks from %s",
+            self.lake.exchange.address or self.lake.path,
+            len(schedule.tasks),
+            schedule.origin,
+        )
         self._notifier.report_ready(f"{len(schedule.tasks)} tasks")
 
     def _request_recovery(self) -> None:
