@@ -29,6 +29,8 @@ from pipeline.reading.provenance.row_sources import RowSources
 from tests.copies import copy_lake
 from tests.operation.conftest import Operation
 
+pytestmark = pytest.mark.slow
+
 PLUGIN = """
 from pipeline.features.engine.expressions import fact, lag, mean
 from pipeline.features.feature import Feature

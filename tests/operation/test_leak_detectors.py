@@ -109,6 +109,7 @@ def test_leaking_features_of_a_plugin_are_named_and_a_sound_one_is_not(operation
     assert "a cycle computes them" in found["purge"].remark
 
 
+@pytest.mark.slow
 def test_a_member_that_learns_from_later_rows_is_named_and_the_others_are_not(
     operation: Operation, tmp_path: Path
 ) -> None:

@@ -9,6 +9,7 @@ from datetime import date
 from itertools import accumulate
 from operator import mul
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -118,25 +119,28 @@ def test_a_planted_change_is_found_at_its_session_stage_and_row(lake: Lake, oper
     assert list_branches(lake.path) == []
 
 
-def test_the_desk_says_to_the_cent_what_running_the_stages_says(lake: Lake, operation: Operation) -> None:
-    tried = (
-        {},
-        COSTS,
-        {"trading.philosophy.turnover": 0.05, "trading.mandate.risk_aversion": 3.0},
-        {"trading.orders.buys": "limit", "trading.orders.stops": "resting", "trading.orders.settlement_sessions": 1},
-    )
-    for values in tried:
-        chosen = {key: choice(key, str(value)) if isinstance(value, int | float | str) else value
-                  for key, value in values.items()}  # fmt: skip
-        asked = (lake, settings_of(lake), operation.runner.calendar, chosen)
-        told, ran = ask_what_if(*asked), ask_what_if(*asked, runs_stages=True)
-        assert (told.unit, told.computed) == ("fill or value", "")
-        assert told.equity.equals(ran.equity), values
-        assert [vars(one) for one in told.figures] == [vars(one) for one in ran.figures[: len(told.figures)]]
-        assert (told.difference is None) == (not values)
-    assert told.difference is not None
-    assert ran.difference is not None
-    assert (told.difference.session, told.difference.stage) == (ran.difference.session, ran.difference.stage)
+LIMITS = {"trading.philosophy.turnover": 0.05, "trading.mandate.risk_aversion": 3.0}
+ORDERS = {"trading.orders.buys": "limit", "trading.orders.stops": "resting", "trading.orders.settlement_sessions": 1}
+
+
+@pytest.mark.parametrize(
+    "values",
+    [{}, *(pytest.param(one, marks=pytest.mark.slow) for one in (COSTS, LIMITS)), ORDERS],
+    ids=["nothing", "costs", "limits", "orders"],
+)
+def test_the_desk_says_to_the_cent_what_running_the_stages_says(
+    lake: Lake, operation: Operation, values: dict[str, Any]
+) -> None:
+    chosen = {key: choice(key, str(value)) if isinstance(value, int | float | str) else value
+              for key, value in values.items()}  # fmt: skip
+    asked = (lake, settings_of(lake), operation.runner.calendar, chosen)
+    told, ran = ask_what_if(*asked), ask_what_if(*asked, runs_stages=True)
+    assert (told.unit, told.computed) == ("fill or value", "")
+    assert told.equity.equals(ran.equity)
+    assert [vars(one) for one in told.figures] == [vars(one) for one in ran.figures[: len(told.figures)]]
+    assert (told.difference is None) == (ran.difference is None) == (not values)
+    if told.difference is not None and ran.difference is not None:
+        assert (told.difference.session, told.difference.stage) == (ran.difference.session, ran.difference.stage)
 
 
 def test_what_the_desk_cannot_tell_is_run_and_said_why(lake: Lake, operation: Operation) -> None:
@@ -157,6 +161,7 @@ def test_what_the_desk_cannot_tell_is_run_and_said_why(lake: Lake, operation: Op
         Desk(lake, calendar, eve, last)
 
 
+@pytest.mark.slow
 def test_what_a_rule_brought_is_the_book_less_the_one_without_it(lake: Lake, operation: Operation) -> None:
     settings, calendar = settings_of(lake), operation.runner.calendar
     rules = {one.rule: one for one in ask_each_rule(lake, settings, calendar)}
@@ -212,6 +217,7 @@ def test_the_console_asks_and_shows_both_books_and_says_what_cannot_be_asked(lak
             what_if.ask(lake.path, words)
 
 
+@pytest.mark.slow
 def test_a_variant_that_was_cut_off_goes_on_to_the_same_result(lake: Lake, operation: Operation) -> None:
     first, last = operation.sessions[1], operation.sessions[-1]
     whole, cut = (make_variant(lake, name, first, last, COSTS, "") for name in ("whole", "cut"))
@@ -233,7 +239,7 @@ RETRAINED = {
 }
 
 
-@pytest.mark.parametrize("chosen", [COSTS, RETRAINED], ids=["costs", "training"])
+@pytest.mark.parametrize("chosen", [COSTS, pytest.param(RETRAINED, marks=pytest.mark.slow)], ids=["costs", "training"])
 def test_a_variant_is_what_the_sessions_give_where_they_are_really_run(
     lake: Lake, operation: Operation, chosen: dict[str, Given]
 ) -> None:
@@ -273,6 +279,7 @@ def spec_text(operation: Operation) -> str:
     return SPEC.format(first=operation.sessions[-3], last=operation.sessions[-1])
 
 
+@pytest.mark.slow
 def test_an_experiment_is_registered_first_run_once_and_its_variants_are_judged(
     lake: Lake, operation: Operation
 ) -> None:
@@ -456,6 +463,7 @@ def test_two_mandates_since_the_fork_do_not_both_stand(lake: Lake, operation: Op
         plan_merge(lake, "both")
 
 
+@pytest.mark.slow
 def test_code_alone_is_tried_where_it_is_asked_for(lake: Lake, operation: Operation) -> None:
     """Runs of another version of the program: their stages are computed only where code is what is tried."""
     first, last = operation.sessions[1], operation.sessions[2]
@@ -472,6 +480,7 @@ def test_code_alone_is_tried_where_it_is_asked_for(lake: Lake, operation: Operat
     assert everything(Lake.open(branch.path)) == everything(Lake.open(branch.path.with_name("code-false")))
 
 
+@pytest.mark.slow
 def test_a_variant_of_a_lake_that_was_compacted_meanwhile_is_the_same(lake: Lake, operation: Operation) -> None:
     first, last = operation.sessions[2], operation.sessions[4]
     plain = make_variant(lake, "plain", first, last, COSTS, "")
@@ -489,7 +498,7 @@ def test_a_variant_of_a_lake_that_was_compacted_meanwhile_is_the_same(lake: Lake
     assert compare_runs(*sides, operation.runner.calendar).sessions == 5
 
 
-@pytest.mark.parametrize("made_by", [SECOND, FIFTH], ids=["format 2", "format 5"])
+@pytest.mark.parametrize("made_by", [SECOND, pytest.param(FIFTH, marks=pytest.mark.slow)], ids=["format 2", "format 5"])
 def test_a_lake_of_an_earlier_program_is_compared_with_itself(made_by: Path, tmp_path: Path) -> None:
     """Its runs keep their settings, its tables get today's columns where a variant writes them, its file stays."""
     old = Lake.open(unpack(made_by, tmp_path), older=True)

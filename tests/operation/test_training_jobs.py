@@ -90,6 +90,7 @@ def write_settings(operation: Operation, path: Path) -> None:
     (path / "nextgen.toml").write_text("[models]\n" + "\n".join(lines) + "\n", encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_training_done_twice_is_certified(
     copied: Runner, operation: Operation, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,6 +170,7 @@ def test_a_search_of_nothing_is_refused_before_anything_begins(
     assert "lstm.hidden=0: " in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_search_is_recorded_with_its_run_and_comes_out_the_same(copied: Runner, operation: Operation) -> None:
     space = ("lstm.location_rate=0.001,0.01",)
     models = replace(copied.settings.models, search_space=space, search_points=3)

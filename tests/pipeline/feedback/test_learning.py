@@ -75,6 +75,7 @@ def test_a_planted_percent_is_flagged_at_every_horizon(horizon: int, scored: int
     assert flag["adjustment"] == pytest.approx(-0.01, abs=0.002)
 
 
+@pytest.mark.slow
 def test_a_bias_of_forecasts_in_the_news_is_found_by_its_trait() -> None:
     world = World(tickers=36, horizons=(1,), own=0.01, stages=BIAS_ALONE)
     for session in range(50):
@@ -128,6 +129,7 @@ def test_a_bias_lives_from_its_discovery_to_its_end_at_every_horizon(horizon: in
     assert set(ended["effect"]) <= {"helped", "no effect", "hurt", "expired"}
 
 
+@pytest.mark.slow
 def test_a_sectors_bias_is_laid_on_the_sector_and_not_on_its_neighbours() -> None:
     world = World(tickers=40, horizons=(1,), own=0.01, stages=BIAS_ALONE)
     planted = np.array([0.01 if sector == "tech" else 0.0 for sector in world.sectors])
@@ -155,6 +157,7 @@ def acting(world: World, kind: str) -> list[dict[str, object]]:
     return world.latest("slice_lessons").filter(pl.col("active") & (pl.col("kind") == kind)).to_dicts()
 
 
+@pytest.mark.slow
 def test_intervals_of_a_sector_that_are_too_narrow_are_found_and_widened() -> None:
     world = World(tickers=24, horizons=(1,), stages=WIDTH_ALONE)
     for _ in range(42):
@@ -198,6 +201,7 @@ def test_forecasts_that_are_worse_than_naive_and_members_that_are_better_alone_a
     assert not acting(mixed, "weight lstm")
 
 
+@pytest.mark.slow
 def test_coverage_comes_back_within_sixty_sessions_of_a_change_of_volatility() -> None:
     world = World(tickers=24, horizons=(1, 5), seed=1, stages=(validate.STAGE, daily_scores.STAGE, metrics.STAGE))
     for _ in range(22):
