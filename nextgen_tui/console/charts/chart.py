@@ -94,6 +94,10 @@ class Chart:
     """Lowest and highest level; as far as the data reach where None."""
     share: float = 1.0
     """Of the height, where several pictures stand on top of each other."""
+    days: tuple[date, ...] = ()
+    """The session of each whole position, where positions are numbers of sessions."""
+    cross: float | None = None
+    """Where an upright rule stands, whose values the legend tells; none where None."""
 
     @property
     def blank(self) -> bool:

@@ -8,11 +8,13 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
+from textual.events import MouseMove
 from textual.strip import Strip
 from textual.widget import Widget
 
 from nextgen_tui.console.charts.chart import Chart, Sign
-from nextgen_tui.console.charts.charts import arrange
+from nextgen_tui.console.charts.charts import arrange, position_at
+from nextgen_tui.console.charts.crosshair import positions, stand_at
 
 ROLES = ("past", "median", "outcome", "own", "other", "benchmark", "good", "bad", "label", "title", "rule", "hot")
 
@@ -25,6 +27,8 @@ class ChartWidget(Widget):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.charts: tuple[Chart, ...] = ()
+        self.cross: float | None = None
+        """The position of the crosshair; none where None."""
         self._drawn: tuple[tuple[int, int], list[list[Sign]]] | None = None
         self._styles: dict[tuple[str, int], Style] = {}
 
@@ -36,14 +40,39 @@ class ChartWidget(Widget):
     def show(self, charts: Sequence[Chart]) -> None:
         """Show other pictures."""
         if tuple(charts) != self.charts:
-            self.charts, self._drawn = tuple(charts), None
+            self.charts, self._drawn, self.cross = tuple(charts), None, None
+            self.refresh()
+
+    def move_cross(self, step: int | None) -> None:
+        """Move the crosshair by so many positions, from the last one where there was none; None takes it away."""
+        there = sorted({x for chart in self.charts for x in positions(chart)})
+        if step is None or not there:
+            self._stand(None)
+        elif self.cross is None:
+            self._stand(there[-1] if step < 0 else there[0])
+        else:
+            at = min(range(len(there)), key=lambda number: abs(there[number] - (self.cross or 0.0)))
+            self._stand(there[min(max(at + step, 0), len(there) - 1)])
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        """The crosshair follows the mouse."""
+        if len(self.charts) == 1 or self.size.width < 3 * self.size.height:
+            self._stand(position_at(self.charts, event.x, self.size.width, self.size.height))
+
+    def on_leave(self) -> None:
+        """Without the mouse there is no crosshair."""
+        self._stand(None)
+
+    def _stand(self, x: float | None) -> None:
+        if x != self.cross:
+            self.cross, self._drawn = x, None
             self.refresh()
 
     def signs(self) -> list[list[Sign]]:
         """What is drawn at the present size."""
         size = self.size.width, self.size.height
         if self._drawn is None or self._drawn[0] != size:
-            self._drawn = (size, arrange(self.charts, *size))
+            self._drawn = (size, arrange(stand_at(self.charts, self.cross), *size))
         return self._drawn[1]
 
     def render_line(self, y: int) -> Strip:

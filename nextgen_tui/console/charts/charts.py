@@ -23,6 +23,8 @@ MIN_STACKED_ROWS = 5
 """Rows of each of several pictures; with fewer the last ones give way."""
 MAX_TEXT = 80
 """Places that a piece of text around a plot may take."""
+CROSS_ROWS = 3
+"""Rows that the values under a crosshair may take above a plot."""
 TICKS = 4
 """Labels on the axis of levels, at most."""
 
@@ -55,6 +57,19 @@ def stack(charts: Sequence[Chart], width: int, height: int) -> list[list[Sign]]:
     margin = max(frame.margin for frame in frames)
     margin = margin if width - margin >= MIN_WIDTH // 2 else 0
     return [row for frame in frames for row in _fill_frame(frame, width, margin)]
+
+
+def position_at(charts: Sequence[Chart], column: int, width: int, height: int) -> float | None:
+    """The position of the charts' data that a column of the picture shows, of charts above each other."""
+    shares = [one for one in _shares(charts, height) if not one[0].stretches]
+    if not shares:
+        return None
+    frames = [_frame_chart(chart, width, rows) for chart, rows in shares]
+    margin = max(frame.margin for frame in frames)
+    margin = margin if width - margin >= MIN_WIDTH // 2 else 0
+    if not margin <= column < width:
+        return None
+    return PlotScale(0.0, 1.0, *_positions(frames[0].chart), width - margin, 1).at(column - margin)
 
 
 def _shares(charts: Sequence[Chart], height: int) -> list[tuple[Chart, int]]:
@@ -168,12 +183,14 @@ def _round_levels(low: float, high: float, max_count: int) -> list[float]:
 
 def _head(chart: Chart, width: int) -> list[list[Sign]]:
     """The title and what the signs mean; what does not fit is left out whole."""
-    row = text_signs(chart.title, "title", width)
+    rows = [text_signs(chart.title, "title", width)]
     for sign, role, meaning in chart.legend:
         entry = [*text_signs("  "), *text_signs(sign, role), *text_signs(" "), *text_signs(meaning, "label")]
-        if len(row) + len(entry) <= width:
-            row += entry
-    return [row + [Sign(" ")] * (width - len(row))] if row else []
+        if len(rows[-1]) + len(entry) > width and chart.cross is not None and len(rows) < CROSS_ROWS:
+            rows.append([])
+        if len(rows[-1]) + len(entry) <= width:
+            rows[-1] += entry
+    return [row + [Sign(" ")] * (width - len(row)) for row in rows] if rows[0] else []
 
 
 def _foot(chart: Chart, scale: PlotScale, margin: int) -> list[Sign]:

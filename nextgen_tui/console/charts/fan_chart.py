@@ -32,4 +32,4 @@ def fan(predictions: pl.DataFrame, paths: pl.DataFrame, ticker: str, session: da
     legend.append(("─", "past", "past"))
     ticks = [(0.0, f"{days[0]:%b %d}"), (origin, f"{session:%b %d}")] if days else []
     ticks.append((steps[-1], f"+{rows['horizon'][-1]}"))
-    return Chart(ticker, tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend))
+    return Chart(ticker, tuple(lines), bands, ticks=tuple(ticks), legend=tuple(legend), days=tuple(days))

@@ -50,6 +50,8 @@ def plot(chart: Chart, scale: PlotScale) -> list[list[Sign]]:
         [_cell(ink, ground[column][8 * row : 8 * row + 8], row, column) for column in range(scale.width)]
         for row in range(scale.height)
     ]
+    if chart.cross is not None:
+        _rule(rows, scale.x(chart.cross) // 2)
     for bar in chart.bars:
         _bar(rows, scale, bar)
     for candle in chart.candles:
@@ -166,6 +168,14 @@ def _between(xs: Sequence[float], ys: Sequence[float], at: float) -> float:
     right = min(max(bisect_left(xs, at), 1), len(xs) - 1)
     (x0, x1), (y0, y1) = xs[right - 1 : right + 1], ys[right - 1 : right + 1]
     return y0 + (y1 - y0) * (at - x0) / (x1 - x0) if x1 > x0 else y1
+
+
+def _rule(rows: list[list[Sign]], column: int) -> None:
+    """An upright rule behind what is drawn."""
+    for row in rows:
+        column = min(column, len(row) - 1)
+        if row[column].sign == " ":
+            row[column] = replace(row[column], sign="│", role="rule")
 
 
 def _bar(rows: list[list[Sign]], scale: PlotScale, bar: Bar) -> None:

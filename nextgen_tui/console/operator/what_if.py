@@ -88,4 +88,7 @@ def _chart(answer: Mapping[str, Any]) -> Chart:
         Curve(xs, tuple(row["other"] for row in rows), "other", dotted=True),
     )
     legend = (("─", "own", "book"), ("┄", "other", "what if"))
-    return Chart("growth of one", lines, label=lambda level: f"{level:.3f}", legend=legend, ticks=day_ticks(days))
+    ticks = day_ticks(days)
+    return Chart(
+        "growth of one", lines, label=lambda level: f"{level:.3f}", legend=legend, ticks=ticks, days=tuple(days)
+    )

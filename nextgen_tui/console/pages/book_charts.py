@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import polars as pl
 
 from nextgen_tui.console.charts.chart import Band, Chart, Curve, Mark, day_ticks
@@ -29,7 +31,15 @@ def equity_charts(value: pl.DataFrame) -> tuple[Chart, ...]:
     ticks = day_ticks(days)
     below = Band(xs, fallen, (0.0,) * len(xs), 4)
     return (
-        Chart("value", tuple(lines), marks=tuple(ends), label=lambda v: f"{v:,.0f}", legend=tuple(legend), share=0.7),
+        Chart(
+            "value",
+            tuple(lines),
+            marks=tuple(ends),
+            label=lambda v: f"{v:,.0f}",
+            legend=tuple(legend),
+            share=0.7,
+            days=tuple(days),
+        ),
         Chart(
             "below the peak",
             bands=(below,),
@@ -37,6 +47,7 @@ def equity_charts(value: pl.DataFrame) -> tuple[Chart, ...]:
             ticks=ticks,
             span=(min(*fallen, -0.001), 0.0),
             share=0.3,
+            days=tuple(days),
         ),
     )
 
@@ -53,4 +64,4 @@ def trade_chart(every_bar: pl.DataFrame, trades: pl.DataFrame, ticker: str, max_
         if one["session"] in place
     )
     legend = (("▲", "hot", "bought"), ("▼", "hot", "sold"))
-    return Chart(chart.title, candles=chart.candles, marks=marks, ticks=chart.ticks, legend=legend)
+    return replace(chart, marks=marks, legend=legend, share=1.0)

@@ -127,7 +127,8 @@ def candle_chart(bars: pl.DataFrame, ticker: str, max_candles: int = 60) -> Char
         Candle(float(number), *row)
         for number, row in enumerate(mine.select("open", "high", "low", "close").iter_rows())
     )
-    return Chart(f"{ticker}, as traded", candles=made, ticks=day_ticks(mine["session"].to_list(), 9), share=0.75)
+    days = mine["session"].to_list()
+    return Chart(f"{ticker}, as traded", candles=made, ticks=day_ticks(days, 9), share=0.75, days=tuple(days))
 
 
 def volume_chart(bars: pl.DataFrame, ticker: str, max_candles: int = 60) -> Chart:
@@ -135,7 +136,7 @@ def volume_chart(bars: pl.DataFrame, ticker: str, max_candles: int = 60) -> Char
     mine = bars.filter(pl.col("ticker") == ticker).sort("session").tail(max_candles)
     rows = enumerate(mine.select("volume", "open", "close").iter_rows())
     made = tuple(Bar(float(n), float(v or 0), "good" if close >= opened else "bad") for n, (v, opened, close) in rows)
-    return Chart("volume", bars=made, label=_thousands, share=0.25)
+    return Chart("volume", bars=made, label=_thousands, share=0.25, days=tuple(mine["session"]))
 
 
 def _thousands(shares: float) -> str:

@@ -126,10 +126,12 @@ class HealthPage(Page[HealthData]):
             return ()
         nav = tuple(float(value) for value in data.nav["nav"])
         xs = tuple(float(number) for number in range(len(nav)))
-        ticks = day_ticks(data.nav["session"].to_list())
+        days = data.nav["session"].to_list()
         label = f"the book, {formats.counted(len(nav), 'session')}"
         ground = Band(xs, (min(nav),) * len(nav), nav, 3)
-        book = Chart(label, bands=(ground,), label=lambda v: f"{v:,.0f}", ticks=ticks, share=0.6)
+        book = Chart(
+            label, bands=(ground,), label=lambda v: f"{v:,.0f}", ticks=day_ticks(days), share=0.6, days=tuple(days)
+        )
         times = data.cycles.head(CYCLES).reverse()
         seconds = [value / 1_000 for value in times["milliseconds"]]
         return book, duration_chart("seconds per cycle", seconds, times["session"].to_list(), share=0.4)

@@ -36,6 +36,7 @@ def risk_chart(regime: pl.DataFrame) -> tuple[Chart, ...]:
             ),
             label=lambda value: formats.percent(value, 0),
             ticks=day_ticks(days),
+            days=tuple(days),
             legend=(("─", "own", "exposure"), ("╌", "benchmark", "risk budget")),
         ),
     )

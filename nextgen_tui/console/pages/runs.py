@@ -91,7 +91,14 @@ def duration_chart(title: str, times: Sequence[float], days: Sequence[date], sha
     """Times in the order of their sessions."""
     xs = tuple(float(n) for n in range(len(times)))
     ground = Band(xs, (0.0,) * len(xs), tuple(times), 3)
-    return Chart(title, bands=(ground,), label=lambda value: f"{value:.2f}", ticks=day_ticks(days), share=share)
+    return Chart(
+        title,
+        bands=(ground,),
+        label=lambda value: f"{value:.2f}",
+        ticks=day_ticks(days),
+        share=share,
+        days=tuple(days),
+    )
 
 
 def stage_durations(data: RunsData, row: Row) -> tuple[Chart, ...]:
