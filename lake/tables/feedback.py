@@ -270,7 +270,8 @@ BIAS_FLAGS = Table(
         "horizon": HORIZON.refer_to("prediction_accuracy.horizon"),
         "mean_error": number(
             "fraction",
-            "mean of realised less unadjusted forecast; a sector beyond all, a ticker beyond its sector",
+            "mean of realised less unadjusted forecast, drawn towards none by what is known beforehand "
+            "(feedback.hypotheses.prior_sessions); a sector beyond all, a ticker beyond its sector",
         ),
         "standard_error": number("fraction", "its standard error, overlap and common moves allowed for"),
         "t": number("ratio", "mean error over standard error"),

@@ -23,6 +23,17 @@ def percent(fraction: float | None, digits: int = 2, *, signed: bool = False) ->
     return text_format.change(fraction, digits) if signed else text_format.percent(fraction, digits)
 
 
+def adding_digits(total: float | None, parts: Sequence[float | None], least: int = 2, most: int = 6) -> int:
+    """How many digits of percent are written where parts stand beside their sum, so that what is read adds up."""
+    known = [part for part in parts if part is not None]
+    if total is None or len(known) < len(parts):
+        return least
+    for digits in range(least, most + 1):
+        if round(sum(round(100 * part, digits) for part in known), digits) == round(100 * total, digits):
+            return digits
+    return least
+
+
 def number(value: float | None, digits: int = 4, *, signed: bool = False) -> str:
     """A plain number, thousands apart."""
     return MISSING if value is None else f"{value:{'+' if signed else ''}z,.{digits}f}"

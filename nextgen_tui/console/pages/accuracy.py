@@ -28,7 +28,7 @@ from pipeline.reading.results.accuracy import (
     slice_filter,
     slice_rows,
 )
-from pipeline.reading.results.summary import coverage_facts, skill_facts
+from pipeline.reading.results.summary import correct_verdicts, coverage_facts, skill_facts
 
 WORST = 15
 """Forecasts listed under a measure."""
@@ -81,7 +81,7 @@ class AccuracyPage(Page[AccuracyData]):
             empty = pl.DataFrame(schema=FEEDBACK_METRICS.stored_schema)
             return AccuracyData(None, add_interval(empty), empty)
         history = view.read(FEEDBACK_METRICS, where=pl.col("scope") == "all")
-        now = view.read(FEEDBACK_METRICS, since=session, until=session)
+        now = correct_verdicts(view.read(FEEDBACK_METRICS, since=session, until=session))
         return AccuracyData(session, add_interval(now), history)
 
     def sentence(self, data: AccuracyData) -> str:

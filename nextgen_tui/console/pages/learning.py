@@ -22,6 +22,7 @@ from nextgen_tui.console.pages.lesson_notes import bias_notes, hypotheses_sheet,
 from nextgen_tui.console.pages.shadow_sheet import shadow_sheet
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, signed
 from nextgen_tui.text import formats
+from pipeline.feedback.calibration.learned_scales import SCALE
 from pipeline.reading.cockpit.strips import add_life
 from pipeline.reading.results.insights import INSIGHT_STATES, ever_measured, hypothesis_rows, insight_rows
 
@@ -78,7 +79,9 @@ class LearningPage(Page[LearningData]):
         metrics = view.read(FEEDBACK_METRICS, where=pl.col("scope") == "all")
         sessions = metrics["session"].unique().sort().to_list()[-LIFE_SESSIONS:]
         return LearningData(
-            insights=add_life(insight_rows(steps), steps, sessions),
+            insights=add_life(insight_rows(steps), steps, sessions).with_columns(
+                told=pl.struct("status", "effect", "measured")
+            ),
             steps=steps,
             bias=view.last_rows(BIAS_FLAGS).sort("active", "p_value", "slice", descending=[True, False, False]),
             promotions=view.read(MODEL_PROMOTIONS).sort("session", descending=True),
@@ -234,6 +237,25 @@ def _effect(value: str) -> Cell:
     return signs.get(value, Cell(f"· {value}", "dim"))
 
 
+def _told(row: Row) -> Cell:
+    """What an insight did, also where it was retired since: '✓ helped, then no effect', 'never measured'."""
+    if not row["measured"]:
+        return Cell("· never measured", "dim") if row["status"] == "retired" else _effect(row["effect"])
+    cell = _effect(row["measured"][-1])
+    sign = cell.text.split(" ")[0]
+    return Cell(f"{sign} {', then '.join(row['measured'])}", cell.style)
+
+
+def _scale_now(data: LearningData, row: Row) -> tuple[Line, ...]:
+    """How wide intervals are made now, where an insight tells how wide they were made when it acted."""
+    at = (pl.col("metric") == SCALE) & (pl.col("horizon") == row["horizon"])
+    now = data.metrics.filter(at).sort("session").tail(1)
+    if not row["kind"].startswith(("interval", "width")) or now.is_empty():
+        return ()
+    session, value = now.select("session", "value").row(0)
+    return (fact("now", f"intervals are made {formats.number(value, 2)} times as wide, by {session}"),)
+
+
 def _error(name: str) -> Any:
     return lambda value: format_error(value["kind"], value[name])
 
@@ -244,7 +266,7 @@ def _yes(words: str) -> Any:
 
 INSIGHT_COLS = (
     Col("status", "status", _insight_status, sort="rank"),
-    Col("effect", "effect", _effect),
+    Col("effect", "told", _told, sort="effect"),
     Col("hypothesis", "hypothesis", max_width=40),
     Col("? believed ▶ acted ✓ measured ■ retired", "life", life_strip, sort="opened", stretch=True, drawn=True),
     Col("opened", "opened", rank=2),
@@ -258,7 +280,7 @@ BIAS_COLS = (
     Col("by", "scope"),
     Col("slice", "slice", max_width=26),
     Col("horizon", "horizon", right=True),
-    Col("mean error", "mean_error", PERCENT, right=True),
+    Col("level", "mean_error", PERCENT, right=True),
     Col("t", "t", lambda value: formats.number(value, 1, signed=True), right=True),
     Col("p", "p_value", lambda value: formats.number(value, 4), right=True, rank=1),
     Col("n", "n", formats.whole, right=True, rank=2),
@@ -325,7 +347,7 @@ SHEETS: tuple[SheetSpec[LearningData], ...] = (
         ("insight_id",),
         "insight",
         "No insight yet: no forecast error is larger than chance explains.",
-        notes=lambda _, row: insight_notes(row),
+        notes=lambda data, row: (*insight_notes(row), *_scale_now(data, row)),
         charts=lambda data, row: (insight_chart(data.metrics, data.steps, row),),
         detail=lambda _, data, row: insight_detail(data, row),
         origin=lambda row: row_link(LEARNING_INSIGHTS, row),

@@ -57,7 +57,7 @@ def insight_chart(metrics: pl.DataFrame, steps: pl.DataFrame, row: Row) -> Chart
 
 
 def bias_chart(bias: pl.DataFrame, row: Row) -> Chart:
-    """The mean errors of all slices of the chosen horizon, smallest first; active ones marked."""
+    """The levels of all slices of the chosen horizon, smallest first; active ones marked."""
     rows = bias.filter(pl.col("horizon") == row["horizon"]).sort("mean_error", "slice")
     lines = [Curve((0.0, float(max(rows.height - 1, 1))), (0.0, 0.0), "rule", dotted=True)]
     marks: list[Mark] = []
@@ -68,7 +68,7 @@ def bias_chart(bias: pl.DataFrame, row: Row) -> Chart:
         lines.append(Curve((x, x), interval, "hot" if mine else "own"))
         marks.append(Mark(x, one["mean_error"], "◆" if one["active"] else "•", "hot" if mine else "own"))
     return Chart(
-        f"mean error by slice, {formats.counted(row['horizon'], 'session')}",
+        f"level by slice, {formats.counted(row['horizon'], 'session')}",
         tuple(lines),
         marks=tuple(marks),
         label=lambda value: formats.percent(value, 2, signed=True),

@@ -31,6 +31,12 @@ def trial_notes(row: Row) -> tuple[Line, ...]:
     return (*lines, *((fact("readers", row["readers"]),) if row["readers"] else ()))
 
 
+LEVEL_DOC = (
+    "The mean error as far as it is more than chance: drawn towards none by what is known beforehand "
+    "(feedback.hypotheses.prior_sessions). The plain mean is the bias of screen 4."
+)
+
+
 def bias_notes(row: Row) -> tuple[Line, ...]:
     """How far a slice errs, how surely, and what was done about it."""
     return (
@@ -39,10 +45,11 @@ def bias_notes(row: Row) -> tuple[Line, ...]:
             Cell(f"  over {formats.counted(row['horizon'], 'session')}", "dim"),
         ),
         fact(
-            "mean error",
+            "level",
             f"{formats.percent(row['mean_error'], 3, signed=True)}, "
             f"standard error {formats.percent(row['standard_error'], 3)}",
         ),
+        note(LEVEL_DOC, "dim"),
         fact("t, p", f"{formats.number(row['t'], 2, signed=True)}, {formats.number(row['p_value'], 4)}"),
         fact("forecasts", f"{formats.whole(row['n'])}, {formats.whole(row['adjusted_n'])} adjusted"),
         fact("adjusted", formats.percent(row["adjusted_error"], 3, signed=True)),
@@ -63,7 +70,7 @@ def hypothesis_notes(row: Row) -> tuple[Line, ...]:
         fact("because", row["reason"]),
         fact("criterion", row["criterion"]),
         fact("scored", f"{formats.whole(row['scored'])} sessions"),
-        fact("mean error", formats.percent(row["mean_error"], 3, signed=True)),
+        fact("level", formats.percent(row["mean_error"], 3, signed=True)),
         fact("p", p),
         fact("granted", formats.number(row["level"] / len(row["looks"]), 5)),
     )
@@ -77,7 +84,7 @@ COLUMNS = (
     Col("registered", "registered", rank=1),
     Col("last step", "session", rank=2),
     Col("scored", "scored", formats.whole, right=True, rank=1),
-    Col("mean error", "mean_error", lambda value: formats.percent(value, 3, signed=True), right=True),
+    Col("level", "mean_error", lambda value: formats.percent(value, 3, signed=True), right=True),
     Col("p", "p_value", lambda value: formats.number(value, 4), right=True),
     Col("why", "reason", max_width=60, rank=3),
 )

@@ -121,7 +121,10 @@ class PlanPage(Page[PlanData]):
         more = f" ({names}{', ...' if taken.height > 4 else ''})" if names else ""
         kept = [(word, data.plans.filter(verdict=word).height) for word in ("vetoed", "stopped")]
         back = "".join(f", {count} {word}" for word, count in kept if count)
-        return f"{text}{more}{back}, {blocked.height} refused{by}. {_regime_sentence(data)}"
+        kept_as_is = data.plans.filter(verdict="keep").height
+        stays = f", {kept_as_is} kept as they are" if kept_as_is else ""
+        whole = f" of {formats.counted(data.plans.height, 'name')}"
+        return f"{text}{more}{back}, {blocked.height} refused{by}{stays},{whole}. {_regime_sentence(data)}"
 
     def specs(self, data: PlanData) -> tuple[SheetSpec[PlanData], ...]:
         """The plan, its rules, the mandate, the market regime over time."""
@@ -268,10 +271,10 @@ def _head(row: Row) -> tuple[Line, ...]:
 
 
 def _edge(row: Row) -> tuple[Line, ...]:
-    expected = (
-        f"{formats.percent(row['expected_return'], signed=True)} less {formats.percent(row['expected_cost'])} cost"
-    )
-    return (fact("edge", f"{formats.percent(row['edge'], signed=True)} = {expected}"),)
+    gain, cost, edge = (row[name] for name in ("expected_return", "expected_cost", "edge"))
+    digits = formats.adding_digits(edge, (gain, -cost))
+    expected = f"{formats.percent(gain, digits, signed=True)} less {formats.percent(cost, digits)} cost"
+    return (fact("edge", f"{formats.percent(edge, digits, signed=True)} = {expected}"),)
 
 
 def _place_in_book(row: Row) -> tuple[Line, ...]:

@@ -7,16 +7,26 @@ import polars as pl
 INSIGHT_STATES = {"open": 0, "acted": 1, "measured": 2, "retired": 3}
 """State of an insight -> its place in a list: those that wait for something first."""
 
+NOT_MEASURED = ("pending", "on trial")
+"""Effects of what nobody has measured yet."""
 HYPOTHESIS_STATES = {"confirmed": 0, "looked": 1, "registered": 2, "ended": 3, "dropped": 4}
 """State of a hypothesis -> its place in a list."""
 
 
 def insight_rows(steps: pl.DataFrame) -> pl.DataFrame:
-    """Each insight at the last step of its life: those that wait for something first."""
+    """Each insight at the last step of its life, with what it was measured to do; those that wait for something first.
+
+    `measured` has every effect it was measured to have, in order: one that helped and was retired later did help.
+    """
     last = steps.unique(subset=["insight_id"], keep="last", maintain_order=True)
     rank = pl.col("status").replace_strict(INSIGHT_STATES, return_dtype=pl.Int8)
     errors = {f"{name}_error": pl.struct("kind", name) for name in ("before", "after")}
-    return last.with_columns(rank=rank, **errors).sort("rank", "session", "insight_id", descending=[False, True, False])
+    told = steps.filter(~pl.col("effect").is_in(NOT_MEASURED)).sort("session", maintain_order=True)
+    effects = pl.col("effect").rle().struct.field("value")
+    named = told.group_by("insight_id", maintain_order=True).agg(measured=effects)
+    joined = last.join(named, on="insight_id", how="left", maintain_order="left")
+    ordered = joined.with_columns(pl.col("measured").fill_null([]), rank=rank, **errors)
+    return ordered.sort("rank", "session", "insight_id", descending=[False, True, False])
 
 
 def ever_measured(steps: pl.DataFrame, effect: str) -> int:

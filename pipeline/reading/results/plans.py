@@ -160,6 +160,10 @@ def _add_distance(plans: pl.DataFrame, rules: tuple[MeasuredRule, ...]) -> pl.Da
     return rows.sort(["rank", "edge", "ticker"], descending=[False, True, False], nulls_last=True)
 
 
+LEAST = (1e-4, 1e-3, 1e-2, 1.0)
+"""Distances of which the smallest that can be written is the least that is told."""
+
+
 def describe_distance(
     rule: str | None,
     distance: float | None,
@@ -175,7 +179,15 @@ def describe_distance(
     unit = None if rule is None or distance is None else unit_of(rule, reason or "", rules)
     if unit is None or distance is None:
         return ""
+    if distance and _shows_nothing(unit.write(distance)):
+        least = next((unit.write(one) for one in LEAST if not _shows_nothing(unit.write(one))), "")
+        return f"less than {least}" if least else ""
     return unit.write(distance) if briefly else unit.describe(distance)
+
+
+def _shows_nothing(words: str) -> bool:
+    """Whether a figure has rounded to nothing: what was refused was off by something."""
+    return not any(digit in words for digit in "123456789")
 
 
 def add_decision(plans: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:

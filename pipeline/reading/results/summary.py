@@ -10,11 +10,15 @@ from typing import Literal
 
 import polars as pl
 
-from pipeline.feedback.metrics import COVERAGES
+from pipeline.feedback.metrics import CALIBRATION, COVERAGES
 from pipeline.text_format import counted
 
 COVERAGE_LEVELS = {metric.name: metric.level for metric in COVERAGES}
 """Measure of coverage -> the share of outcomes that its interval promises."""
+MAX_INTERVAL = 0.2
+"""Width of a coverage's 95 % interval, as a share, beyond which it shows no calibration."""
+TOO_FEW = "too few"
+"""The verdict of what too few forecasts tell."""
 SkillFinding = Literal["better than naive", "no skill shown", "worse than naive", "too few to say"]
 
 
@@ -117,8 +121,19 @@ class CoverageFacts:
 def coverage_facts(feedback_metrics: pl.DataFrame) -> tuple[CoverageFacts, ...]:
     """Coverage per horizon and stated level, as last measured."""
     rows = _last_overall(feedback_metrics).filter(pl.col("metric").is_in(list(COVERAGE_LEVELS)))
+    rows = correct_verdicts(rows)
     wanted = rows.sort("horizon", "metric").select("horizon", "metric", "value", "low", "high", "n", "verdict")
     return tuple(CoverageFacts(horizon, COVERAGE_LEVELS[metric], *row) for horizon, metric, *row in wanted.iter_rows())
+
+
+def correct_verdicts(feedback_metrics: pl.DataFrame) -> pl.DataFrame:
+    """The same where a coverage whose interval is too wide to tell is not called calibrated.
+
+    An interval that reaches from 50 to 85 % holds the promised 80 %, and says nothing for it.
+    """
+    wide = pl.col("high") - pl.col("low") > MAX_INTERVAL
+    vague = pl.col("metric").is_in(list(COVERAGE_LEVELS)) & (pl.col("verdict") == CALIBRATION[1]) & wide
+    return feedback_metrics.with_columns(verdict=pl.when(vague).then(pl.lit(TOO_FEW)).otherwise("verdict"))
 
 
 @dataclass(frozen=True)

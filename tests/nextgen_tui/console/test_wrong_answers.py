@@ -7,13 +7,16 @@ whole and in numbers: `test_ten_questions.py`.
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from lake.store import Lake
 from lake.tables.control import RUNS
+from lake.tables.trading import TRADE_PLANS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from nextgen_tui.console.app import ConsoleApp
@@ -21,6 +24,7 @@ from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.lake_view import LakeView, read_runs
 from nextgen_tui.console.notes import plain_text
+from nextgen_tui.console.pages.plan import PlanPage, _edge
 from nextgen_tui.console.pages.runs import RunsPage
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_settled
 from nextgen_tui.console.screen_frame import NotesWidget, screen_lines
@@ -165,3 +169,22 @@ async def test_the_newest_row_is_in_sight_where_the_cursor_was_on_the_newest(own
         later = datetime(2022, 3, 2, tzinfo=UTC)
         land(own_desk, RUNS, rows(RUNS, run_row("prices", session=LAST, run_id="newest", started_at=later)), "newest")
         await until(pilot, lambda: (page(app).row or {}).get("run_id") == "newest")
+
+
+def test_orders_refusals_and_what_is_kept_add_up_to_the_names_of_the_plan(desk_path: Path) -> None:
+    lake = Lake.open(desk_path)
+    data = PlanPage().load(LakeView(lake, read_runs(lake)))
+    said = PlanPage().sentence(data)
+    orders, vetoed, stopped, refused, kept, names = (
+        sum(map(int, re.findall(rf"(\d+) {word}", said)))
+        for word in ("order", "vetoed", "stopped", "refused", "kept", "name")
+    )
+    assert names == lake.read(TRADE_PLANS, since=LAST, until=LAST).height
+    assert orders + vetoed + stopped + refused + kept == names
+
+
+def test_an_edge_is_what_is_expected_less_its_cost_as_it_is_read(desk_path: Path) -> None:
+    row = {"expected_return": 0.010374, "expected_cost": 0.003031, "edge": 0.007343}
+    (line,) = _edge(row)
+    total, gain, cost = (Decimal(one) for one in re.findall(r"[+-]?\d+\.\d+", plain_text([line])))
+    assert gain - cost == total

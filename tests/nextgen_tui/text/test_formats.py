@@ -55,3 +55,17 @@ def test_thinning_keeps_the_ends_and_the_width(values: list[float], width: int) 
 @given(st.floats(0, 1), st.integers(min_value=1, max_value=40))
 def test_a_bar_always_has_its_width(share: float, width: int) -> None:
     assert len(formats.bar(share, width)) == width
+
+
+@given(st.floats(-1, 1), st.floats(-1, 1))
+def test_parts_that_stand_beside_their_sum_add_up_as_they_are_read(gain: float, cost: float) -> None:
+    digits = formats.adding_digits(gain + cost, (gain, cost), most=12)
+    shown = [formats.percent(one, digits).removesuffix(" %") for one in (gain + cost, gain, cost)]
+    total, *parts = (Decimal(one) for one in shown)
+    assert digits >= 2 and (sum(parts) == total or digits == 2)
+
+
+def test_the_fewest_digits_are_written_that_add_up() -> None:
+    assert formats.adding_digits(0.0073, (0.0104, -0.0031)) == 2
+    assert formats.adding_digits(0.00734, (0.01037, -0.00303)) == 3
+    assert formats.adding_digits(None, (0.1, None)) == 2

@@ -115,3 +115,12 @@ def test_where_the_configuration_cannot_be_read_a_plain_number_stands(tmp_path: 
 def test_built_in_rules_load_no_plugin(tmp_path: Path) -> None:
     (tmp_path / "nextgen.toml").write_text('[plugins]\nfiles = ["moon.py"]\n')
     assert read_rules(tmp_path, refused_by("exposure"), no_calendars) is RULES
+
+
+@pytest.mark.parametrize("rule", [one.name for one in RULES if one.unit is not None])
+@pytest.mark.parametrize("distance", [1e-9, 1e-6, 4e-5, 0.2])
+def test_what_was_refused_is_never_off_by_nothing(rule: str, distance: float) -> None:
+    for briefly in (False, True):
+        words = describe_distance(rule, distance, "", RULES, briefly=briefly)
+        assert any(digit in words for digit in "123456789") or not words
+    assert describe_distance("cost_awareness", 1e-6, "edge", RULES, briefly=True) == "less than 0.01 %"
