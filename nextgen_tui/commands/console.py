@@ -58,12 +58,18 @@ def command(
         from nextgen_tui.console.runtime.gc_tuning import rare_full_collections
         from nextgen_tui.console.runtime.shutdown import finish
         from nextgen_tui.console.runtime.terminal import restore_terminal
-        from nextgen_tui.remembered.typed_history import own_history
+        from nextgen_tui.remembered.preferences import own_preferences
         from nextgen_tui.text.safe_text import safe_text
 
-        history = own_history(invocation.environ)
+        preferences = own_preferences(invocation.environ)
         app = ConsoleApp(
-            invocation.lake_path, light=light, at=at, read_only=read_only, lifeline=lifeline, history=history
+            invocation.lake_path,
+            light=light,
+            at=at,
+            read_only=read_only,
+            lifeline=lifeline,
+            preferences=preferences,
+            keymap=_keymap(invocation),
         )
         with restore_terminal(), rare_full_collections():
             app.run()
@@ -76,6 +82,16 @@ def command(
     for path in take_screenshots(app, screenshot, terminal_size(size)):
         invocation.output.show(str(path))
     return exit_codes.DONE
+
+
+def _keymap(invocation: Invocation) -> dict[str, str]:
+    from nextgen_tui.console.operator.own_keys import list_keys, reserved_keys
+    from nextgen_tui.remembered.keymap_file import KeymapError, keymap_path, read_keymap
+
+    try:
+        return read_keymap(keymap_path(invocation.environ, Path.home()), list_keys(), reserved_keys())
+    except KeymapError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _refuse_without_terminal(invocation: Invocation) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -35,7 +35,7 @@ from nextgen_tui.console.runtime.lifeline import Lifeline
 from nextgen_tui.console.runtime.shutdown import ConsoleExecutor
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.time_travel import AsOf, parse_as_of, step_as_of
-from nextgen_tui.remembered.typed_history import TypedHistory
+from nextgen_tui.remembered.preferences import Preferences
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.reading.alerts import Alert, AlertFacts, find_alerts, read_alert_facts, verdict_alert
 from pipeline.reading.daemon import Activity, read_activity
@@ -91,15 +91,15 @@ class ConsoleApp(OpeningApp):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS = [
         *bind_pages(PAGES),
-        Binding("less_than_sign", "step(-1)", "Previous session", show=False, key_display="<"),
-        Binding("greater_than_sign", "step(1)", "Next session", show=False, key_display=">"),
-        Binding("p", "play", "Play", show=False),
-        Binding("r", "look_again", "Reload", show=False),
-        Binding("d", "other_theme", "Switch between dark and light", show=False),
-        Binding("w", "what_if", "Ask what the book would have been", show=False),
-        Binding("exclamation_mark", "pause", "Pause trading", show=False, key_display="!"),
-        Binding("question_mark", "help", "Help", key_display="?"),
-        Binding("q", "quit", "Quit"),
+        Binding("less_than_sign", "step(-1)", "Previous session", show=False, key_display="<", id="earlier"),
+        Binding("greater_than_sign", "step(1)", "Next session", show=False, key_display=">", id="later"),
+        Binding("p", "play", "Play", show=False, id="play"),
+        Binding("r", "look_again", "Reload", show=False, id="reload"),
+        Binding("d", "other_theme", "Switch between dark and light", show=False, id="theme"),
+        Binding("w", "what_if", "Ask what the book would have been", show=False, id="what-if"),
+        Binding("exclamation_mark", "pause", "Pause trading", show=False, key_display="!", id="pause-trading"),
+        Binding("question_mark", "help", "Help", key_display="?", id="help"),
+        Binding("q", "quit", "Quit", id="quit"),
     ]
 
     def __init__(
@@ -111,10 +111,11 @@ class ConsoleApp(OpeningApp):
         read_only: bool = False,
         clock: Clock = utc_now,
         lifeline: Lifeline | None = None,
-        history: TypedHistory | None = None,
+        preferences: Preferences | None = None,
+        keymap: Mapping[str, str] | None = None,
     ) -> None:
         self.pages = {page.name.lower(): page for page in PAGES}
-        super().__init__(read_only=read_only, history=history)
+        super().__init__(read_only=read_only, preferences=preferences)
         self.lake_path = lake_path
         self.view: LakeView | None = None
         self.at: AsOf | None = None
@@ -123,6 +124,7 @@ class ConsoleApp(OpeningApp):
         self.theme = "textual-light" if light else "textual-dark"
         self.clock = clock
         self._lifeline = lifeline
+        self.set_keymap(dict(keymap or {}))
         self._first_at = at
         self._lake: Lake | None = None
         self._token: ChangeToken | None = None
@@ -135,6 +137,20 @@ class ConsoleApp(OpeningApp):
         self.health: Health | None = None
         self._known: AlertFacts | None = None
         self._reported_late: set[str] = set()
+
+    def open_lake(self, path: Path) -> None:
+        """Show another lake from now on: nothing of the one before stays on screen."""
+        self.preferences.note_lake(path)
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.lake_path, self.view, self.at, self.trouble, self.health = path, None, None, "", None
+        self._lake, self._token, self._known, self._wanted = None, None, None, None
+        self._anew = self._looking  # a look that is under way is at the lake before
+        self._states.clear()
+        self._reported_late.clear()
+        self.activity = Activity()
+        self.refresh_screen()
+        self.look()
 
     # ---- following the lake
 

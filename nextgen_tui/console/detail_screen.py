@@ -31,13 +31,16 @@ class DetailScreen(TypingScreen):
     """Opened over a page; backspace goes back to where one came from."""
 
     BINDINGS = [
-        Binding("backspace", "back", "Back"),
-        Binding("y", "copy", "Copy"),
-        Binding("L", "unfold", "Tree", key_display="L"),
-        *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
-        Binding("tab", "app.focus_next", "Switch between text and links", show=False),
-        Binding("pagedown", "scroll(1)", "Page down", show=False),
-        Binding("pageup", "scroll(-1)", "Page up", show=False),
+        Binding("backspace", "back", "Back", id="back"),
+        Binding("y", "copy", "Copy", id="copy"),
+        Binding("L", "unfold", "Tree", key_display="L", id="tree"),
+        *(
+            Binding(key, f"act('{name}')", label, key_display=key, id=name)
+            for name, (key, label) in ACTION_KEYS.items()
+        ),
+        Binding("tab", "app.focus_next", "Switch between text and links", show=False, id="text-or-links"),
+        Binding("pagedown", "scroll(1)", "Page down", show=False, id="page-down"),
+        Binding("pageup", "scroll(-1)", "Page up", show=False, id="page-up"),
     ]
 
     def __init__(self, detail: Detail, trail: tuple[str, ...] = ()) -> None:

@@ -26,7 +26,7 @@ from nextgen_tui.console.screen_frame import (
     render_tabs,
     top_bar,
 )
-from nextgen_tui.console.sheet.sheet import Sheet
+from nextgen_tui.console.sheet.sheet import Col, Sheet
 from nextgen_tui.console.sheet.sheet_screen import SheetScreen
 from nextgen_tui.console.sheet.sheet_state import PageMemory
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
@@ -46,19 +46,25 @@ class PageScreen(SheetScreen):
     """Shows a page and keeps where the operator stands in it."""
 
     BINDINGS = [
-        Binding("tab", "sheet(1)", "Sheet"),
-        Binding("shift+tab", "sheet(-1)", "Previous sheet", show=False),
-        Binding("s", "sort", "Sort"),
-        Binding("z", "zoom", "Zoom"),
-        Binding("space", "mark", "Choose", show=False, key_display="space"),
-        Binding("S", "turn", "Reverse the order", show=False, key_display="S"),
-        Binding("l", "lineage", "Lineage"),
-        Binding("L", "unfold", "Lineage as a tree", show=False, key_display="L"),
-        Binding("n", "note", "Note", show=False),
-        Binding("e", "export", "Export"),
-        Binding("y", "copy", "Copy"),
-        *(Binding(key, f"act('{name}')", label, key_display=key) for name, (key, label) in ACTION_KEYS.items()),
-        Binding("escape,backspace", "back", "Clear the filter", show=False),
+        Binding("tab", "sheet(1)", "Sheet", id="sheet"),
+        Binding("shift+tab", "sheet(-1)", "Previous sheet", show=False, id="previous-sheet"),
+        Binding("s", "sort", "Sort", id="sort"),
+        Binding("z", "zoom", "Zoom", id="zoom"),
+        Binding("left_square_bracket", "cross(-1)", "Crosshair left", show=False, key_display="[", id="cross-left"),
+        Binding("right_square_bracket", "cross(1)", "Crosshair right", show=False, key_display="]", id="cross-right"),
+        Binding("c", "columns", "Columns", show=False, id="columns"),
+        Binding("space", "mark", "Choose", show=False, key_display="space", id="choose"),
+        Binding("S", "turn", "Reverse the order", show=False, key_display="S", id="reverse"),
+        Binding("l", "lineage", "Lineage", id="lineage"),
+        Binding("L", "unfold", "Lineage as a tree", show=False, key_display="L", id="tree"),
+        Binding("n", "note", "Note", show=False, id="note"),
+        Binding("e", "export", "Export", id="export"),
+        Binding("y", "copy", "Copy", id="copy"),
+        *(
+            Binding(key, f"act('{name}')", label, key_display=key, id=name)
+            for name, (key, label) in ACTION_KEYS.items()
+        ),
+        Binding("escape,backspace", "back", "Clear the filter", show=False, id="clear"),
     ]
 
     def __init__(self, page: Page[Any]) -> None:
@@ -144,7 +150,7 @@ class PageScreen(SheetScreen):
         fresh = state.data is not self._state.data
         self._state = state
         if fresh and state.data is not None:
-            self._sheets = {(name, None): sheet for name, sheet in state.sheets.items()}
+            self._sheets = {(name, None): self._choose(name, sheet) for name, sheet in state.sheets.items()}
         trouble = self.console.trouble or state.trouble
         words = trouble or state.answer or "Reading the lake ..."
         sentence = self.query_one("#sentence", Banner)
@@ -200,6 +206,18 @@ class PageScreen(SheetScreen):
         side.display = left >= LEAST_SIDE
         main.styles.height = needed if side.display else "1fr"
 
+    def _choose(self, name: str, sheet: Sheet) -> Sheet:
+        return sheet.choose(self.console.preferences.columns(f"{self.page.name}/{name}"))
+
+    def every_column(self) -> tuple[Col, ...]:
+        """The columns of the sheet in front, before any choice."""
+        return self.page.spec(self._state.data, self._memory.sheet).cols if self._state.data is not None else ()
+
+    def columns_chosen(self) -> None:
+        """Make the sheets again with the columns that are chosen now."""
+        self._sheets.clear()
+        self.fill()
+
     def front_sheet(self) -> Sheet | None:
         """The sheet in front as filtered and sorted; None until there is one."""
         return self._sheet() if self._state.data is not None else None
@@ -207,7 +225,7 @@ class PageScreen(SheetScreen):
     def _sheet(self) -> Sheet:
         name, order = self._memory.sheet, self.here.order
         if (name, None) not in self._sheets:
-            self._sheets[name, None] = self.page.sheet(self._state.data, name)
+            self._sheets[name, None] = self._choose(name, self.page.sheet(self._state.data, name))
         if order and (name, order) not in self._sheets:
             self._sheets[name, order] = self._sheets[name, None].sort(*order)
         return self._sheets[name, order].filter(self.here.filter)
@@ -320,9 +338,15 @@ class PageScreen(SheetScreen):
         self.query_one("#side").display = self._zoom == 1 or (self._zoom == 0 and self.query_one("#side").display)
         self.set_class(self._zoom == 1, "-zoomed")
 
+    def action_cross(self, step: int) -> None:
+        """Move the crosshair of the pictures, which tells their values."""
+        self.query_one(ChartWidget).move_cross(step)
+
     def action_back(self) -> None:
-        """Choose no rows together, or show every row again."""
-        if self.here.marked:
+        """Take the crosshair away, choose no rows together, or show every row again."""
+        if self.query_one(ChartWidget).cross is not None:
+            self.query_one(ChartWidget).move_cross(None)
+        elif self.here.marked:
             self.here.marked.clear()
             self.view.mark(self.here.marked)
         elif self.here.filter:

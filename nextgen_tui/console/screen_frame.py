@@ -21,7 +21,7 @@ from nextgen_tui.console.page import Action, Detail, Link, Page, PageState
 from nextgen_tui.console.sheet.sheet import Cell, Style
 from nextgen_tui.console.styles import content
 from nextgen_tui.console.time_travel import AsOf
-from nextgen_tui.remembered.typed_history import TypedHistory
+from nextgen_tui.remembered.preferences import Preferences
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.reading.daemon import Activity
@@ -52,8 +52,8 @@ class Console(Protocol):
     """What the daemon does now."""
     health: Health | None
     """The verdict of now; None until it was judged."""
-    history: TypedHistory
-    """What was typed after the colon."""
+    preferences: Preferences
+    """What is kept for the operator."""
 
     def page_state(self, name: str) -> PageState:
         """What is known of a page."""

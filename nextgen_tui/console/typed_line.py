@@ -42,9 +42,9 @@ class TypingScreen(Screen[None]):
     """A screen with such a line; `filtered` and `write` say what becomes of a filter and a file name there."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "line('filter')", "Filter", key_display="/", priority=True),
-        Binding("t", "line('time')", "Time", priority=True),
-        Binding("colon", "line('command')", "Command", key_display=":", priority=True),
+        Binding("slash", "line('filter')", "Filter", key_display="/", priority=True, id="filter"),
+        Binding("t", "line('time')", "Time", priority=True, id="time"),
+        Binding("colon", "line('command')", "Command", key_display=":", priority=True, id="command"),
     ]
     _purpose = ""
     """What the line is open for; empty while it is closed."""
@@ -112,7 +112,7 @@ class TypingScreen(Screen[None]):
         if purpose == "time" and words:
             self.console.command(f"at {words}")
         elif purpose == "command" and words:
-            self.console.history.add(words)
+            self.console.preferences.history.add(words)
             self.console.command(words)
         elif purpose == "export" and words:
             self.write(words)
@@ -121,7 +121,7 @@ class TypingScreen(Screen[None]):
 
     def recall(self, step: int) -> None:
         """Bring a command back that was typed before: with a step of -1 an earlier one, with 1 a later one."""
-        known = self.console.history.texts() if self._purpose == "command" else []
+        known = self.console.preferences.history.texts() if self._purpose == "command" else []
         self._recalled = min(max(self._recalled - step, 0), len(known))
         if known:
             line = self.query_one("#line", Input)

@@ -21,6 +21,8 @@ from pipeline.reading.sql.child import SqlQuestion
 
 MAX_ROWS = 5_000
 """Rows of an answer that the console shows."""
+MAX_TEXT = 80
+"""Characters of a column of texts."""
 ROW = "row of the answer"
 ROLES = ("own", "other", "benchmark")
 """Of the lines of a picture."""
@@ -75,7 +77,7 @@ class AnswerPage(Page[SqlAnswer]):
         asked = SheetSpec[SqlAnswer](
             name="asked before",
             frame=_asked,
-            cols=(Col("question", "question", max_width=300, stretch=True),),
+            cols=(Col("question", "question", str, max_width=200, stretch=True),),
             key=("question",),
             noun="question",
             empty="Nothing was asked yet: `:sql SELECT ticker, point FROM predictions` does.",
@@ -97,7 +99,12 @@ class AnswerPage(Page[SqlAnswer]):
 def _cols(rows: pl.DataFrame) -> Iterator[Col]:
     """Every column; where there is no room, the last ones go first."""
     for number, (name, dtype) in enumerate(rows.schema.items()):
-        yield Col(name, name, right=dtype.is_numeric(), rank=number)
+        show = _text if dtype == pl.String else None
+        yield Col(name, name, show, right=dtype.is_numeric(), rank=number, max_width=MAX_TEXT)
+
+
+def _text(value: str | None) -> str:
+    return formats.MISSING if value is None else value
 
 
 def _asked(data: SqlAnswer) -> pl.DataFrame:
@@ -135,8 +142,17 @@ def draw_course(rows: pl.DataFrame) -> tuple[Chart, ...]:
         for number, (name, role) in enumerate(zip(figures, ROLES, strict=False))
     )
     legend = tuple(("┄" if one.dotted else "─", one.role, name) for one, name in zip(lines, figures, strict=True))
-    ticks = day_ticks(_days(course[days].to_list()))
-    return (Chart("", lines, label=partial(formats.number, digits=2), legend=legend, ticks=ticks),)
+    named = _days(course[days].to_list())
+    return (
+        Chart(
+            "",
+            lines,
+            label=partial(formats.number, digits=2),
+            legend=legend,
+            ticks=day_ticks(named),
+            days=tuple(named),
+        ),
+    )
 
 
 def _level(value: Any) -> float | None:

@@ -14,7 +14,7 @@ from nextgen_tui.console.time_travel import AsOf
 class AnswerScreen(PageScreen):
     """Shows what was read once; backspace goes back to where it was asked."""
 
-    BINDINGS = [Binding("backspace", "back", "Back", show=True)]
+    BINDINGS = [Binding("backspace", "back", "Back", show=True, id="back")]
 
     def __init__(self, page: Page[Any], data: Any, at: AsOf | None) -> None:
         super().__init__(page)

@@ -22,8 +22,8 @@ class BoardWidget(SheetWidget):
     """Cards, one of them chosen."""
 
     BINDINGS = [
-        Binding("left", "beside(-1)", "Left", show=False),
-        Binding("right", "beside(1)", "Right", show=False),
+        Binding("left", "beside(-1)", "Left", show=False, id="left"),
+        Binding("right", "beside(1)", "Right", show=False, id="right"),
     ]
     shows_lines = False
 

@@ -60,10 +60,10 @@ class LineageScreen(TypingScreen):
     """The tree of a row; backspace goes back."""
 
     BINDINGS = [
-        Binding("backspace", "back", "Back"),
-        Binding("l", "open", "Open the row"),
-        Binding("e", "export", "Export"),
-        Binding("y", "copy", "Copy"),
+        Binding("backspace", "back", "Back", id="back"),
+        Binding("l", "open", "Open the row", id="open-row"),
+        Binding("e", "export", "Export", id="export"),
+        Binding("y", "copy", "Copy", id="copy"),
     ]
 
     def __init__(self, root: LineageNode) -> None:

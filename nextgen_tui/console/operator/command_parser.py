@@ -15,8 +15,10 @@ from lake.contract import Table
 from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.requests import EXPIRES_AFTER, Request
 from pipeline.control.schedule.task import ACTIONS
+from pipeline.engine.stage import Stage
 from pipeline.engine.stages import CYCLE, REPORT, TRAINING, find_stage
 from pipeline.reading.daemon import NO_DAEMON
+from pipeline.text_format import counted
 
 LOCAL_COMMANDS = {
     "at": "at MOMENT      show every screen as of a past session or moment",
@@ -24,6 +26,9 @@ LOCAL_COMMANDS = {
     "go": "go SCREEN      health, data, predictions, ...",
     "export": "export FILE    write the sheet as .csv or .parquet",
     "sql": "sql QUESTION   ask any table in SQL, at the moment shown; without a question, what was asked before",
+    "filter": "filter NAME    set a saved filter; filter save NAME, filter forget NAME; alone it lists them",
+    "lake": "lake PATH      show another lake; alone it lists those that were opened",
+    "branch": "branch NAME    show a branch of this lake; main leads back",
     "what-if": "what-if KEY=VALUE   the book under other settings, beside the real one",
     "theme": "theme          switch between dark and light",
     "daemon": "daemon         start a daemon on this lake",
@@ -213,10 +218,18 @@ def _work_lines(name: str) -> tuple[str, ...]:
     if not stages:
         return ("reads   every table", "writes  many small files as a few large ones, and checkpoints; no row changes")
     return (
-        f"runs    {len(stages)} stages: {ACTIONS[name]}",
+        f"runs    {_count_stages(stages, name)}: {ACTIONS[name]}",
         f"reads   {_name_tables(read.table for one in stages for read in one.reads)}",
         f"writes  {_name_tables(one.writes for one in stages)}",
     )
+
+
+def _count_stages(stages: Sequence[Stage], name: str) -> str:
+    """As many as the screens count of a cycle; what runs only where a training is due, and the report, come on top."""
+    if name != "cycle":
+        return counted(len(stages), "stage")
+    every, due = (sum((one in TRAINING) == trains and one is not REPORT for one in stages) for trains in (False, True))
+    return f"{counted(every, 'stage')}, {due} more where a training is due, and the report"
 
 
 def _name_tables(tables: Iterable[Table]) -> str:

@@ -13,6 +13,7 @@ from textual.app import App, SystemCommand
 from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
+from lake.errors import LakeError
 from lake.sql.statement import SqlError
 from lake.store import Lake
 from nextgen_tui.cli.error_messages import describe_error
@@ -22,13 +23,15 @@ from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.operator import command_parser, what_if
 from nextgen_tui.console.operator.decide_process import record_decision
+from nextgen_tui.console.operator.other_lakes import find_lake
 from nextgen_tui.console.operator.own_notes import record_note
 from nextgen_tui.console.page import Action, Detail
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.screens import PAGES
 from nextgen_tui.console.time_travel import AsOf, parse_as_of
 from nextgen_tui.console.typed_line import TypingScreen
-from nextgen_tui.remembered.typed_history import SQL, TypedHistory
+from nextgen_tui.remembered.preferences import Preferences
+from nextgen_tui.remembered.typed_history import SQL
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.control.operator.requests import submit
 from pipeline.reading.consequences import find_consequences, has_consequences
@@ -53,15 +56,16 @@ class CommandApp(App[None]):
     if TYPE_CHECKING:
 
         def stand_at(self, at: AsOf | None) -> None: ...
+        def open_lake(self, path: Path) -> None: ...
         def open_detail(self, job: Callable[[LakeView], Detail | None]) -> None: ...
         async def action_page(self, name: str) -> None: ...
         def action_other_theme(self) -> None: ...
         def action_help(self) -> None: ...
 
-    def __init__(self, *, read_only: bool, history: TypedHistory | None = None) -> None:
+    def __init__(self, *, read_only: bool, preferences: Preferences | None = None) -> None:
         super().__init__()
-        self.history = history or TypedHistory()
-        """What was typed after the colon."""
+        self.preferences = preferences or Preferences()
+        """What is kept for the operator."""
         self.read_only = read_only
         self.sent_requests: dict[str, str] = {}
         """The requests sent from here: id -> what was asked, to tell the operator what became of them."""
@@ -147,6 +151,10 @@ class CommandApp(App[None]):
             self._go_to_screen(*argument.lower().split(" ", 1))
         elif local.name == "what-if":
             self._ask_what_if(argument)
+        elif local.name == "filter":
+            self._use_filter(argument)
+        elif local.name in ("lake", "branch"):
+            self._go_to_lake(local.name, argument)
         elif local.name == "sql":
             self._ask_sql(argument)
         elif local.name == "export" and isinstance(self.screen, PageScreen):
@@ -179,6 +187,37 @@ class CommandApp(App[None]):
         else:
             self.call_from_thread(self.open_detail, lambda _: detail)
 
+    def _use_filter(self, words: str) -> None:
+        """Set, save, forget or list filters by name."""
+        screen, (verb, _, name) = self.screen, words.partition(" ")
+        kept = self.preferences
+        try:
+            if not words:
+                told = "; ".join(f"{one}: {kept.find_filter(one)}" for one in sorted(kept.filters()))
+                self.notify(told or "No filter is saved; `:filter save NAME` keeps the one that is set.")
+            elif verb == "save":
+                kept.save_filter(name.strip(), screen.filter_words if isinstance(screen, TypingScreen) else "")
+                self.notify(f"Saved as {name.strip()}; `:filter {name.strip()}` sets it on any sheet.")
+            elif verb == "forget":
+                kept.forget_filter(name.strip())
+                self.notify(f"{name.strip()} is forgotten.")
+            elif isinstance(screen, TypingScreen):
+                screen.filtered(kept.find_filter(words))
+        except ValueError as error:
+            self._warn(error)
+
+    def _go_to_lake(self, name: str, words: str) -> None:
+        """Show another lake, or a branch of this one; without a name, list those that were opened."""
+        if not words and name == "lake":
+            self.notify("; ".join(self.preferences.lakes()) or "No other lake was opened yet.", title="lakes")
+            return
+        try:
+            path = find_lake(self.lake_path, name, words)
+        except LakeError as error:
+            self._warn(error)
+        else:
+            self.open_lake(path)
+
     def _ask_sql(self, text: str) -> None:
         if text:
             self.notify("Asking the tables of the moment shown ...", title="sql", timeout=2)
@@ -186,9 +225,10 @@ class CommandApp(App[None]):
 
     @work(thread=True, exit_on_error=False, group="sql", exclusive=True)
     def _answer_sql(self, text: str) -> None:
-        view, before = self.view, tuple(one.removeprefix(SQL) for one in self.history.texts() if one.startswith(SQL))
-        if view is None:
+        if (view := self.view) is None:
             return
+        typed = self.preferences.history.texts()
+        before = tuple(one.removeprefix(SQL) for one in typed if one.startswith(SQL))
         try:
             rows = ask(self.lake_path, question_of(view, text)) if text else pl.DataFrame()
         except (SqlError, OSError) as error:

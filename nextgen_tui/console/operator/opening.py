@@ -18,7 +18,7 @@ from nextgen_tui.console.lineage.lineage_screen import LineageScreen, find_root
 from nextgen_tui.console.lineage.lineage_view import follow
 from nextgen_tui.console.operator.commands import CommandApp
 from nextgen_tui.console.page import Detail, Link
-from nextgen_tui.remembered.typed_history import TypedHistory
+from nextgen_tui.remembered.preferences import Preferences
 from pipeline.reading.provenance.lineage_tree import LineageNode
 
 
@@ -33,8 +33,8 @@ class DetailRead(Message):
 class OpeningApp(CommandApp):
     """Opens what a row leads to."""
 
-    def __init__(self, *, read_only: bool, history: TypedHistory | None = None) -> None:
-        super().__init__(read_only=read_only, history=history)
+    def __init__(self, *, read_only: bool, preferences: Preferences | None = None) -> None:
+        super().__init__(read_only=read_only, preferences=preferences)
         self._reading = Lock()
         """One read of the lake at a time: what a view remembers is not made for two."""
 

@@ -299,7 +299,7 @@ SHEETS: tuple[SheetSpec[ResearchData], ...] = (
             Col("session", "session", formats.day),
             Col("about", "target", max_width=30),
             Col("verdict", "state", lambda value: Cell(str(value), STATES.get(value, "dim"))),
-            Col("note", "text", max_width=200, stretch=True),
+            Col("note", "text", str, max_width=200, stretch=True),
             Col("foretells", "direction", rank=1),
             Col("over", "horizon", lambda value: formats.MISSING if value is None else f"{value} sessions", rank=1),
             Col("came", "realised", lambda value: formats.percent(value, 1, signed=True), right=True, rank=1),

@@ -16,9 +16,11 @@ from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, SheetSpec
 from nextgen_tui.console.pages.health import daemon_cell
+from nextgen_tui.console.pages.log_sheet import log_sheet
 from nextgen_tui.console.pages.runs import run_detail
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim, strip, verdict
 from nextgen_tui.text import formats
+from pipeline.reading.cockpit.daemon_log import read_daemon_log
 from pipeline.reading.cockpit.next_task import add_due_in
 from pipeline.reading.daemon import DaemonState, read_daemon
 from pipeline.reading.market_time import calendar_at_hand, lake_calendars, operation_time, work_out_calendar
@@ -42,6 +44,8 @@ class ScheduleData:
     attempts: pl.DataFrame
     runs: pl.DataFrame
     daemon: DaemonState
+    log: pl.DataFrame
+    """The last lines that the daemon logged."""
     past: str
     """The moment shown, in words; empty where that is now. What was due then is on no record."""
     known: bool
@@ -87,6 +91,7 @@ class SchedulePage(Page[ScheduleData]):
             attempts=attempts.filter(pl.col("at") >= now - RECENT) if view.at is None else attempts,
             runs=view.runs,
             daemon=read_daemon(view.path, now),
+            log=read_daemon_log(view.path, view.at.moment if view.at else None),
             known=known,
             past=view.at.words if view.at else "",
         )
@@ -108,7 +113,7 @@ class SchedulePage(Page[ScheduleData]):
         return f"{text}{owed}.{_last_change(data)}{daemon}"
 
     def specs(self, data: ScheduleData) -> tuple[SheetSpec[ScheduleData], ...]:
-        """Tasks, tables that changed, requests, attempts."""
+        """Tasks, tables that changed, requests, attempts, the daemon's log."""
         del data
         return SHEETS
 
@@ -315,4 +320,5 @@ SHEETS: tuple[SheetSpec[ScheduleData], ...] = (
         "A daemon has not attempted any task yet.",
         notes=lambda _, row: attempt_notes(row),
     ),
+    log_sheet(),
 )

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import polars as pl
 
+from nextgen_tui.remembered.preferences import ColumnChoice
 from nextgen_tui.text import table_view
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 
@@ -69,6 +70,8 @@ class Col:
     """Whether it takes the room that is left, and shows the end of its text where that is too little."""
     drawn: bool = False
     """Whether it is a picture made of signs, in which nobody looks for a word."""
+    width: int = 0
+    """Characters that the operator chose; as many as its contents need where 0."""
 
     def cell(self, value: Any) -> Cell:
         """The value as safe text."""
@@ -118,6 +121,18 @@ class Sheet:
         dtype = self.frame.schema[name]
         parts = [field.name for field in dtype.fields] if isinstance(dtype, pl.Struct) else []
         return parts if parts and set(parts) <= set(self.frame.columns) else [name]
+
+    def choose(self, choice: ColumnChoice) -> Sheet:
+        """With the columns that were chosen; the first one, which says what a row is about, always stays."""
+        if choice.empty:
+            return self
+        kept = [col for number, col in enumerate(self.cols) if number == 0 or col.heading not in choice.hidden]
+        cols = (replace(col, rank=0) if col.heading in choice.always else col for col in kept)
+        wide = (
+            replace(col, width=choice.widths[col.heading], stretch=False) if col.heading in choice.widths else col
+            for col in cols
+        )
+        return replace(self, cols=tuple(wide))
 
     def filter(self, words: str) -> Sheet:
         """Only the rows that show every word, and none of those after an exclamation mark; case does not matter.
@@ -246,7 +261,8 @@ class Sheet:
         if self.original is not None:
             return self.original.widths
         limits = (max(col.max_width, len(col.heading) + 2) for col in self.cols)
-        return tuple(min(longest, limit) for longest, limit in zip(self._longest, limits, strict=True))
+        wanted = (min(longest, limit) for longest, limit in zip(self._longest, limits, strict=True))
+        return tuple(col.width or width for col, width in zip(self.cols, wanted, strict=True))
 
     @cached_property
     def _longest(self) -> tuple[int, ...]:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING
 from textual import work
 
 from nextgen_tui.console.page import Row
+from nextgen_tui.console.sheet.columns_screen import ColumnsScreen
 from nextgen_tui.console.sheet.export import ExportError, export, file_name
-from nextgen_tui.console.sheet.sheet import Sheet
+from nextgen_tui.console.sheet.sheet import Col, Sheet
 from nextgen_tui.console.sheet.sheet_state import PageMemory, SheetState
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 from nextgen_tui.console.typed_line import TypingScreen
+from nextgen_tui.remembered.preferences import ColumnChoice
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 
@@ -30,11 +32,33 @@ class SheetScreen(TypingScreen):
         def view(self) -> SheetWidget: ...
         def fill(self) -> None: ...
         def front_sheet(self) -> Sheet | None: ...
+        def every_column(self) -> tuple[Col, ...]: ...
+        def columns_chosen(self) -> None: ...
 
     @property
     def here(self) -> SheetState:
         """Where the operator stands in the sheet in front."""
         return self._memory.states.setdefault(self._memory.sheet, SheetState())
+
+    # ---- with other columns
+
+    def action_columns(self) -> None:
+        """Choose which columns are shown, and how wide."""
+        cols = self.every_column()
+        if len(cols) < 2 or not self.view.shows_lines:
+            self.app.bell()
+            return
+        chosen = self.console.preferences.columns(self._sheet_name)
+        self.app.push_screen(ColumnsScreen(cols, chosen), self._keep_columns)
+
+    def _keep_columns(self, choice: ColumnChoice | None) -> None:
+        if choice is not None:
+            self.console.preferences.choose_columns(self._sheet_name, choice)
+            self.columns_chosen()
+
+    @property
+    def _sheet_name(self) -> str:
+        return f"{self.page_name}/{self._memory.sheet}"
 
     # ---- in another order
 

@@ -32,15 +32,15 @@ class SheetWidget(ScrollView, can_focus=True):
         "sheet--odd",
     }
     BINDINGS = [
-        Binding("up,k", "move(-1)", "Up", show=False),
-        Binding("down,j", "move(1)", "Down", show=False),
-        Binding("pageup", "page(-1)", "Page up", show=False),
-        Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("home,g", "edge(0)", "First", show=False),
-        Binding("end,G", "edge(1)", "Last", show=False),
-        Binding("left", "columns(-1)", "Columns to the left", show=False),
-        Binding("right", "columns(1)", "Columns to the right", show=False),
-        Binding("enter", "choose", "Open"),
+        Binding("up,k", "move(-1)", "Up", show=False, id="up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="down"),
+        Binding("pageup", "page(-1)", "Page up", show=False, id="page-up"),
+        Binding("pagedown", "page(1)", "Page down", show=False, id="page-down"),
+        Binding("home,g", "edge(0)", "First", show=False, id="first"),
+        Binding("end,G", "edge(1)", "Last", show=False, id="last"),
+        Binding("left", "columns(-1)", "Columns to the left", show=False, id="columns-left"),
+        Binding("right", "columns(1)", "Columns to the right", show=False, id="columns-right"),
+        Binding("enter", "choose", "Open", id="open"),
     ]
 
     shows_lines: ClassVar[bool] = True
@@ -109,8 +109,11 @@ class SheetWidget(ScrollView, can_focus=True):
         return ["".join(words for words, _ in self._heading()).rstrip(), *rows]
 
     def on_resize(self) -> None:
-        """Choose again which columns fit."""
+        """Choose again which columns fit, and say so where others do."""
+        before = self.hidden_columns
         self._lay_out()
+        if self.hidden_columns != before:
+            self.post_message(self.Moved(self.row))
 
     def render_line(self, y: int) -> Strip:
         """The heading, then the rows that are scrolled into sight."""

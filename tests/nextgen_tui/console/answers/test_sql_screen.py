@@ -17,7 +17,7 @@ from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_settled
 from nextgen_tui.console.screen_frame import screen_lines
-from nextgen_tui.remembered.typed_history import TypedHistory
+from nextgen_tui.remembered.preferences import Preferences
 from tests.nextgen_tui.console.desk import FIRST, LAST
 from tests.nextgen_tui.console.test_app import page, until
 from tests.nextgen_tui.hostile import HOSTILE
@@ -71,9 +71,9 @@ async def test_a_question_of_the_past_is_answered_by_the_past(desk_path: Path) -
 async def test_what_was_asked_comes_back_by_the_arrow_and_as_a_list_that_asks_again(
     desk_path: Path, tmp_path: Path
 ) -> None:
-    history = TypedHistory(tmp_path / "history")
-    history.add("sql SELECT 1 AS one")
-    app = ConsoleApp(desk_path, history=history)
+    preferences = Preferences(tmp_path)
+    preferences.history.add("sql SELECT 1 AS one")
+    app = ConsoleApp(desk_path, preferences=preferences)
     async with app.run_test(size=(140, 40)) as pilot:
         await wait_until_loaded(pilot)
         await pilot.press("colon", *"theme", "enter", "colon", "up", "up")
@@ -87,7 +87,7 @@ async def test_what_was_asked_comes_back_by_the_arrow_and_as_a_list_that_asks_ag
         assert "SELECT 1 AS one" in page(app).view.text()[1]
         await pilot.press("enter")
         await until(pilot, lambda: page(app).answer == "1 row: SELECT 1 AS one")
-    assert TypedHistory(tmp_path / "history").texts() == ["sql SELECT 1 AS one", "theme", "sql"]
+    assert Preferences(tmp_path).history.texts() == ["sql SELECT 1 AS one", "theme", "sql"]
 
 
 @pytest.mark.parametrize(
