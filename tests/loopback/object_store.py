@@ -1,9 +1,14 @@
-"""An object store on this machine, and a wire to it on which requests are lost, refused, slowed down or cut short."""
+"""An object store on this machine, and a wire to it on which requests are lost, refused, slowed down or cut short.
+
+The store is moto's, in this process; or any other at the endpoint that NEXTGEN_TEST_S3 names (`http://host:port`), with
+the keys of the usual AWS_ variables, `test` and `test` where there are none.
+"""
 
 from __future__ import annotations
 
 import http.client
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,13 +19,25 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
+from uuid import uuid4
 
+import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+OTHER_STORE = "NEXTGEN_TEST_S3"
+of_this_store = pytest.mark.skipif(
+    OTHER_STORE in os.environ, reason="another store checks signatures, or makes buckets"
+)
 Fault = Literal["pass", "lose request", "lose answer", "refuse", "slow", "cut short", "unconditional"]
+KEYS = {
+    "AWS_ACCESS_KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID", "test"),
+    "AWS_SECRET_ACCESS_KEY": os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
+    "AWS_REGION": os.environ.get("AWS_REGION", "us-east-1"),
+}
 CONDITIONS = ("if-none-match", "if-match")
-_buckets = count()
+_numbers = count()
 
 
 @dataclass(frozen=True)
@@ -59,28 +76,34 @@ class Wire:
 
 
 @cache
-def store_port() -> int:
-    """The port of the process's one store, which is started at the first call."""
+def store_endpoint() -> str:
+    """Where the process's one store is, which is started at the first call."""
+    if named := os.environ.get(OTHER_STORE):
+        return named.removesuffix("/")
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
-    return int(server.get_host_and_port()[1])
+    return "http://{}:{}".format(*server.get_host_and_port())
 
 
-def make_bucket() -> str:
-    """A bucket that nobody has used."""
-    name = f"bucket-{next(_buckets)}"
-    connection = http.client.HTTPConnection("127.0.0.1", store_port(), timeout=30)
-    connection.request("PUT", f"/{name}")
-    connection.getresponse().read()
-    connection.close()
+@cache
+def bucket() -> str:
+    """The process's own bucket."""
+    name = f"bucket-{uuid4().hex[:12]}"
+    keys = {"aws_access_key_id": KEYS["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": KEYS["AWS_SECRET_ACCESS_KEY"]}
+    boto3.client("s3", endpoint_url=store_endpoint(), region_name=KEYS["AWS_REGION"], **keys).create_bucket(Bucket=name)
     return name
+
+
+def new_address() -> str:
+    """An address that nobody has used."""
+    return f"s3://{bucket()}/{next(_numbers)}/lake"
 
 
 @contextmanager
 def open_wire() -> Iterator[Wire]:
     """A wire to the store for the block."""
-    wire, upstream, lock = Wire(), store_port(), threading.Lock()
+    wire, upstream, lock = Wire(), urlsplit(store_endpoint()).netloc, threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -144,9 +167,9 @@ def open_wire() -> Iterator[Wire]:
         server.server_close()
 
 
-def ask(port: int, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+def ask(server: str, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
     """One request to the store itself."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = http.client.HTTPConnection(server, timeout=60)
     try:
         connection.request(method, path, body=body, headers=headers)
         response = connection.getresponse()
@@ -171,9 +194,7 @@ class Place:
     def environ(self, name: str) -> dict[str, str]:
         """The variables of that machine."""
         return {
+            **KEYS,
             "AWS_ENDPOINT_URL": self.wire.endpoint,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_REGION": "us-east-1",
             "NEXTGEN_COPIES": str(self.home / name),
         }

@@ -28,7 +28,7 @@ from pipeline.engine.executor import Executor
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.reading.books_check import check_books
-from tests.loopback.object_store import Place, make_bucket, open_wire
+from tests.loopback.object_store import Place, new_address, open_wire
 from tests.operation.conftest import Operation, operate_in, small_settings
 from tests.operation.test_runner import ProcessDiedError
 
@@ -56,7 +56,7 @@ class Machines:
 def machines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machines]:
     """A lake in a store, whose history and first session one machine has computed, and the second another."""
     with open_wire() as wire, pytest.MonkeyPatch.context() as patch:
-        made = Machines(Place(f"s3://{make_bucket()}/lake", wire, tmp_path_factory.mktemp("machines")), patch)
+        made = Machines(Place(new_address(), wire, tmp_path_factory.mktemp("machines")), patch)
         operate_in(Lake.create(made.folder("one")), small_settings(), 1)
         cycle_next(made.runner("two"))
         yield made

@@ -10,14 +10,14 @@ import pytest
 
 from lake.remote.address import resolve
 from lake.store import Lake
-from tests.loopback.object_store import Place, make_bucket, open_wire
+from tests.loopback.object_store import Place, new_address, open_wire
 
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     """The address of a lake that is not there yet."""
     with open_wire() as wire:
-        yield Place(f"s3://{make_bucket()}/books/lake", wire, tmp_path)
+        yield Place(new_address(), wire, tmp_path)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from lake.errors import NotALakeError, StorageError
 from lake.remote.address import parse_address
 from lake.remote.objects import ObjectChangedError, ObjectExistsError, Objects
-from tests.loopback.object_store import Place
+from tests.loopback.object_store import Place, of_this_store
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,7 @@ def test_an_address_that_cannot_be_used_is_refused_in_words(text: str, told: str
         parse_address(text)
 
 
+@of_this_store
 def test_a_bucket_that_is_not_there_is_told_as_such(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     place.machine("one", monkeypatch)
     with pytest.raises(StorageError, match="make the bucket first"):

@@ -31,7 +31,7 @@ from lake.upkeep.compaction import compact_tables
 from lake.upkeep.scrub import scrub
 from lake.upkeep.vacuum import vacuum
 from tests.frames.published import publish_sessions, request_rows, write_session
-from tests.loopback.object_store import Fault, Place, Request
+from tests.loopback.object_store import Fault, Place, Request, of_this_store
 
 On = Callable[..., Lake]
 
@@ -205,6 +205,7 @@ def test_a_request_that_meets_another_of_its_number_is_made_again(on: On, place:
         assert scrub(lake).findings == ()
 
 
+@of_this_store
 def test_a_store_that_ignores_conditions_is_refused_before_anything_is_made(on: On, place: Place) -> None:
     place.wire.always("unconditional")
     with pytest.raises(StorageError, match="ignores conditional writes"):
