@@ -33,6 +33,8 @@ ONLY_IN = {
     "apscheduler": ("pipeline.control",),
     "httpx2": ("pipeline.network",),
     "httpcore2": ("pipeline.network",),
+    "dask": ("pipeline.execution",),
+    "distributed": ("pipeline.execution",),
     "prometheus_client": ("pipeline.reading.prometheus",),
     "textual": ("nextgen_tui",),
     "exchange_calendars": ("pipeline.market.sessions", "pipeline.market.session_days"),

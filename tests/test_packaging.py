@@ -15,6 +15,8 @@ ROOT = Path(__file__).parent.parent
 OURS = ("lake", "pipeline", "nextgen_tui")
 OPTIONAL = {
     "aiohttp": "web",
+    "dask": "dask",
+    "distributed": "dask",
     "duckdb": "files",
     "fastexcel": "files",
     "obstore": "s3",

@@ -26,10 +26,15 @@ if TYPE_CHECKING:
     help="Recompute the runs of a cycle, such as cycle-20260105.",
 )
 @click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Recompute N runs chosen at random.")
-@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of processes.")
+@click.option("--workers", type=click.IntRange(1, 64), help="Number of processes (default: by [execution], or one).")
 @pass_invocation
 def command(
-    invocation: Invocation, runs: tuple[str, ...], everything: bool, cycle: str | None, sample: int | None, workers: int
+    invocation: Invocation,
+    runs: tuple[str, ...],
+    everything: bool,
+    cycle: str | None,
+    sample: int | None,
+    workers: int | None,
 ) -> int:
     """Recompute runs and compare every bit.
 
@@ -38,13 +43,13 @@ def command(
     """
     if sum((bool(runs), everything, cycle is not None, sample is not None)) != 1:
         raise click.UsageError("name the runs to reproduce, or give --all, --cycle or --sample")
-    from pipeline.engine.reproduction import reproduce_in_processes
+    from pipeline.engine.reproduction import reproduce_apart
 
     chosen = _chosen(invocation, runs, cycle, sample)
     verdicts: list[Reproduction] = []
     with invocation.output.progress("reproducing") as progress:
         progress("starting", 0, len(chosen))
-        for verdict in reproduce_in_processes(invocation.lake_path, chosen, workers):
+        for verdict in reproduce_apart(invocation.lake_path, invocation.settings, chosen, workers):
             verdicts.append(verdict)
             progress(verdict.run_id, len(verdicts), len(chosen))
     _show(invocation, verdicts)

@@ -11,6 +11,7 @@ from pydantic import Field
 
 from pipeline.alerts.params import AlertParams
 from pipeline.config.setting_types import DISTINCT, CalendarChangeList, CurrencyOrNone, DayOrNone, Exchange, Seed
+from pipeline.execution.params import ExecutionParams
 from pipeline.features.params import FeatureParams
 from pipeline.feedback.params import FeedbackParams
 from pipeline.health.params import HealthParams
@@ -131,6 +132,7 @@ class Settings:
     plugins: PluginParams = field(default_factory=PluginParams)
     alerts: AlertParams = field(default_factory=AlertParams)
     research: ResearchParams = field(default_factory=ResearchParams)
+    execution: ExecutionParams = field(default_factory=ExecutionParams)
 
     @property
     def currency(self) -> str:

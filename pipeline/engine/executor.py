@@ -30,6 +30,8 @@ from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.failures import StageFailedError, describe_error
 from pipeline.engine.stage import Condition, Moment, Read, Stage, join_spans
 from pipeline.engine.work import Span, Work
+from pipeline.execution.current import working_on
+from pipeline.execution.opening import open_executor
 from pipeline.features.carried.same_features import take_over
 from pipeline.ingestion.sources.registry import open_snapshot_source, open_source
 from pipeline.ingestion.sources.snapshot_source import SnapshotSource
@@ -130,11 +132,15 @@ class Executor:
         return run
 
     def compute(self, stage: Stage, recipe: Recipe) -> pl.DataFrame:
-        """The rows a stage gives for a recipe: a function of the pinned versions and nothing else. Writes nothing."""
+        """The rows a stage gives for a recipe: a function of the pinned versions and nothing else. Writes nothing.
+
+        What the stage shares out is done by whom the configuration names.
+        """
         frames, moment = self.read_inputs(stage, recipe)
         params = parse_params(stage, recipe.params)
         first = [self._answering(stage)] if stage.kind == "landing" else []
-        return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
+        with working_on(partial(open_executor, self.settings.execution)):
+            return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
 
     def read_inputs(self, stage: Stage, recipe: Recipe) -> tuple[dict[str, pl.DataFrame], Moment]:
         """What a stage sees for a recipe: its frames by their tables' names, and where in time it stands."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 
@@ -20,12 +18,13 @@ from lake.runs import Run, find_run, recompute_fingerprint
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.upkeep.compaction import STAGE as COMPACTION
-from pipeline.config.loading import load
-from pipeline.engine.child_command import python_command
+from pipeline.config.settings import Settings
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import find_stage
+from pipeline.execution.opening import executor_apart
+from pipeline.execution.piece import Piece, as_done
 from pipeline.plugins.plugins import PluginError
 
 
@@ -75,50 +74,38 @@ def reproduce(runner: Runner, run: Run) -> Reproduction:
     return Reproduction(run.run_id, stage.name, same, difference, changes)
 
 
-def reproduce_in_processes(lake: Path, run_ids: Sequence[str], workers: int = 1) -> Iterator[Reproduction]:
-    """Compute runs again in fresh processes, which share nothing with this one but the lake and the configuration.
+def reproduce_apart(
+    lake: Path, settings: Settings, run_ids: Sequence[str], workers: int | None = None
+) -> Iterator[Reproduction]:
+    """Compute runs again in other processes, which share nothing with this one but the lake and the configuration.
 
     Args:
         lake: its folder.
+        settings: of the lake; they say whether a cluster does it.
         run_ids: whole ids of runs that are done.
-        workers: processes to share them out over.
+        workers: fresh processes to share them out over; None for as many as the settings say, or else for one.
 
     Yields:
         The verdicts, each as it comes.
 
     Raises:
-        LakeError: if a process ended without an answer, with what it said last.
+        LakeError: if a run cannot be computed again, or a process is lost too often.
     """
-    shares = [run_ids[first::workers] for first in range(min(workers, len(run_ids)))]
-    processes = [_start(lake, share) for share in shares]
-    for process in processes:
-        with process:
-            assert process.stdout is not None and process.stderr is not None
-            for line in process.stdout:
-                answer = json.loads(line)
-                yield Reproduction(**{**answer, "changed_since": tuple(answer["changed_since"])})
-            words = process.stderr.read().strip()
-        if process.returncode != 0:
-            raise LakeError(f"a worker process could not reproduce: {words.splitlines()[-1] if words else 'no word'}")
+    pieces = [Piece(f"run {run_id}", run_id) for run_id in run_ids]
+    with executor_apart(settings.execution, len(pieces), workers, 1) as executor:
+        for _, verdict in as_done(executor, _reproduce_piece, pieces, (lake, settings, uuid4().hex)):
+            yield verdict
 
 
-def _start(lake: Path, run_ids: Sequence[str]) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        python_command("pipeline.engine.reproduction", lake, *run_ids),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def _reproduce_piece(run_id: str, shared: tuple[Path, Settings, str]) -> Reproduction:
+    runner = _open_runner(*shared)
+    return reproduce(runner, find_run(runner.lake, run_id))
 
 
-def main() -> None:
-    """What a worker process does: reproduce the runs named on its command line, one verdict a line."""
-    lake = Path(sys.argv[1])
-    runner = Runner(Lake.open(lake), load(lake, os.environ).settings)
-    for run_id in sys.argv[2:]:
-        verdict = reproduce(runner, find_run(runner.lake, run_id))
-        sys.stdout.write(json.dumps(asdict(verdict)) + "\n")
-        sys.stdout.flush()
+@lru_cache(maxsize=1)
+def _open_runner(lake: Path, settings: Settings, _round: str) -> Runner:
+    """One runner for all pieces of a round that a process does; the lake may have changed before the next."""
+    return Runner(Lake.open(lake), settings)
 
 
 def _compare_versions(runner: Runner, run: Run) -> Reproduction:
@@ -165,7 +152,3 @@ def _first_difference(runner: Runner, run: Run, stage: Stage, again: pl.DataFram
 
 def _key_of(frame: pl.DataFrame, key: tuple[str, ...]) -> dict[str, Any]:
     return dict(zip(key, frame.select(key).row(0), strict=True))
-
-
-if __name__ == "__main__":
-    main()

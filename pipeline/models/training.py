@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
-from os import cpu_count
-from typing import TypeVar
 
 import numpy as np
 
+from pipeline.execution.current import share_out
+from pipeline.execution.piece import Piece
 from pipeline.models.attempts.assessment import count_fitted
 from pipeline.models.dataset import Examples, Index, cut_blocks
 from pipeline.models.ensemble import (
@@ -41,7 +39,6 @@ from pipeline.models.members.member import (
 )
 from pipeline.models.params import ModelParams
 
-T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -110,25 +107,24 @@ def run_training(
 ) -> TrainingResult | None:
     """Run all folds and the final fit; None where history is too short for a single fold, or no price ever moves.
 
-    Folds know nothing of each other, so they are fitted side by side. The result does not depend on how many are: each
-    has its own seed, and computes with one thread.
+    Folds know nothing of each other, so they are shared out. The result does not depend on who fits which, and how many
+    at a time: each has its own seed, and computes with one thread.
 
     Args:
         examples: all labelled rows.
         quantiles: Q probabilities.
         params: what is trained.
         seed: the run's.
-        workers: folds fitted at a time; None for as many as there are processors.
+        workers: folds fitted at a time, where this process fits them; None for as many as there are processors.
         members: what is fitted, in the order in which they build on each other.
     """
     folds = list_folds(examples, params)
     if not folds or _never_moves(examples):
         return None
     job = begin_job(lambda salt: describe_job(examples, quantiles, params, seed, members, salt))
-    tasks = plan_tasks(examples, folds, quantiles, params, seed, job)
-    tested = side_by_side(
-        [partial(_test, fold, task, members) for fold, task in zip(folds, tasks, strict=True)], workers
-    )
+    shared_job, told = job.share()
+    tasks = plan_tasks(examples, folds, quantiles, params, seed, shared_job)
+    tested = tuple(share_out(_test, name_folds(tasks), (folds, tasks, members), told, workers))
     ordered = sort_members(members)
     shares = weigh(examples, tested, ordered, quantiles, params)
     everything = SessionSpan(int(examples.session[0]), int(examples.session[-1]))
@@ -174,15 +170,9 @@ def plan_tasks(
     ]
 
 
-def side_by_side(tests: Sequence[Callable[[], T]], workers: int | None) -> tuple[T, ...]:
-    """Do all of these, several at a time; as many as there are processors where None."""
-    with ThreadPoolExecutor(min(workers or cpu_count() or 1, len(tests))) as pool:
-        begun = [pool.submit(test) for test in tests]
-        try:
-            return tuple(one.result() for one in begun)
-        except BaseException:  # a fold failed, or the operator has had enough: begin nothing more
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+def name_folds(tasks: Sequence[FitTask]) -> list[Piece]:
+    """A piece for each fold, by its number among the tasks."""
+    return [Piece(" ".join(task.job.place), number) for number, task in enumerate(tasks)]
 
 
 def weigh(
@@ -238,8 +228,10 @@ def _never_moves(examples: Examples) -> bool:
     return bool(same.any())
 
 
-def _test(fold: Fold, task: FitTask, members: Sequence[Member]) -> FoldResult:
-    """Fit the members on what lies before the block and forecast it."""
+def _test(number: int, shared: tuple[Sequence[Fold], Sequence[FitTask], Sequence[Member]]) -> FoldResult:
+    """Fit the members on what lies before a fold's block and forecast it."""
+    folds, tasks, members = shared
+    fold, task = folds[number], tasks[number]
     return test_members(fold, task, members, fit_members(members, task, []))
 
 

@@ -78,7 +78,7 @@ def load_plugin(path: Path, calendar: Sessions) -> Plugin:
         return Plugin(path=path, error=f"plugin {path} cannot be read ({error.strerror}); {fix}")
     digest = sha256(source).hexdigest()
     try:
-        declared = _declarations(_import(path, source))
+        declared = _declarations(import_plugin(path, source))
         features = _check_features(declared["FEATURES"], calendar)
         _check_rules(declared["RULES"])
         _check_members(declared["MEMBERS"])
@@ -109,7 +109,8 @@ class _SourceLoader(InspectLoader):
         return False
 
 
-def _import(path: Path, source: bytes) -> ModuleType:
+def import_plugin(path: Path, source: bytes) -> ModuleType:
+    """Run a plugin's source as the module of its name, which takes the place of an earlier one."""
     name = MODULE_PREFIX + re.sub(r"\W", "_", path.stem)
     spec = ModuleSpec(name, _SourceLoader(path, source), origin=str(path))
     module = module_from_spec(spec)

@@ -27,10 +27,16 @@ from lake.upkeep.backup import backup, restore
 from lake.upkeep.compaction import compact_tables
 from lake.upkeep.scrub import scrub
 from lake.upkeep.vacuum import find_pinned_versions, vacuum
-from pipeline.engine.reproduction import reproduce_in_processes
+from pipeline.config.loading import load
+from pipeline.config.settings import Settings
+from pipeline.engine.reproduction import reproduce_apart
 from tests.torture.faults import ROOT, command
 
 Copy = Callable[[], Path]
+
+
+def settings_of(lake: Lake) -> Settings:
+    return load(lake.path, os.environ).settings
 
 
 def age(lake: Path, days: int) -> None:
@@ -81,7 +87,7 @@ def test_runs_reproduce_in_other_processes_after_upkeep_ageing_and_restoring(cop
     ids = done(lake)
     compactions = [one for one in ids if one.startswith("compact-")]
     chosen = [*ids[:: len(ids) // 8], *compactions[:1]]
-    verdicts = list(reproduce_in_processes(lake.path, chosen))
+    verdicts = list(reproduce_apart(lake.path, settings_of(lake), chosen))
     assert [verdict.run_id for verdict in verdicts] == chosen
     assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
 
@@ -89,7 +95,7 @@ def test_runs_reproduce_in_other_processes_after_upkeep_ageing_and_restoring(cop
 @pytest.mark.torture
 def test_every_run_reproduces_after_upkeep_ageing_and_restoring(copy: Copy, tmp_path: Path) -> None:
     lake = through_the_years(copy(), tmp_path)
-    verdicts = list(reproduce_in_processes(lake.path, done(lake), workers=2))
+    verdicts = list(reproduce_apart(lake.path, settings_of(lake), done(lake), workers=2))
     assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
+from pipeline.execution.piece import Told, tell
 from pipeline.models.jobs.checkpoints import Checkpoints, State, remove_checkpoints, remove_old
 
 TRAINING = "training"
@@ -72,6 +73,20 @@ class TrainingJob:
         """Tell that a pass is done; see `Pass`."""
         fit, *parts = self.place or ("",)
         self.tell(Pass(job=self.fingerprint, fit=fit, part=" ".join(parts), number=number, of=of, **losses))
+
+    def share(self) -> tuple[TrainingJob, Told]:
+        """The job as a piece has it that may be done elsewhere, and who takes what it tells there.
+
+        Where it keeps its standing is a folder of the lake, which workers see as well.
+        """
+        if self.tell is tell_nobody:
+            return self, lambda _piece, _words: None
+        return replace(self, tell=tell_as_piece), lambda _piece, words: self.tell(Pass(**words))
+
+
+def tell_as_piece(told: Pass) -> None:
+    """Tell whoever had the piece done, wherever he is."""
+    tell(**asdict(told))
 
 
 NO_JOB = TrainingJob()

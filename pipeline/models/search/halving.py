@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import ceil, log
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.execution.current import share_out
+from pipeline.execution.piece import Piece
 from pipeline.models.dataset import Examples, Index, session_means
 from pipeline.models.evaluation import pinball
 from pipeline.models.folds import SessionSpan, split_inner
@@ -76,15 +78,41 @@ def search(
     if not (folds := list_folds(examples, params)):
         return None
     job = begin_job(lambda salt: describe_job(examples, quantiles, params, seed, members, salt), "search")
+    shared_job, told = job.share()
+    asked = _SharedByPoints(examples, folds[0].train, tuple(quantiles), params, points, seed, members, shared_job)
     tried: dict[int, Trial] = {}
     left, part = list(range(len(points))), params.search_halving
     for share in list_shares(len(points), part):
-        for number in left:
-            place = job.within(f"search {number + 1} of {len(points)}, {percent(share, 0)} of windows")
-            task = _plan(examples, folds[0].train, quantiles, points[number].apply(params), share, seed, place)
-            tried[number] = _try(task, params, points[number], share, members)
+        pieces = [Piece(asked.name(number, share), (number, share)) for number in left]
+        tried |= zip(left, share_out(_try_point, pieces, asked, told), strict=True)
         left = sorted(left, key=lambda number: (tried[number].score, number))[: max(len(left) // part, 1)]
     return Search(points[left[0]], tuple(tried[number] for number in sorted(tried)))
+
+
+class _SharedByPoints(NamedTuple):
+    """What all points of a search share."""
+
+    examples: Examples
+    span: SessionSpan
+    """What lies before the first test block."""
+    quantiles: tuple[float, ...]
+    params: ModelParams
+    points: Sequence[Point]
+    seed: int
+    members: Sequence[Member]
+    job: TrainingJob
+
+    def name(self, number: int, share: float) -> str:
+        """A point as it is tried on a share of the windows."""
+        return f"search {number + 1} of {len(self.points)}, {percent(share, 0)} of windows"
+
+
+def _try_point(given: tuple[int, float], asked: _SharedByPoints) -> Trial:
+    """Try the point of a number on a share of the windows."""
+    number, share = given
+    point, place = asked.points[number], asked.job.within(asked.name(number, share))
+    task = _plan(asked.examples, asked.span, asked.quantiles, point.apply(asked.params), share, asked.seed, place)
+    return _try(task, asked.params, point, share, asked.members)
 
 
 def list_shares(points: int, part: int) -> list[float]:

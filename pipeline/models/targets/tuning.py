@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import polars as pl
 
+from pipeline.execution.current import share_out
 from pipeline.models.attempts.assessment import Assessment, assess, count_fitted
 from pipeline.models.dataset import Examples, Index
 from pipeline.models.folds import Fold, SessionSpan
@@ -28,8 +28,8 @@ from pipeline.models.training import (
     Shares,
     TrainingResult,
     list_folds,
+    name_folds,
     plan_tasks,
-    side_by_side,
     test_members,
     weigh,
     weigh_locations_of,
@@ -97,16 +97,15 @@ def tune(
         seed: the run's.
         members: the kinds there are, in the order in which they build on each other; those of the champion are taken.
         salt: what decides the weights beside these: the target, and the champion's weights.
-        workers: folds fitted at a time; None for as many as there are processors.
+        workers: folds fitted at a time, where this process fits them; None for as many as there are processors.
     """
     kinds = [one for one in members if one.name in champion.members]
     ordered, quantiles, mine = sort_members(kinds), champion.quantiles, examples.take(rows)
     job = begin_job(lambda more: describe_job(mine, quantiles, params, seed, kinds, more + salt))
     folds = _usable_folds(examples, rows, params)
-    tasks = plan_tasks(examples, folds, quantiles, params, seed, job)
-    both = side_by_side(
-        [partial(_test_both, fold, task, mine, kinds) for fold, task in zip(folds, tasks, strict=True)], workers
-    )
+    shared_job, told = job.share()
+    tasks = plan_tasks(examples, folds, quantiles, params, seed, shared_job)
+    both = share_out(_test_both, name_folds(tasks), (folds, tasks, mine, kinds), told, workers)
     general, tested = [one for one, _ in both], tuple(one for _, one in both)
     general_shares = weigh(examples, general, ordered, quantiles, params)[:-1]
     weighed = params.ensemble == 2 and champion.locations is not None
@@ -142,8 +141,12 @@ def _usable_folds(examples: Examples, rows: Index, params: ModelParams) -> list[
     return [fold for fold in list_folds(examples, params) if count_fitted(mine, fold, params) >= params.min_target_rows]
 
 
-def _test_both(fold: Fold, task: FitTask, mine: Examples, kinds: Sequence[Member]) -> tuple[FoldResult, FoldResult]:
+def _test_both(
+    number: int, shared: tuple[Sequence[Fold], Sequence[FitTask], Examples, Sequence[Member]]
+) -> tuple[FoldResult, FoldResult]:
     """A general model's forecasts of a fold's block, and those of the target's rows by what it was tuned to."""
+    folds, tasks, mine, kinds = shared
+    fold, task = folds[number], tasks[number]
     fitted = fit_members(kinds, task, [])
     tuning = replace(
         task,

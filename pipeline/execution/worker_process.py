@@ -1,0 +1,51 @@
+"""What a process beside this one does: it takes pieces from its standard input, and sends back what became of them."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import Any
+
+from pipeline.execution.carry_out import carry_out
+from pipeline.execution.piece import Failure, Piece, PieceFailedError, Words
+from pipeline.execution.plugin_files import import_plugin_files
+
+
+def main() -> None:
+    """Serve until whoever started it has gone."""
+    asked = Connection(os.dup(0), writable=False)
+    answers = Connection(os.dup(1), readable=False)
+    os.dup2(2, 1)  # what a piece prints must not come between its answers
+    shared: Any = None
+    while True:
+        try:
+            kind, *content = asked.recv()
+        except EOFError:
+            return
+        if kind == "plugins":
+            import_plugin_files(*content)
+        elif kind == "shared":
+            (shared,) = content
+        else:
+            function, piece = content
+            answer(answers, piece, carry_out(function, piece, shared, partial(_send, answers)))
+
+
+def answer(answers: Connection, piece: Piece, result: Any) -> None:
+    """Send what a piece came to; what cannot be sent is an error of its own."""
+    try:
+        answers.send(("done", result))
+    except OSError:
+        raise
+    except Exception as error:  # a result or an error that pickle refuses
+        words = f"the result cannot be sent from process to process: {error}"
+        answers.send(("done", Failure(PieceFailedError(words), piece.name, words)))
+
+
+def _send(answers: Connection, words: Words) -> None:
+    answers.send(("told", words))
+
+
+if __name__ == "__main__":
+    main()
