@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import chain
 
@@ -42,6 +42,31 @@ def fingerprint(frame: pl.DataFrame, key: Sequence[str], columns: Sequence[str] 
             digest.update(f"|{name}:{types[name]}|".encode())
             for piece in content.get(name, ()):
                 digest.update(piece)
+    return digest.hexdigest()
+
+
+def fingerprint_in_parts(
+    height: int, types: Mapping[str, pl.DataType], load: Callable[[str], Iterable[pl.Series]]
+) -> str:
+    """The fingerprint of rows that lie in parts, a column at a time: that of all of them in one frame.
+
+    Args:
+        height: how many rows there are.
+        types: of the columns to hash.
+        load: gives a column's parts, the rows of all parts in the order of the key.
+
+    Returns:
+        64 hex digits.
+    """
+    digest = sha256(f"{height}".encode())
+    for name in sorted(types):
+        digest.update(f"|{name}:{types[name]}|".encode())
+        parts = [list(_canonicalise(one.to_frame(), (), [name])[name]) for one in load(name) if len(one)]
+        # Of all parts which values are null comes first, then the values, or the lengths of texts and then the texts.
+        for layer in (slice(0, 1), slice(1, 2), slice(2, None)):
+            for part in parts:
+                for piece in part[layer]:
+                    digest.update(piece)
     return digest.hexdigest()
 
 

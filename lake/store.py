@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -303,6 +303,24 @@ class Lake:
         require_free_space(self.path, estimate_space(rows), f"writing {table.name}")
         table = table.for_columns(rows.columns)
         return self._writer.commit(table, rows, run_id, recipe, durable=self.durable)
+
+    def add_files(
+        self, table: Table, files: Sequence[Mapping[str, Any]], run_id: str, recipe: Mapping[str, Any]
+    ) -> CommitResult:
+        """Add files of rows to an append table in one commit, exactly once per run; see `lake.parts.part`.
+
+        Args:
+            table: its contract, with all columns that the files have.
+            files: as `lake.storage.appending.write_file` describes them; they hold rows whose keys are new.
+            run_id: who wrote the rows.
+            recipe: goes into the commit itself.
+
+        Raises:
+            LakeError: if the writer lock is not held.
+            StorageError: if the folder cannot be written.
+        """
+        self._require_lock(table, "written")
+        return self._writer.add_files(table, files, run_id, recipe)
 
     def find_commit(self, table: Table, run_id: str) -> int | None:
         """The version at which the run wrote the table; None if it did not, as far back as it can matter."""

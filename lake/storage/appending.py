@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from io import BytesIO
 from pathlib import Path
@@ -53,21 +53,45 @@ def append_files(
     written: list[dict[str, Any]] = []
     try:
         for number, rows in enumerate(blocks):
-            written.append(_write_file(uri, table, number, rows))
+            written.append(write_file(uri, table, f"{number:05}", rows))
     except BaseException:  # an interrupt too leaves no file that no entry names
         _remove(uri, written)
         raise
-    metrics = {"num_added_files": len(written), "num_removed_files": 0,
-               "num_added_rows": sum(one.pop("rows") for one in written)}  # fmt: skip
-    info = {"timestamp": int(time() * 1000), "operation": "WRITE", "operationParameters": {"mode": "Append"},
-            "engineInfo": APP, "operationMetrics": metrics, METADATA: json.dumps(recipe, default=str)}  # fmt: skip
-    added = [{"add": one} for one in written]
     try:
-        add_entry(uri, version, [{"commitInfo": info}, *added, {"txn": {"appId": APP, "version": version}}])
+        add_files(uri, version, written, recipe)
     except FileExistsError:  # after any other error the entry may be there
         _remove(uri, written)
         raise
     return [one["path"] for one in written]
+
+
+def add_files(
+    uri: str,
+    version: int,
+    files: Sequence[Mapping[str, Any]],
+    recipe: Mapping[str, Any],
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Add files that are there to the table, in the commit of that version.
+
+    Args:
+        uri: the table's folder.
+        version: the version that the commit makes, one more than the newest.
+        files: as `write_file` describes them.
+        recipe: goes into the commit.
+        metadata: the table's, where the commit changes its columns.
+
+    Raises:
+        FileExistsError: if another process made the version first.
+        OSError: if the disk refuses.
+    """
+    metrics = {"num_added_files": len(files), "num_removed_files": 0,
+               "num_added_rows": sum(one["rows"] for one in files)}  # fmt: skip
+    info = {"timestamp": int(time() * 1000), "operation": "WRITE", "operationParameters": {"mode": "Append"},
+            "engineInfo": APP, "operationMetrics": metrics, METADATA: json.dumps(recipe, default=str)}  # fmt: skip
+    added = [{"add": {name: value for name, value in one.items() if name != "rows"}} for one in files]
+    changed = [] if metadata is None else [{"metaData": metadata}]
+    add_entry(uri, version, [{"commitInfo": info}, *changed, *added, {"txn": {"appId": APP, "version": version}}])
 
 
 def _remove(uri: str, written: Iterable[Mapping[str, Any]]) -> None:
@@ -75,11 +99,11 @@ def _remove(uri: str, written: Iterable[Mapping[str, Any]]) -> None:
         (Path(uri) / one["path"]).unlink(missing_ok=True)
 
 
-def _write_file(uri: str, table: Table, number: int, rows: pl.DataFrame) -> dict[str, Any]:
-    """Write a data file; what the log says of it, and how many `rows` it has."""
+def write_file(uri: str, table: Table, name: str, rows: pl.DataFrame) -> dict[str, Any]:
+    """Write a data file whose name begins so; what the log says of it, and how many `rows` it has."""
     _require_present(table, rows)
     many = rows.height > MAX_ROWS
-    path = Path(uri) / f"part-{number:05}-{uuid4()}-c000.{'zstd' if many else 'snappy'}.parquet"
+    path = Path(uri) / f"part-{name}-{uuid4()}-c000.{'zstd' if many else 'snappy'}.parquet"
     buffer = BytesIO()
     groups = max(1, round(rows.estimated_size() / GROUP_BYTES))
     rows.write_parquet(buffer, row_group_size=-(-rows.height // groups) or None, **MANY if many else FEW)

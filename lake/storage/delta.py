@@ -120,6 +120,25 @@ def add_columns(handle: DeltaTable, table: Table, recipe: Mapping[str, Any]) -> 
     )
 
 
+def describe_widened(handle: DeltaTable, table: Table) -> dict[str, Any] | None:
+    """The table's metadata with the contract's columns that it lacks, as the log has it; None where it has them all."""
+    fields = handle.schema().fields
+    there, known = {field.name for field in fields}, handle.metadata()
+    if not (added := [name for name in table.stored_schema if name not in there]):
+        return None
+    widened = Schema([*fields, *(_field(table, name, table.stored_schema[name]) for name in added)])
+    return {
+        "id": str(known.id),
+        "name": known.name,
+        "description": known.description,
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": widened.to_json(),
+        "partitionColumns": known.partition_columns,
+        "createdTime": known.created_time,
+        "configuration": known.configuration,
+    }
+
+
 def reshape(handle: DeltaTable, table: Table, rows: pl.DataFrame, recipe: Mapping[str, Any]) -> None:
     """Replace all rows and all columns by rows in the contract's columns, in one commit."""
     import pyarrow as pa

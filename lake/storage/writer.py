@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from lake.engine import is_in_order
 from lake.errors import BusyError, ConflictError, OvertakenError
 from lake.remote.exchange import Turn
 from lake.storage import delta
-from lake.storage.appending import BLOCK, MAX_ROWS, append_files
+from lake.storage.appending import BLOCK, MAX_ROWS, add_files, append_files
 from lake.storage.atomic import fsync_files
 from lake.storage.checksums import record_commit_checksums
 from lake.storage.delta_log import archived_entry_path, commit_entry, commit_paths, entry_path, publication_hash
@@ -79,6 +79,26 @@ class Writer:
                 return written
             self._tables.close(table)
         raise _busy(table)
+
+    def add_files(
+        self, table: Table, files: Sequence[Mapping[str, Any]], run_id: str, recipe: Mapping[str, Any]
+    ) -> CommitResult:
+        """Add files to a table in one commit; see `Lake.add_files`."""
+        if (done := self.find_commit(table, run_id)) is not None:
+            return CommitResult(done, 0)
+        before, rows = self._tables.newest(table), sum(one["rows"] for one in files)
+        widened = delta.describe_widened(self._tables.open_for_writing(table), table)
+        recipe = self._chain(table, {**recipe, RUN_ID: run_id, "written": rows})
+        try:
+            add_files(self._tables.uri(table), before + 1, files, recipe, widened)
+        except OSError as error:
+            self._tables.close(table)
+            raise as_storage_error(error, f"{table.name} could not be written") from error
+        if widened is None:
+            self._tables.advance(table, before + 1)
+        else:
+            self._tables.close(table)  # a handle that is open knows its columns
+        return CommitResult(before + 1, rows)
 
     def find_commit(self, table: Table, run_id: str) -> int | None:
         """The version at which the run wrote the table; None if it did not, as far back as it can matter.

@@ -46,6 +46,10 @@ CURRENCY, EXTENSIONS, TARGET, SEARCH = "currency", "extensions", "target", "sear
 training is for, and that it searches for settings."""
 
 
+Say = Callable[[str], None]
+"""Told in words how far something is."""
+
+
 def tell_nobody(_words: str) -> None:
     """Nobody watches."""
 
@@ -92,9 +96,7 @@ class Executor:
         lag = timedelta(minutes=self.settings.market.decision_lag_minutes)
         return self.calendar.close_at(session) + self.calendar.within_pause(lag)
 
-    def execute(
-        self, work: Work, stage: Stage, span: Span, attempt: int, say: Callable[[str], None] = tell_nobody
-    ) -> Run:
+    def execute(self, work: Work, stage: Stage, span: Span, attempt: int, say: Say = tell_nobody) -> Run:
         """Run a stage of a piece of work; what it wrote is not published yet.
 
         Args:
@@ -116,10 +118,7 @@ class Executor:
         run = Run(recipe=recipe, files={}, started_at=datetime.now(UTC))
         try:
             with nullcontext() if stage.attend is None else stage.attend(self.lake, recipe, say):
-                rows = self.compute(stage, recipe)
-                content = stage.writes.for_columns(rows.columns).content_columns
-                run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, content))
-                written = self._write(work, stage, rows, run)
+                run, written = self._compute_and_write(work, stage, run, say)
         except StorageError:
             raise  # the work is interrupted, not wrong: what it has done so far is used again
         except Exception as error:  # whatever a stage raises ends this piece of work and is recorded in words
@@ -130,6 +129,13 @@ class Executor:
         about = {"run_id": run.run_id, "stage": stage.name, "cycle_id": work.cycle_id, "session": recipe.session}
         log.info("%s of %s: %d rows in %.2f s", stage.name, recipe.session, run.rows, run.seconds, extra=about)
         return run
+
+    def _compute_and_write(self, work: Work, stage: Stage, run: Run, _say: Say) -> tuple[Run, CommitResult]:
+        """Do a run; with how many rows and which fingerprint it ended, and what it wrote."""
+        rows = self.compute(stage, run.recipe)
+        content = stage.writes.for_columns(rows.columns).content_columns
+        run = replace(run, rows=rows.height, fingerprint=fingerprint(rows, stage.writes.key, content))
+        return run, self._write(work, stage, rows, run)
 
     def compute(self, stage: Stage, recipe: Recipe) -> pl.DataFrame:
         """The rows a stage gives for a recipe: a function of the pinned versions and nothing else. Writes nothing.
@@ -144,7 +150,12 @@ class Executor:
 
     def read_inputs(self, stage: Stage, recipe: Recipe) -> tuple[dict[str, pl.DataFrame], Moment]:
         """What a stage sees for a recipe: its frames by their tables' names, and where in time it stands."""
-        moment = Moment(
+        moment = self.restore_moment(stage, recipe)
+        return self._read_all(stage, moment), moment
+
+    def restore_moment(self, stage: Stage, recipe: Recipe) -> Moment:
+        """Where in time a recipe's run stands."""
+        return Moment(
             session=recipe.session,
             since=recipe.since,
             as_of=recipe.as_of,
@@ -157,7 +168,6 @@ class Executor:
             extensions=self.plugins.restore(stage.uses, recipe.params.get(EXTENSIONS, {})),
             test_from=find_test_window(stage, recipe.params),
         )
-        return self._read_all(stage, moment), moment
 
     def read_now(self, stage: Stage, since: date, session: date) -> tuple[dict[str, pl.DataFrame], Moment]:
         """The same for a run that would begin now, of the sessions from `since` to `session`."""

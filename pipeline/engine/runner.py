@@ -31,8 +31,8 @@ from lake.tables.news import RAW_NEWS
 from lake.upkeep.checkpoints import write_checkpoints
 from pipeline.config.settings import Settings
 from pipeline.engine import work
-from pipeline.engine.executor import Executor
 from pipeline.engine.failures import CycleOrderError, record_failures
+from pipeline.engine.in_parts import SplittingExecutor
 from pipeline.engine.resume import resume
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import BACKFILL, CHAMPION_CHOSEN, REPORT, TRAINING, TRAINING_DUE
@@ -79,7 +79,7 @@ class Runner:
         if settings.runtime.access != "unchanged":
             set_access(lake.path, settings.runtime.access)
         self.settings = settings
-        self.executor = Executor(lake, settings, source)
+        self.executor = SplittingExecutor(lake, settings, source)
         self._checkpoints: dict[str, int] = {}
 
     @property

@@ -151,6 +151,9 @@ class Stage:
     attend: Callable[[Lake, Recipe, Callable[[str], None]], AbstractContextManager[None]] | None = None
     """Of one that works for long: a context around its run that shows how far it is (told in words, to the last
     argument) and keeps where it stands, so that a kill does not cost all of it. It changes no row."""
+    splits_by: Literal["nothing", "sessions"] = "nothing"
+    """How its runs can be split in parts that are computed apart: by ranges of sessions, where a session's rows depend
+    neither on which others are computed nor on rows of later ones; the rows of all parts together are the run's."""
     uses: tuple[Kind, ...] = ()
     """The kinds of extension it sees in `moment.extensions`; a plugin that declares others does not concern it."""
 

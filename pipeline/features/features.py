@@ -250,4 +250,5 @@ STAGE = Stage(
     section="features",
     uses=("features",),
     catches_up=True,
+    splits_by="sessions",
 )

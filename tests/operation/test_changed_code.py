@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +13,28 @@ import polars as pl
 import pytest
 
 from lake.tables.control import RUNS
-from pipeline.engine.child_command import python_command
 from tests.operation.conftest import Operation
 
 ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import json, os, sys
+from dataclasses import asdict
+from pathlib import Path
+from lake.runs import find_run
+from lake.store import Lake
+from pipeline.config.loading import load
+from pipeline.engine.reproduction import reproduce
+from pipeline.engine.runner import Runner
+lake = Path(sys.argv[1])
+runner = Runner(Lake.open(lake), load(lake, os.environ).settings)
+for name in sys.argv[2:]:
+    print(json.dumps(asdict(reproduce(runner, find_run(runner.lake, name)))))
+"""
 
 
 def reproduced(program: Path, lake: Path, run_ids: list[str]) -> list[dict[str, Any]]:
     """The verdicts of a source tree on runs of a lake."""
-    command = python_command("pipeline.engine.reproduction", lake, *run_ids)
+    command = [sys.executable, "-c", PROGRAM, str(lake), *run_ids]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(program)}
     ended = subprocess.run(command, capture_output=True, text=True, cwd=program, env=environment, check=False)
     assert ended.returncode == 0, ended.stderr
