@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import ceil
 from pathlib import Path
 from uuid import uuid4
@@ -28,9 +28,10 @@ from pipeline.engine.executor import Executor, Say, parse_params
 from pipeline.engine.stage import Moment, Stage
 from pipeline.engine.stages import find_stage
 from pipeline.engine.work import Span, Work
+from pipeline.execution.current import current_executor, working_on
 from pipeline.execution.in_process import InProcess
 from pipeline.execution.opening import open_executor
-from pipeline.execution.piece import ExecutionError, Piece, as_done
+from pipeline.execution.piece import ExecutionError, Piece, PieceExecutor, as_done
 
 LEAST = 60
 """Sessions of a part at least: what a part looks back on is read and laid out for it alone."""
@@ -68,9 +69,9 @@ class SplittingExecutor(Executor):
             return [whole]
         days = self.calendar.between(*whole)
         names = self._count_names(recipe)
-        executor, params = open_executor(self.settings.execution), self.settings.execution
+        executor, params = self._choose_executor(), self.settings.execution
         length = max(params.piece_rows // max(names, 1), LEAST)
-        if executor is not None and executor.at_once > 1:
+        if executor.at_once > 1:
             length = min(length, max(ceil(len(days) / (PARTS_EACH * executor.at_once)), LEAST))
         return split_sessions(days, length) if is_split_safely(self.restore_moment(stage, recipe)) else [whole]
 
@@ -84,7 +85,7 @@ class SplittingExecutor(Executor):
     def _in_parts(self, stage: Stage, run: Run, spans: Sequence[Span], say: Say) -> tuple[Run, CommitResult]:
         shared = PartsOfRun(self.lake.path, self.settings, run.recipe, uuid4().hex)
         pieces = [Piece(f"{stage.name} of {span[0]} to {span[1]}", (number, span)) for number, span in enumerate(spans)]
-        executor = open_executor(self.settings.execution) or InProcess()
+        executor = self._choose_executor()
         try:
             found: list[Part | None] = []
             for _, part in as_done(executor, compute_part, pieces, shared):
@@ -103,6 +104,11 @@ class SplittingExecutor(Executor):
             if self.lake.find_commit(stage.writes, run.run_id) is None:
                 remove_parts(self.lake, stage.writes, run.run_id)
             raise
+
+    def _choose_executor(self) -> PieceExecutor:
+        """Whom the configuration names, unless somebody further out has named another."""
+        with working_on(partial(open_executor, self.settings.execution)):
+            return current_executor() or InProcess()
 
     def compute_some(self, stage: Stage, recipe: Recipe, span: Span) -> pl.DataFrame:
         """The rows of some sessions of a run's, as the whole run computes them."""

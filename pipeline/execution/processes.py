@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import tempfile
@@ -17,6 +18,7 @@ from pipeline.execution.carry_out import receive
 from pipeline.execution.piece import ExecutionError, Failure, Piece, PieceFunction, Told
 from pipeline.execution.plugin_files import list_plugin_files
 
+log = logging.getLogger(__name__)
 ONE_THREAD = dict.fromkeys(("POLARS_MAX_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """The environment of processes that share the processors out already."""
 GRACE = 5.0
@@ -176,6 +178,7 @@ class _Process:
             self.process.wait()
         self.answers.close()
         self._errors.seek(0)
-        words = self._errors.read().decode(errors="replace").strip().splitlines()
+        words = self._errors.read().decode(errors="replace").strip()
         self._errors.close()
-        return words[-1] if words else f"it ended with status {self.process.returncode}"
+        log.debug("a worker process ended: %s", words)
+        return words.splitlines()[-1] if words else f"it ended with status {self.process.returncode}"

@@ -13,13 +13,16 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from distributed import LocalCluster
 
 from lake.errors import ContractError
 from pipeline.execution.dask_cluster import DaskCluster
+from pipeline.execution.dask_worker import Prepared, do_piece
 from pipeline.execution.in_process import InProcess
 from pipeline.execution.params import ExecutionParams
-from pipeline.execution.piece import ExecutionError, Piece, PieceExecutor, PieceFailedError, as_done, in_order
+from pipeline.execution.piece import ExecutionError, Failure, Piece, PieceExecutor, PieceFailedError, as_done, in_order
 from pipeline.execution.processes import Processes
+from pipeline.execution.program import describe_differences, describe_program, refuse_other
 from tests.pipeline.execution import pieces
 
 REMOTE = ("processes", "dask")
@@ -129,6 +132,47 @@ def test_a_scheduler_that_does_not_answer_is_told_in_words(monkeypatch: pytest.M
     monkeypatch.setattr("pipeline.execution.dask_cluster.PATIENCE", 1.0)
     with pytest.raises(ExecutionError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9 .*execution\.address"):
         DaskCluster(ExecutionParams(executor="dask", address="tcp://127.0.0.1:9"))
+
+
+def test_a_worker_that_could_compute_other_bits_is_refused_in_words() -> None:
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+            env={"NUMBA_CPU_NAME": "generic"},
+        ) as cluster,
+        pytest.raises(ExecutionError, match="2 of 2 workers could compute other bits") as raised,
+    ):  # fmt: skip
+        DaskCluster(ExecutionParams(executor="dask", address=cluster.scheduler_address))
+    assert "NUMBA_CPU_NAME is generic there and not set here" in str(raised.value)
+
+
+def test_a_worker_that_joins_later_is_refused_with_its_first_piece() -> None:
+    prepared = Prepared({**describe_program(), "python": "3.9.1"}, {}, None)
+    failure, said = do_piece(pieces.square, Piece("one", 1), prepared, "topic", "attempt")
+    assert isinstance(failure, Failure) and not said
+    assert "python is 3.11" in str(failure.error).replace("3.12", "3.11").replace("3.13", "3.11")
+
+
+def test_a_cluster_at_an_address_is_used_and_left_as_it_was(executors: dict[str, PieceExecutor]) -> None:
+    own = executors["dask"]
+    assert isinstance(own, DaskCluster)
+    address = own._client.scheduler.address
+    with closing(DaskCluster(ExecutionParams(executor="dask", address=address))) as other:
+        assert in_order(other, pieces.square, pieces.numbered(3), 1) == [1, 2, 5]
+        assert other.at_once == own.at_once == 2
+    assert in_order(own, pieces.square, pieces.numbered(2), 0) == [0, 1]
+
+
+def test_differences_between_programs_are_told_in_words() -> None:
+    here = {"numpy": "2.1", "instruction sets": "AVX2 FMA3", "code of nextgen": "a"}
+    assert describe_differences(here, dict(here)) == []
+    there = {"numpy": "2.2", "instruction sets": "AVX2 AVX512F", "code of nextgen": "a"}
+    assert describe_differences(here, there) == [
+        "numpy is 2.2 there and 2.1 here",
+        "its processor lacks FMA3 and has AVX512F beyond this one's",
+    ]
+    words = refuse_other(here, {"tcp://a": here, "tcp://b": there})
+    assert words.startswith("1 of 2 workers could compute other bits than this program, the first is tcp://b: numpy is")
 
 
 @pytest.mark.cold
