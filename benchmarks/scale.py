@@ -3,8 +3,9 @@
 The same backfill (2,000 tickers x 2,500 sessions unless told otherwise) and the same search of 16 trainings, each in a
 fresh program: alone with one thread, by processes beside it, by a Dask cluster on this machine, and by the pool that
 anyone would take (`ProcessPoolExecutor`, spawned). Wall clock and processor seconds hold everything, the start of
-workers too; peaks are of this program and of its largest worker. The fingerprints have to be equal. Its last line is
-one of figures.
+workers too; `path` is processor seconds of this program and of one worker together: what the wall clock would show on
+a machine that does nothing else. Peaks are of this program and of its largest worker. The fingerprints have to be
+equal. Its last line is one of figures.
 
 A build larger than memory: `--only features --tickers 5400 --sessions 5000 --by one,dask`.
 """
@@ -26,6 +27,7 @@ from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 from multiprocessing import get_context
+from multiprocessing.context import SpawnProcess as Process
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -106,7 +108,9 @@ def compare(job: str, folder: Path, asked: argparse.Namespace) -> list[str]:
     lake = folder / "lake"
     if job == "features":
         begun = perf_counter()
-        build(lake, asked.tickers, asked.sessions)
+        child = Process(target=build, args=(lake, asked.tickers, asked.sessions))
+        child.start()  # apart, so that what it held is not counted
+        child.join()
         write(f"a lake of {asked.tickers} tickers x {asked.sessions} sessions built in {perf_counter() - begun:.0f} s")
     found = {}
     for name in asked.by.split(","):
@@ -122,6 +126,7 @@ def compare(job: str, folder: Path, asked: argparse.Namespace) -> list[str]:
         )
     first = next(iter(found.values()))
     told = [f"{job}_{name}={first['wall'] / one['wall']:.2f}x" for name, one in list(found.items())[1:]]
+    told += [f"{job}_{name}_path={first['path'] / one['path']:.2f}x" for name, one in list(found.items())[1:]]
     more = [f"{job}_{name}_cpu={one['cpu'] / first['cpu']:.2f}" for name, one in list(found.items())[1:]]
     return [f"{job}_one_s={first['wall']:.0f}", f"{job}_one_gb={first['peak']:.2f}", *told, *more, f"{job}_equal=yes"]
 
@@ -129,8 +134,8 @@ def compare(job: str, folder: Path, asked: argparse.Namespace) -> list[str]:
 def tell(job: str, name: str, one: dict[str, Any]) -> None:
     """A line for a contender."""
     write(
-        f"{job:8} {name:10} {one['wall']:7.1f} s wall {one['cpu']:7.1f} s cpu   peak {one['peak']:.2f} GB,"
-        f" largest worker {one['worker_peak']:.2f} GB   {one['rows']:,} rows {one['fingerprint'][:12]}"
+        f"{job:8} {name:10} {one['wall']:7.1f} s wall {one['cpu']:7.1f} s cpu {one['path']:7.1f} s path"
+        f"   peak {one['peak']:.2f} GB, largest worker {one['worker_peak']:.2f} GB   {one['rows']:,} rows {one['fingerprint'][:12]}"
     )
 
 
@@ -161,12 +166,13 @@ def measure(job: str, name: str, folder: str, asked: argparse.Namespace) -> dict
                 rows, mark = asked.trainings, search_settings(*prepared)
     close_executors()
     wall = perf_counter() - begun
-    peaks = [resource.getrusage(who).ru_maxrss / 1e6 for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    cpu = [now - then for now, then in zip(processor_seconds(), before, strict=True)]
     return {
         "wall": wall,
-        "cpu": processor_seconds() - before,
-        "peak": peaks[0],
-        "worker_peak": peaks[1],
+        "cpu": sum(cpu),
+        "path": cpu[0] + cpu[1] / asked.workers,
+        "peak": read_peak(),
+        "worker_peak": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1e6,
         "rows": rows,
         "fingerprint": mark,
     }
@@ -180,10 +186,16 @@ def chosen(name: str, workers: int) -> Iterator[None]:
         yield
 
 
-def processor_seconds() -> float:
-    """Of this program and of all that it started and that has ended."""
+def processor_seconds() -> list[float]:
+    """Of this program, and of all that it started and that has ended."""
     used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return [one.ru_utime + one.ru_stime for one in used]
+
+
+def read_peak() -> float:
+    """The most memory that this program held, GB; what `getrusage` tells began with its parent's."""
+    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1e6
 
 
 def backfill(path: Path, sessions: int, params: ExecutionParams) -> Run:

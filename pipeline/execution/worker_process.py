@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import Any
 
 from pipeline.execution.carry_out import carry_out
-from pipeline.execution.piece import Failure, Piece, PieceFailedError, Words
+from pipeline.execution.piece import ExecutionError, Failure, Piece, PieceFailedError, Words
 from pipeline.execution.plugin_files import import_plugin_files
 
 
@@ -17,19 +18,30 @@ def main() -> None:
     asked = Connection(os.dup(0), writable=False)
     answers = Connection(os.dup(1), readable=False)
     os.dup2(2, 1)  # what a piece prints must not come between its answers
-    shared: Any = None
+    shared, fault = None, ""
     while True:
         try:
             kind, *content = asked.recv()
         except EOFError:
             return
         if kind == "plugins":
-            import_plugin_files(*content)
+            fault = try_plugins(*content)
         elif kind == "shared":
             (shared,) = content
+        elif fault:
+            answers.send(("done", Failure(ExecutionError(fault), content[1].name)))
         else:
             function, piece = content
             answer(answers, piece, carry_out(function, piece, shared, partial(_send, answers)))
+
+
+def try_plugins(files: Mapping[str, str]) -> str:
+    """Load the operator's plugins; what is wrong with them here, in words."""
+    try:
+        import_plugin_files(files)
+    except Exception as error:  # the operator's code can raise anything
+        return f"the plugins could not be loaded on a worker: {type(error).__name__}: {error}"
+    return ""
 
 
 def answer(answers: Connection, piece: Piece, result: Any) -> None:

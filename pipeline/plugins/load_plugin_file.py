@@ -116,7 +116,11 @@ def import_plugin(path: Path, source: bytes) -> ModuleType:
     module = module_from_spec(spec)
     module.__file__ = str(path)
     sys.modules[name] = module  # where a dataclass looks for the types it names
-    _SourceLoader.exec_module(spec.loader, module)  # type: ignore[arg-type]
+    try:
+        _SourceLoader.exec_module(spec.loader, module)  # type: ignore[arg-type]
+    except BaseException:  # as Python does with what could not be imported
+        sys.modules.pop(name, None)
+        raise
     return module
 
 

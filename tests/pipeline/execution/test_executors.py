@@ -23,6 +23,7 @@ from pipeline.execution.params import ExecutionParams
 from pipeline.execution.piece import ExecutionError, Failure, Piece, PieceExecutor, PieceFailedError, as_done, in_order
 from pipeline.execution.processes import Processes
 from pipeline.execution.program import describe_differences, describe_program, refuse_other
+from pipeline.plugins.load_plugin_file import import_plugin
 from tests.pipeline.execution import pieces
 
 REMOTE = ("processes", "dask")
@@ -121,6 +122,21 @@ def test_a_function_that_no_worker_could_find_is_refused_before_anything_is_begu
         in_order(InProcess(), partial(pieces.square), pieces.numbered(1))
     with pytest.raises(TypeError, match="define it at the top of a module"):
         in_order(InProcess(), lambda given, _: given, [Piece("one", 1)])
+
+
+def test_plugins_that_cannot_be_loaded_on_a_worker_are_told_in_words(tmp_path: Path) -> None:
+    plugin = tmp_path / "changed_on_the_way.py"
+    plugin.write_text("MEMBERS = ()\n")
+    import_plugin(plugin, plugin.read_bytes())
+    try:
+        plugin.write_text("1 / 0\n")
+        with closing(Processes(1, retries=0)) as executor, pytest.raises(ExecutionError, match="ZeroDivisionError"):
+            in_order(executor, pieces.square, pieces.numbered(1), 0)
+    finally:
+        sys.modules.pop("nextgen_plugin_changed_on_the_way")
+    with pytest.raises(ZeroDivisionError):
+        import_plugin(plugin, plugin.read_bytes())
+    assert "nextgen_plugin_changed_on_the_way" not in sys.modules
 
 
 @pytest.mark.parametrize("kind", REMOTE)
