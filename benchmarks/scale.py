@@ -135,7 +135,8 @@ def tell(job: str, name: str, one: dict[str, Any]) -> None:
     """A line for a contender."""
     write(
         f"{job:8} {name:10} {one['wall']:7.1f} s wall {one['cpu']:7.1f} s cpu {one['path']:7.1f} s path"
-        f"   peak {one['peak']:.2f} GB, largest worker {one['worker_peak']:.2f} GB   {one['rows']:,} rows {one['fingerprint'][:12]}"
+        f"   peak {one['peak']:.2f} GB, largest worker {one['worker_peak']:.2f} GB"
+        f"   {one['rows']:,} rows {one['fingerprint'][:12]}"
     )
 
 

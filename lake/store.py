@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -33,7 +33,7 @@ from lake.storage.reader import Reader
 from lake.storage.snapshot import Clock, FileSpan
 from lake.storage.visibility import build_predicates, refuse_sealed, select_last_revisions
 from lake.storage.writer import CommitResult as CommitResult
-from lake.storage.writer import Writer
+from lake.storage.writer import Files, Writer
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 from lake.upkeep.log_archive import archive_log
@@ -304,21 +304,8 @@ class Lake:
         table = table.for_columns(rows.columns)
         return self._writer.commit(table, rows, run_id, recipe, durable=self.durable)
 
-    def add_files(
-        self, table: Table, files: Sequence[Mapping[str, Any]], run_id: str, recipe: Mapping[str, Any]
-    ) -> CommitResult:
-        """Add files of rows to an append table in one commit, exactly once per run; see `lake.parts.part`.
-
-        Args:
-            table: its contract, with all columns that the files have.
-            files: as `lake.storage.appending.write_file` describes them; they hold rows whose keys are new.
-            run_id: who wrote the rows.
-            recipe: goes into the commit itself.
-
-        Raises:
-            LakeError: if the writer lock is not held.
-            StorageError: if the folder cannot be written.
-        """
+    def add_files(self, table: Table, files: Files, run_id: str, recipe: Mapping[str, Any]) -> CommitResult:
+        """Add files that `lake.parts` wrote, exactly once per run, in one commit. Needs the writer lock."""
         self._require_lock(table, "written")
         return self._writer.add_files(table, files, run_id, recipe)
 

@@ -26,6 +26,8 @@ from lake.storage.visibility import build_predicates
 from lake.tables.control import RUNS
 from lake.upkeep.log_archive import undo_late_commit
 
+Files = Sequence[Mapping[str, Any]]
+"""Data files that no version has yet, as `lake.storage.appending.write_file` describes them."""
 MAX_ATTEMPTS = 8
 MAX_COMMITS_SEARCHED = 64
 """Writer of a table without publications that are searched for a run that is tried again."""
@@ -80,10 +82,18 @@ class Writer:
             self._tables.close(table)
         raise _busy(table)
 
-    def add_files(
-        self, table: Table, files: Sequence[Mapping[str, Any]], run_id: str, recipe: Mapping[str, Any]
-    ) -> CommitResult:
-        """Add files to a table in one commit; see `Lake.add_files`."""
+    def add_files(self, table: Table, files: Files, run_id: str, recipe: Mapping[str, Any]) -> CommitResult:
+        """Add files to an append table in one commit, once per run.
+
+        Args:
+            table: its contract, with all columns that the files have; those that it lacks on disk are added.
+            files: of rows whose keys are new.
+            run_id: who wrote the rows.
+            recipe: goes into the commit itself.
+
+        Raises:
+            StorageError: if the folder cannot be written.
+        """
         if (done := self.find_commit(table, run_id)) is not None:
             return CommitResult(done, 0)
         before, rows = self._tables.newest(table), sum(one["rows"] for one in files)
