@@ -121,6 +121,11 @@ def attached_to(folder: Path) -> Address | None:
         raise DamageError(f"{path} is damaged; remove the folder {folder}, it is fetched again") from None
 
 
+def name_lake(folder: Path) -> str:
+    """What people call the lake of a folder: its address in an object store, or the folder."""
+    return str(attached_to(folder) or folder.absolute())
+
+
 def _cache(environ: Mapping[str, str]) -> Path:
     named = environ.get("XDG_CACHE_HOME", "")
     root = Path(named) if named and Path(named).is_absolute() else Path(environ.get("HOME") or "~") / ".cache"

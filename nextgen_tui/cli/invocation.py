@@ -63,9 +63,9 @@ class Invocation:
     @property
     def lake_name(self) -> str:
         """What people call the lake: its address in an object store, or its folder."""
-        from lake.remote.address import attached_to
+        from lake.remote.address import name_lake
 
-        return str(attached_to(self.lake_path) or self.lake_path)
+        return name_lake(self.lake_path)
 
     @property
     def shown_lake(self) -> str | None:

@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from lake.remote.address import name_lake
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.error_messages import describe_error
@@ -116,7 +117,7 @@ class ConsoleApp(OpeningApp):
     ) -> None:
         self.pages = {page.name.lower(): page for page in PAGES}
         super().__init__(read_only=read_only, preferences=preferences)
-        self.lake_path = lake_path
+        self.lake_path, self.lake_name = lake_path, name_lake(lake_path)
         self.view: LakeView | None = None
         self.at: AsOf | None = None
         self.trouble = ""
@@ -143,7 +144,8 @@ class ConsoleApp(OpeningApp):
         self.preferences.note_lake(path)
         while len(self.screen_stack) > 1:
             self.pop_screen()
-        self.lake_path, self.view, self.at, self.trouble, self.health = path, None, None, "", None
+        self.lake_path, self.lake_name = path, name_lake(path)
+        self.view, self.at, self.trouble, self.health = None, None, "", None
         self._lake, self._token, self._known, self._wanted = None, None, None, None
         self._anew = self._looking  # a look that is under way is at the lake before
         self._states.clear()
@@ -182,6 +184,8 @@ class ConsoleApp(OpeningApp):
     @work(thread=True, exit_on_error=False, group="look")
     def _look(self, known: ChangeToken | None) -> None:
         try:
+            if self._lake is not None:
+                self._lake.exchange.refresh()  # another machine's changes are no changes of files here before that
             found, doing = change_token(self.lake_path), read_activity(self.lake_path, self.clock())
             if found == known:
                 self.post_message(LakeChecked(found, activity=doing))

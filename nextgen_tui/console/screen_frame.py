@@ -35,6 +35,7 @@ class Console(Protocol):
     """What screens ask of the app."""
 
     lake_path: Path
+    lake_name: str
     pages: dict[str, Page[Any]]
     view: LakeView | None
     at: AsOf | None
@@ -99,7 +100,8 @@ class BarPiece:
 
 def top_bar(console: Console, width: int) -> tuple[Line, bool]:
     """The bar at the top, as much of it as fits the width, and whether it speaks of the past."""
-    lake = BarPiece((safe_text(console.lake_path, 60), safe_text(console.lake_path.absolute().name, 24)), order=0)
+    name = console.lake_name
+    lake = BarPiece((safe_text(name, 60), safe_text(name.rpartition("/")[2], 24)), order=0)
     reading = () if console.at == console.shown_at else (BarPiece((f"▸ reading {_moment(console.at)}", "▸"), "accent"),)
     if console.shown_at is not None:
         play = "p pause" if console.playing else "p play"

@@ -59,8 +59,8 @@ def make_lake(invocation: Invocation, chosen: Mapping[str, Given], until: date |
     path = invocation.lake_path
     if (path / MANIFEST).exists() and (done := last_session(Lake.open(path))) is not None:
         raise click.UsageError(
-            f"there is a lake at {path} already, with history to {done}; continue with `nextgen replay`, "
-            "or name another with --lake"
+            f"there is a lake at {invocation.lake_name} already, with history to {done}; continue with "
+            "`nextgen replay`, or name another with --lake"
         )
     settings, calendar = _choose_settings(invocation, chosen)
     source = open_source(settings.source, calendar, settings.currency)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,11 +25,13 @@ from lake.upkeep.scrub import scrub
 from lake.upkeep.vacuum import vacuum
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
+from nextgen_tui.console.screen_frame import screen_lines
 from pipeline.engine.executor import Executor
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.reading.books_check import check_books
 from tests.loopback.object_store import Place, new_address, open_wire
+from tests.nextgen_tui.console.test_app import until
 from tests.operation.conftest import Operation, operate_in, small_settings
 from tests.operation.test_runner import ProcessDiedError
 
@@ -104,6 +107,17 @@ async def test_the_console_of_another_machine_shows_the_book(machines: Machines)
         await wait_until_loaded(pilot)
         value = Lake.open(machines.folder("six")).read(TABLES["portfolio_value"])["nav"][-1]
         assert app.screen.answer.startswith(f"{value:,.2f}")  # type: ignore[attr-defined]
+
+
+async def test_an_open_console_sees_what_another_machine_publishes(machines: Machines) -> None:
+    before = last_session(machines.runner("one").lake)
+    app = ConsoleApp(machines.folder("watcher"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until_loaded(pilot)
+        assert f"session {before}" in "\n".join(screen_lines(app.screen))
+        session = await asyncio.to_thread(cycle_next, machines.runner("one"))
+        machines.folder("watcher")
+        await until(pilot, lambda: f"session {session}" in "\n".join(screen_lines(app.screen)))
 
 
 def test_a_branch_on_another_machine_goes_its_own_way(machines: Machines) -> None:
