@@ -309,7 +309,7 @@ def _state(app: Any) -> tuple[Any, ...]:
     screen = app.screen
     if not screen.query("#sheet"):
         return (app.current_mode,)
-    return app.current_mode, screen.view.cursor, screen._here.order, screen._here.filter, screen._purpose
+    return app.current_mode, screen.view.cursor, screen.here.order, screen.here.filter, screen._purpose
 
 
 def own_memory() -> int:

@@ -17,8 +17,10 @@ from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_settled
 from nextgen_tui.console.screen_frame import screen_lines
+from nextgen_tui.console.sheet.columns_screen import ColumnsScreen
 from nextgen_tui.remembered.preferences import Preferences
 from tests.nextgen_tui.console.desk import FIRST, LAST
+from tests.nextgen_tui.console.painted import steering
 from tests.nextgen_tui.console.test_app import page, until
 from tests.nextgen_tui.hostile import HOSTILE
 
@@ -132,3 +134,24 @@ def test_a_course_in_time_is_drawn_and_other_rows_are_not() -> None:
     assert draw_course(pl.DataFrame({"session": [LAST, LAST], "nav": [1.0, 2.0]})) == ()
     assert draw_course(pl.DataFrame({"ticker": ["a", "b"], "nav": [1.0, 2.0]})) == ()
     assert draw_course(pl.DataFrame()) == ()
+
+
+async def test_hostile_names_of_columns_steer_nothing_anywhere(desk_path: Path) -> None:
+    names = [one.encode("utf-8", "ignore").decode() for one in HOSTILE]
+    rows = pl.DataFrame([pl.Series(f"{name}{number}", [number]) for number, name in enumerate(names)])
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await wait_until_loaded(pilot)
+        answer = SqlAnswer("SELECT 1", rows, asked=tuple(names))
+        app.push_screen(AnswerScreen(AnswerPage(answer), answer, None))
+        await until(pilot, lambda: is_answer(app))
+        await wait_until_settled(pilot)
+        assert steering(app.screen) == []
+        await pilot.press("c")
+        await until(pilot, lambda: isinstance(app.screen, ColumnsScreen))
+        await pilot.pause()
+        assert steering(app.screen) == []
+        await pilot.press("escape", "enter")
+        await until(pilot, lambda: isinstance(app.screen, DetailScreen))
+        await pilot.pause()
+        assert steering(app.screen) == []

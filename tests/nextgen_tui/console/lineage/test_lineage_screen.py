@@ -19,6 +19,7 @@ from nextgen_tui.console.screen_frame import screen_lines
 from nextgen_tui.text.lineage_text import as_mermaid, as_text, escape, name_rows
 from pipeline.reading.provenance.lineage_tree import LineageNode, find_ahead, list_columns, unfold
 from tests.nextgen_tui.console.desk import FIRST, LAST
+from tests.nextgen_tui.console.painted import steering
 from tests.nextgen_tui.console.test_app import until
 from tests.nextgen_tui.hostile import HOSTILE
 from tests.nextgen_tui.lakes import rows
@@ -121,3 +122,20 @@ async def test_what_was_unfolded_elsewhere_in_time_is_left(desk_path: Path) -> N
         await pilot.press("t", *str(FIRST), "enter")
         await until(pilot, lambda: f"AS OF {FIRST}" in screen_lines(app.screen)[0])
         assert not isinstance(app.screen, LineageScreen)
+
+
+async def test_hostile_values_steer_nothing_from_a_tree(desk_path: Path) -> None:
+    texts = [one.encode("utf-8", "ignore").decode() for one in HOSTILE]
+    made = rows(NEWS_ARTICLES, *({"article_id": f"{text}{n}", "title": text} for n, text in enumerate(texts)))
+    root = LineageNode(NEWS_ARTICLES, made.with_columns(run_id=pl.lit(texts[1])))
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(100, 30)) as pilot:
+        await wait_until_loaded(pilot)
+        app.push_screen(LineageScreen(root))
+        await until(pilot, lambda: isinstance(app.screen, LineageScreen) and app.screen.is_mounted)
+        await pilot.press("down", "enter", "down", "down", "enter")
+        await pilot.pause()
+        assert steering(app.screen) == []
+        assert isinstance(app.screen, LineageScreen) and all(
+            line.isprintable() for line in app.screen.text().split("\n")
+        )
