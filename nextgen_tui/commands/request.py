@@ -48,7 +48,8 @@ def command(
 
     ACTION is run, task, cycle, snapshot, news, train, maintain, recover, reproduce, promote or rollback; or cancel,
     retry or skip. TARGET is a stage (run), a task of the schedule (task), a run or a cycle (reproduce), a model
-    (promote, rollback), or TASK/SLOT or a request's name (cancel, retry, skip).
+    (promote, rollback), names to train for (train: sector=NAME, ticker=ABC, group=ABC,DEF), `search` (train), or
+    TASK/SLOT or a request's name (cancel, retry, skip).
     """
     from datetime import UTC, datetime
     from uuid import uuid4

@@ -145,6 +145,7 @@ class Orchestrator:
             due_at=start.due_at,
             timeout=task.timeout if task else timedelta(),
             grace=task.grace if task else timedelta(seconds=10),
+            target=task.target if task else "",
         )
         who = Identity(start.pid or 0, start.process_started, start.boot_id)
         log.info("%s %s was left running by an earlier daemon and is adopted", start.task, start.slot)

@@ -15,8 +15,9 @@ from lake.errors import ConflictError
 from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from pipeline.control.schedule.journal import SlotState, parse_events
-from pipeline.control.schedule.task import ACTIONS, OPERATOR_ACTIONS, Group, Schedule, Task
+from pipeline.control.schedule.task import ACTIONS, OPERATOR_ACTIONS, SEARCH, Group, Schedule, Task
 from pipeline.engine.stages import find_stage
+from pipeline.models.targets.target import parse_target
 
 WORK = ("run", "task", *ACTIONS, *OPERATOR_ACTIONS)
 """Actions that start a worker."""
@@ -102,7 +103,9 @@ def validate_request(request: Request) -> None:
         raise RequestError("name a task of the schedule; `nextgen schedule preview` lists them")
     if request.action in STEERING and not request.target:
         raise RequestError(f"name what to {request.action}: TASK/SLOT, or a request; `nextgen status` lists them")
-    if request.action in ACTIONS and request.target:
+    if request.action == "train" and request.target:
+        _check_training(request.target)
+    elif request.action in ACTIONS and request.target:
         raise RequestError(f"{request.action} takes no target, got {request.target!r}; give a session with --session")
     if request.action not in ("task", *STEERING):
         _parse_work(request)
@@ -126,6 +129,7 @@ def make_request_task(request: Request, schedule: Schedule) -> Task:
         zone="",
         timeout=TIMEOUT,
         on_failure="skip",
+        target=request.target if request.action == "train" else "",
         group=SIDE_GROUP if request.action in OPERATOR_ACTIONS else group,
     )
 
@@ -155,6 +159,14 @@ def _parse_work(request: Request) -> tuple[str, ...]:
         except KeyError as error:
             raise RequestError(str(error.args[0])) from None
     return named
+
+
+def _check_training(target: str) -> None:
+    try:
+        if target != SEARCH:
+            parse_target(target)
+    except ValueError as error:
+        raise RequestError(f"{error}; or {SEARCH}, for settings of the members") from None
 
 
 def _parse_request(row: Mapping[str, Any]) -> Request:

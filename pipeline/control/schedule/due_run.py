@@ -39,6 +39,7 @@ def make_job(run: DueRun) -> Job:
         fallback=task.fallback if run.state.on_fallback else "",
         settings=task.settings,
         outputs=task.outputs,
+        target=task.target,
         requested=run.requested,
     )
 

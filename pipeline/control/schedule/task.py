@@ -50,6 +50,10 @@ class Group:
     """True where a slot waits for all that were due before it, so that none overtakes a retry."""
 
 
+SEARCH = "search"
+"""The target of a training that searches for settings of the members first."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Task:
     """One task of the schedule."""
@@ -81,6 +85,8 @@ class Task:
     group: Group = field(default_factory=lambda: Group(name=""))
     settings: Mapping[str, Any] = field(default_factory=dict)
     """Dotted key -> value; overrides the lake's configuration."""
+    target: str = ""
+    """What a training that a person requested is for; empty for all names."""
     enabled: bool = True
     need: str = ""
     """The setting that turned it on or off, in words; empty where none does."""

@@ -34,6 +34,8 @@ class Job:
     """A source to use in place of the configured one."""
     settings: Mapping[str, Any] = field(default_factory=dict)
     outputs: tuple[ExpectedOutput, ...] = ()
+    target: str = ""
+    """What a training is for: a target, or `search`; empty for all names under the settings as they are."""
     requested: bool = False
     """True where a person requested it: it is then done again even if it was done before."""
 

@@ -18,14 +18,15 @@ from pipeline.config.check_values import Given
 from pipeline.config.loading import choice, load
 from pipeline.control.operator.decisions import read_market_time
 from pipeline.control.schedule.expectations import find_missing_outputs
-from pipeline.control.schedule.task import OPERATOR_ACTIONS
+from pipeline.control.schedule.task import OPERATOR_ACTIONS, SEARCH
 from pipeline.control.workers.job import Job, JobReport
 from pipeline.control.workers.job_progress import report_progress
 from pipeline.control.workers.market_moment import find_market_moment
 from pipeline.engine.failures import record_failures
 from pipeline.engine.runner import Progress, Runner
 from pipeline.engine.stages import find_stage
-from pipeline.engine.work import cycle, news, single_stage, snapshot, training
+from pipeline.engine.work import Work, cycle, news, single_stage, snapshot, training
+from pipeline.models.targets.target import parse_target
 
 LOCK_POLL = 0.5
 """Seconds between two attempts to take the lake's writer lock."""
@@ -103,7 +104,7 @@ def _record_failures(runner: Runner, job: Job) -> AbstractContextManager[None]:
         ahead = news(calendar.next(calendar.last_closed(moment)), moment)
         wanted = ahead if job.run[0] == "news" else snapshot(calendar.last_opened(moment), moment)
         return record_failures(runner.lake, wanted)
-    works = {"cycle": cycle, "train": training}
+    works: dict[str, Callable[[date], Work]] = {"cycle": cycle, "train": partial(train_work, job)}
     make = works.get(job.run[0]) or partial(single_stage, find_stage(job.run[0]))
     return record_failures(runner.lake, make(session))
 
@@ -167,11 +168,18 @@ def _train(runner: Runner, job: Job, progress: Progress) -> str:
     last = last_session(runner.lake)
     if last is None:
         raise LakeError("the lake has no history yet; load it with `nextgen init`")
-    session = min(_find_session(runner, job), last)
-    cycle_id = training(session).cycle_id
-    if job.requested or not is_published(runner.lake, cycle_id):
-        runner.train(session, progress)
-    return cycle_id
+    session, search = min(_find_session(runner, job), last), job.target == SEARCH
+    wanted = train_work(job, session)
+    if job.requested or not is_published(runner.lake, wanted.cycle_id):
+        runner.train(session, progress, wanted.target, search=search)
+    return wanted.cycle_id
+
+
+def train_work(job: Job, session: date) -> Work:
+    """The training that a job asks for: of all names, of a target's, or after a search."""
+    if job.target == SEARCH:
+        return training(session, search=True)
+    return training(session, str(parse_target(job.target)) if job.target else "")
 
 
 def _run_stages(runner: Runner, job: Job, progress: Progress) -> str:
