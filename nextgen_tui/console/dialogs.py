@@ -15,7 +15,7 @@ from textual.scroll_view import ScrollView
 from textual.widgets import Button, Input, Static
 
 from nextgen_tui.cli.error_messages import describe_error
-from nextgen_tui.console.notes import LABEL, Line, fact, heading, note
+from nextgen_tui.console.notes import LABEL, Line, fact, heading, note, plain_text
 from nextgen_tui.console.operator.command_parser import (
     LOCAL_COMMANDS,
     REQUEST_COMMANDS,
@@ -23,7 +23,7 @@ from nextgen_tui.console.operator.command_parser import (
     PendingRequest,
 )
 from nextgen_tui.console.screen_frame import NotesWidget, SafeInput
-from nextgen_tui.console.sheet.sheet import Cell
+from nextgen_tui.console.sheet.sheet import Cell, matches
 from nextgen_tui.console.styles import content
 from nextgen_tui.text.safe_text import safe_text
 
@@ -40,7 +40,10 @@ UNLISTED = ("Copy selected text", "Scroll Left", "Scroll Right", "Page Left", "P
 class HelpScreen(ModalScreen[None]):
     """The keys valid where it was called, the screens, the commands."""
 
-    BINDINGS = [Binding("escape,question_mark,q,enter,backspace", "dismiss", "Close")]
+    BINDINGS = [
+        Binding("escape,question_mark,q,enter,backspace", "dismiss", "Close"),
+        Binding("slash", "search", "Search", key_display="/"),
+    ]
 
     def __init__(self, keys: Sequence[tuple[str, str]], screens: Sequence[tuple[str, str, str]]) -> None:
         super().__init__()
@@ -48,9 +51,30 @@ class HelpScreen(ModalScreen[None]):
         self._screens = screens
 
     def compose(self) -> ComposeResult:
-        """One page that scrolls."""
-        with VerticalScroll(id="help"):
-            yield Static(content(self.lines()), markup=False)
+        """One page that scrolls, with a line to search it by."""
+        with Vertical(id="help"):
+            yield SafeInput(placeholder="/ searches keys and commands", id="sought")
+            with VerticalScroll(id="help-lines"):
+                yield Static(content(self.lines()), markup=False, id="help-text")
+
+    def on_mount(self) -> None:
+        """The page has the keys until somebody searches."""
+        self.query_one("#help-lines").focus()
+
+    def action_search(self) -> None:
+        """Let the operator type what he looks for."""
+        self.query_one("#sought", Input).focus()
+
+    def on_input_changed(self, message: Input.Changed) -> None:
+        """Show the lines that show every word."""
+        words = message.value
+        kept = [line for line in self.lines() if not words or matches(plain_text([line]), words)]
+        found = kept or [note("Nothing here shows that.", "dim")]
+        self.query_one("#help-text", Static).update(content(found))
+
+    def on_input_submitted(self) -> None:
+        """What was found is there to be read; the page has the keys again."""
+        self.query_one("#help-lines").focus()
 
     def lines(self) -> list[Line]:
         """What it says."""

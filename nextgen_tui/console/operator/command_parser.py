@@ -26,6 +26,7 @@ LOCAL_COMMANDS = {
     "go": "go SCREEN      health, data, predictions, ...",
     "export": "export FILE    write the sheet as .csv or .parquet",
     "sql": "sql QUESTION   ask any table in SQL, at the moment shown; without a question, what was asked before",
+    "doctor": "doctor         machine, lake, keys, clock and more, each with what mends it",
     "filter": "filter NAME    set a saved filter; filter save NAME, filter forget NAME; alone it lists them",
     "lake": "lake PATH      show another lake; alone it lists those that were opened",
     "branch": "branch NAME    show a branch of this lake; main leads back",

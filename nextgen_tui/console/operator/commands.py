@@ -23,6 +23,7 @@ from nextgen_tui.console.dialogs import ConfirmScreen
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.operator import command_parser, what_if
 from nextgen_tui.console.operator.decide_process import record_decision
+from nextgen_tui.console.operator.doctor_page import look
 from nextgen_tui.console.operator.other_lakes import find_lake
 from nextgen_tui.console.operator.own_notes import record_note
 from nextgen_tui.console.page import Action, Detail
@@ -151,6 +152,10 @@ class CommandApp(App[None]):
             self._go_to_screen(*argument.lower().split(" ", 1))
         elif local.name == "what-if":
             self._ask_what_if(argument)
+        elif local.name == "doctor":
+            self.notify("Looking at everything ...", title="doctor", timeout=3)
+            size = self.size
+            self.open_detail(lambda view: look(view.path, size.width, size.height))
         elif local.name == "filter":
             self._use_filter(argument)
         elif local.name in ("lake", "branch"):

@@ -55,7 +55,7 @@ def look_at_lake(lake: Lake, health: Health, tables: frozenset[str]) -> Iterator
     told = {part.service for part in health.parts}
     others = [one for one in health.problems if one.part not in told]
     if others:
-        words = f"The last report has {counted(len(others), 'more problem')}, the worst: {others[0].what}"
+        words = f"The last report has {counted(len(others), 'problem')}, the worst: {others[0].what}"
         yield Finding("lake", others[0].status, words, others[0].fix or "`nextgen status` tells more")
 
 
