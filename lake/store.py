@@ -14,7 +14,7 @@ from lake.branches.links import link_table
 from lake.contract import Table
 from lake.errors import LakeError
 from lake.migrations import FORMATS, Formats
-from lake.remote.opening import exchange_of
+from lake.remote.opening import exchange_of, hold_for_writing
 from lake.storage import file_repair
 from lake.storage.checksums import record_checkpoint_checksum
 from lake.storage.commit_pointer import CommitPointer, write_pointer
@@ -26,7 +26,6 @@ from lake.storage.disk import (
     require_writable,
     translate_disk_errors,
 )
-from lake.storage.lock import writer_lock
 from lake.storage.manifest import MANIFEST as MANIFEST
 from lake.storage.manifest import check_format, check_path, prepare_folder, write_manifest
 from lake.storage.reader import Reader
@@ -126,7 +125,7 @@ class Lake:
         if self._tables.is_writer:
             yield
             return
-        with writer_lock(self.path, purpose) as released, self.exchange.lease(purpose):
+        with hold_for_writing(self.path, self.exchange, purpose) as released:
             self._reset()
             with translate_disk_errors(f"the lake at {self.path} could not be repaired"):
                 self.repairs = self._repair(released, min_free)
@@ -154,7 +153,7 @@ class Lake:
         if self._tables.is_writer:
             yield
             return
-        with suppress(_UnrepairedError), writer_lock(self.path, purpose), self.exchange.lease(purpose):
+        with suppress(_UnrepairedError), hold_for_writing(self.path, self.exchange, purpose):
             self._reset()
             with translate_disk_errors(f"the runs of the lake at {self.path} could not be repaired"):
                 self.repairs = file_repair.repair_runs(self.path, durable=self.durable)

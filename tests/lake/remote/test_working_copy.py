@@ -22,6 +22,7 @@ from lake.remote.following import is_hollow
 from lake.remote.index import open_index
 from lake.remote.objects import Objects
 from lake.remote.sharing import LeaseLostError
+from lake.storage.lock import writer_died
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import TASK_REQUESTS
@@ -134,6 +135,7 @@ def test_of_two_writers_one_writes_and_the_other_is_told_who(on: On) -> None:
     with mine.lock("a cycle"):
         with pytest.raises(BusyError, match=rf"process {os.getpid()} on .* \(a cycle"), theirs.lock("another"):
             pass
+        assert not writer_died(theirs.path), "who is refused has left nothing to repair"
         publish(mine, write_session(mine, 0), "cycle 0/0", durable=False)
     with theirs.lock("another"):
         publish(theirs, write_session(theirs, 1), "cycle 1/0", durable=False)
