@@ -109,6 +109,16 @@ async def test_the_console_of_another_machine_shows_the_book(machines: Machines)
         assert app.screen.answer.startswith(f"{value:,.2f}")  # type: ignore[attr-defined]
 
 
+async def test_a_console_can_go_to_a_lake_in_a_store(machines: Machines, operation: Operation) -> None:
+    machines.folder("seven and a half")
+    app = ConsoleApp(operation.lake.path)
+    async with app.run_test(size=(140, 40)) as pilot:
+        await wait_until_loaded(pilot)
+        app.command(f"lake {machines.place.address}")
+        await until(pilot, lambda: app.view is not None and app.lake_name == machines.place.address)
+        await until(pilot, lambda: machines.place.address in "\n".join(screen_lines(app.screen)))
+
+
 async def test_an_open_console_sees_what_another_machine_publishes(machines: Machines) -> None:
     before = last_session(machines.runner("one").lake)
     app = ConsoleApp(machines.folder("watcher"))

@@ -14,6 +14,7 @@ from textual.notifications import SeverityLevel
 from textual.screen import Screen
 
 from lake.errors import LakeError
+from lake.remote.address import name_lake
 from lake.sql.statement import SqlError
 from lake.store import Lake
 from nextgen_tui.cli.error_messages import describe_error
@@ -214,7 +215,10 @@ class CommandApp(App[None]):
     def _go_to_lake(self, name: str, words: str) -> None:
         """Show another lake, or a branch of this one; without a name, list those that were opened."""
         if not words and name == "lake":
-            self.notify("; ".join(self.preferences.lakes()) or "No other lake was opened yet.", title="lakes")
+            self.notify(
+                "; ".join(name_lake(Path(one)) for one in self.preferences.lakes()) or "No other lake was opened yet.",
+                title="lakes",
+            )
             return
         try:
             path = find_lake(self.lake_path, name, words)
