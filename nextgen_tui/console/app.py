@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
+from lake.access import follow_access
 from lake.remote.address import name_lake
 from lake.store import Lake
 from nextgen_tui.cli import exit_codes
@@ -130,6 +131,8 @@ class ConsoleApp(OpeningApp):
         self._lake: Lake | None = None
         self._token: ChangeToken | None = None
         self._looking = self._look_due = self._anew = False
+        self._moved = asyncio.Event()
+        """Set when another lake is shown: the files of the one before are watched no longer."""
         self._look_began = 0.0
         self._states: dict[str, PageState] = {}
         self._wanted: tuple[str, LakeView] | None = None
@@ -141,7 +144,10 @@ class ConsoleApp(OpeningApp):
 
     def open_lake(self, path: Path) -> None:
         """Show another lake from now on: nothing of the one before stays on screen."""
+        self.preferences.note_lake(self.lake_path)
         self.preferences.note_lake(path)
+        follow_access(path)
+        self._moved.set()
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.lake_path, self.lake_name = path, name_lake(path)
@@ -245,12 +251,13 @@ class ConsoleApp(OpeningApp):
         from watchfiles import awatch
 
         while self.is_running:
+            self._moved.clear()
             folders = await asyncio.to_thread(log_folders, self.lake_path)
             if not folders:
                 await asyncio.sleep(SECONDS_BETWEEN_LOOKS)
                 continue
             try:
-                async for _ in awatch(*folders, debounce=100, step=50, recursive=False):
+                async for _ in awatch(*folders, debounce=100, step=50, recursive=False, stop_event=self._moved):
                     self.look()
             except (OSError, RuntimeError):
                 await asyncio.sleep(SECONDS_BETWEEN_LOOKS)

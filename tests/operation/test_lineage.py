@@ -38,7 +38,7 @@ def test_what_a_row_refers_to_is_there(operation: Operation, name: str) -> None:
         target = reference.table
         if rows.is_empty() or not operation.lake.rows(TABLES[target]):
             continue
-        found = [read_sources(operation.lake, row, reference).height for row in rows.iter_rows(named=True)]
+        found = [read_sources(operation.lake.read, row, reference).height for row in rows.iter_rows(named=True)]
         assert (name, target) in RARE or any(found), f"no row of {name} finds what it rests on in {target}"
 
 
@@ -93,7 +93,7 @@ def test_both_directions_agree(operation: Operation, name: str) -> None:
     for reference in TABLES[name].references:
         target = reference.table
         for row in rows.tail(3).iter_rows(named=True):
-            below = read_sources(operation.lake, row, reference)
+            below = read_sources(operation.lake.read, row, reference)
             if below.is_empty():
                 continue
             key = {column: below.row(-1, named=True)[column] for column in TABLES[target].key}

@@ -9,6 +9,7 @@ import pytest
 from lake.branches.branch import create_branch
 from lake.errors import LakeError
 from lake.store import Lake
+from lake.tables.control import RUNS
 from nextgen_tui.console.app import ConsoleApp
 from nextgen_tui.console.operator.other_lakes import find_lake
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
@@ -16,6 +17,7 @@ from nextgen_tui.console.screen_frame import screen_lines
 from nextgen_tui.remembered.preferences import Preferences
 from tests.new_lake import new_lake
 from tests.nextgen_tui.console.test_app import page, until
+from tests.nextgen_tui.lakes import land, rows, run_row
 
 
 async def test_a_filter_is_saved_by_name_and_set_on_another_sheet(desk_path: Path, tmp_path: Path) -> None:
@@ -65,6 +67,9 @@ async def test_another_lake_is_shown_and_nothing_of_the_first_stays(desk_path: P
         await until(pilot, lambda: app.view is not None and app.view.path == other)
         await wait_until_loaded(pilot)
         await until(pilot, lambda: not page(app).answer.startswith("1,010,000.00"))
+        await until(pilot, lambda: not app._moved.is_set())
+        land(Lake.open(other), RUNS, rows(RUNS, run_row("prices", run_id="newest")), "newest")
+        await until(pilot, lambda: app.view is not None and "newest" in app.view.every_run["run_id"])
         app.command(f"lake {desk_path}")
         await until(pilot, lambda: page(app).answer == first)
         assert app.preferences.lakes() == (str(desk_path), str(other))
