@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import polars as pl
 
-from lake.contract import Table
+from lake.contract import Column, Table
 from lake.sql.statement import SqlError, check_statement, choose_columns, find_names, name_nearest
 from lake.tables import TABLES
 
@@ -44,6 +45,20 @@ def answer(text: str, rows: Rows, contracts: Mapping[str, Table], limit: int | N
         return asked.collect()
     except pl.exceptions.PolarsError as error:
         raise SqlError(_explain(error, named)) from None
+
+
+def find_columns(text: str) -> dict[str, Column]:
+    """Name -> the column of the tables in a question that is called so, with its unit and meaning.
+
+    A name that columns of different units have is left out: nobody can tell which of them an answer shows.
+    """
+    found: dict[str, Column] = {}
+    for table in (TABLES[name] for name in find_names(text, TABLES)):
+        for name, column in table.columns.items():
+            same = found.setdefault(name, column)
+            if same.unit != column.unit:
+                found[name] = replace(column, unit="")
+    return {name: column for name, column in found.items() if column.unit}
 
 
 def _explain(error: Exception, tables: Mapping[str, Table]) -> str:

@@ -12,7 +12,11 @@ from nextgen_tui.cli.arguments import INSTANT
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import polars as pl
+
+    from lake.contract import Column
 
 
 @click.command("sql", cls=ReadingCommand)
@@ -33,6 +37,7 @@ def command(
     in its last revision, and no file. Example:
     nextgen sql "SELECT ticker, avg(point) AS mean FROM predictions GROUP BY ticker ORDER BY mean DESC"
     """
+    from lake.sql.answer import find_columns
     from lake.sql.statement import SqlError
     from nextgen_tui.remembered.typed_history import SQL, own_history
     from pipeline.reading.sql.child import SqlQuestion, ask
@@ -49,7 +54,7 @@ def command(
     except SqlError as error:
         raise click.UsageError(str(error)) from None
     asked_before.add(f"{SQL}{text}")
-    _show(invocation, rows, limit)
+    _show(invocation, rows, limit, find_columns(text))
 
 
 def _list(questions: list[str], invocation: Invocation) -> None:
@@ -62,7 +67,7 @@ def _list(questions: list[str], invocation: Invocation) -> None:
         invocation.output.say("nothing was asked yet")
 
 
-def _show(invocation: Invocation, rows: pl.DataFrame, limit: int) -> None:
+def _show(invocation: Invocation, rows: pl.DataFrame, limit: int, units: Mapping[str, Column]) -> None:
     from nextgen_tui.cli.output import to_records
     from nextgen_tui.text.formats import counted
     from nextgen_tui.text.table_view import choose_columns, frame_grid
@@ -72,8 +77,10 @@ def _show(invocation: Invocation, rows: pl.DataFrame, limit: int) -> None:
     if shown.is_empty():
         output.show("No row.")
         return
-    names = choose_columns(shown, shown.columns, output.data.width) if not output.as_json else shown.columns
-    output.show(frame_grid(shown.select(names)))
+    names = (
+        choose_columns(shown, shown.columns, output.data.width, units=units) if not output.as_json else shown.columns
+    )
+    output.show(frame_grid(shown.select(names), units=units))
     if rows.height > limit:
         output.say(f"the first {counted(limit, 'row')}; there are more, --limit shows them")
     if left := [name for name in shown.columns if name not in names]:

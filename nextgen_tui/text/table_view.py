@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -46,12 +46,17 @@ def grid(title: str | None = None) -> Grid:
     )
 
 
-def frame_grid(frame: pl.DataFrame, contract: Table | None = None, title: str | None = None) -> Grid:
-    """A frame's rows as a table; a contract gives the units."""
+def frame_grid(
+    frame: pl.DataFrame,
+    contract: Table | None = None,
+    title: str | None = None,
+    units: Mapping[str, Column] | None = None,
+) -> Grid:
+    """A frame's rows as a table; a contract gives the units, or columns by name where rows are of no one table."""
     table = grid(title)
     for name, dtype in frame.schema.items():
         table.add_column(Text(name), justify="right" if dtype.is_numeric() else "left", no_wrap=True)
-    columns = contract.columns if contract else {}
+    columns = contract.columns if contract else units or {}
     for row in frame.iter_rows():
         cells = zip(frame.columns, row, strict=True)
         table.add_row(*(cell(value, columns.get(name)) for name, value in cells))
@@ -102,10 +107,16 @@ def _list_values(values: list[Any]) -> str:
     return safe_text(", ".join(str(value) for value in values), MAX_CELL)
 
 
-def choose_columns(frame: pl.DataFrame, first: Sequence[str], width: int, contract: Table | None = None) -> list[str]:
+def choose_columns(
+    frame: pl.DataFrame,
+    first: Sequence[str],
+    width: int,
+    contract: Table | None = None,
+    units: Mapping[str, Column] | None = None,
+) -> list[str]:
     """As many columns as fit the width, those named first before the others; always at least one."""
     order = dict.fromkeys((*first, *frame.columns))
-    columns = contract.columns if contract else {}
+    columns = contract.columns if contract else units or {}
     chosen: list[str] = []
     used = 0
     for name in order:

@@ -10,11 +10,13 @@ from typing import Any
 
 import polars as pl
 
+from lake.contract import Column
+from lake.sql.answer import find_columns
 from nextgen_tui.console.charts.chart import Chart, Curve, day_ticks
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, note
 from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec
-from nextgen_tui.console.sheet.sheet import Col
+from nextgen_tui.console.sheet.sheet import Col, Show
 from nextgen_tui.remembered.typed_history import SQL
 from nextgen_tui.text import formats, table_view
 from pipeline.reading.sql.child import SqlQuestion
@@ -86,7 +88,7 @@ class AnswerPage(Page[SqlAnswer]):
         rows = SheetSpec[SqlAnswer](
             name="answer",
             frame=lambda one: one.rows.with_row_index(ROW),
-            cols=tuple(_cols(data.rows)),
+            cols=tuple(_cols(data)),
             key=(ROW,),
             empty="No row answers the question.",
             notes=_notes,
@@ -96,11 +98,16 @@ class AnswerPage(Page[SqlAnswer]):
         return (rows, asked) if data.text else (asked,)
 
 
-def _cols(rows: pl.DataFrame) -> Iterator[Col]:
-    """Every column; where there is no room, the last ones go first."""
-    for number, (name, dtype) in enumerate(rows.schema.items()):
-        show = _text if dtype == pl.String else None
+def _cols(data: SqlAnswer) -> Iterator[Col]:
+    """Every column, in the unit of the table it may come from; where there is no room, the last ones go first."""
+    units = find_columns(data.text)
+    for number, (name, dtype) in enumerate(data.rows.schema.items()):
+        show: Show = _text if dtype == pl.String else partial(_figure, units.get(name))
         yield Col(name, name, show, right=dtype.is_numeric(), rank=number, max_width=MAX_TEXT)
+
+
+def _figure(column: Column | None, value: Any) -> str:
+    return table_view.cell(value, column).plain
 
 
 def _text(value: str | None) -> str:
@@ -113,20 +120,20 @@ def _asked(data: SqlAnswer) -> pl.DataFrame:
 
 def _notes(data: SqlAnswer, row: Row) -> tuple[Line, ...]:
     """The chosen row's values, which may not all have a column in sight."""
-    del data
-    return tuple(_values(row))
+    return tuple(_values(data, row))
 
 
-def _values(row: Row) -> Iterator[Line]:
+def _values(data: SqlAnswer, row: Row) -> Iterator[Line]:
+    units = find_columns(data.text)
     for name, value in row.items():
         if name != ROW:
-            yield fact(name, value if isinstance(value, str) else table_view.cell(value).plain, max_length=2_000)
+            yield fact(name, value if isinstance(value, str) else _figure(units.get(name), value), max_length=2_000)
 
 
 def _detail(view: LakeView, data: SqlAnswer, row: Row) -> Detail:
     del view
     question = Section("Question", (note(data.text, max_length=2_000),))
-    return Detail(f"row {row[ROW] + 1} of the answer", (Section("Values", tuple(_values(row))), question))
+    return Detail(f"row {row[ROW] + 1} of the answer", (Section("Values", tuple(_values(data, row))), question))
 
 
 def draw_course(rows: pl.DataFrame) -> tuple[Chart, ...]:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import lake as lakes
 from lake.errors import LakeError
 from lake.published import PublishedLake
+from lake.sql.answer import find_columns
 from lake.sql.statement import SqlError, check_statement, choose_columns, find_names
 from lake.store import Lake
 from lake.tables import TABLES
@@ -199,3 +200,16 @@ def test_every_table_can_be_asked(book: PublishedLake) -> None:
     for name, table in TABLES.items():
         found = book.sql(f"SELECT * FROM {name} LIMIT 1")
         assert set(table.stored_schema) <= set(found.columns) and isinstance(found, pl.DataFrame)
+
+
+def test_a_column_of_an_answer_has_the_unit_of_its_table_where_that_is_one() -> None:
+    units = find_columns("SELECT session, drawdown, nav FROM portfolio_value")
+    assert units["drawdown"].unit.startswith("fraction") and units["nav"].unit.startswith("currency")
+    both = find_columns("SELECT * FROM portfolio_value JOIN predictions")
+    different = {
+        name
+        for name in TABLES["portfolio_value"].columns
+        if name in PREDICTIONS.columns
+        and TABLES["portfolio_value"].columns[name].unit != PREDICTIONS.columns[name].unit
+    }
+    assert not different & set(both) and find_columns("SELECT 1") == {}
