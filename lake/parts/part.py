@@ -16,6 +16,7 @@ from lake.engine import is_in_order
 from lake.errors import LakeError
 from lake.fingerprint import fingerprint_in_parts
 from lake.storage.appending import write_file
+from lake.storage.disk import estimate_space, require_free_space, translate_disk_errors
 from lake.store import Lake
 
 
@@ -63,7 +64,9 @@ def write_part(lake: Lake, table: Table, rows: pl.DataFrame, run_id: str, number
         raise NotInPartsError(f"{table.name}: {repeated.height} rows of part {number} are there already")
     wide = table.for_columns(rows.columns)
     stored = rows.with_columns(pl.lit(run_id).alias(RUN_ID)).select(list(wide.stored_schema))
-    entry = write_file(lake.uri(table), wide, f"{_prefix(run_id)}{number:05}", stored)
+    require_free_space(lake.path, estimate_space(stored), f"writing {table.name}")
+    with translate_disk_errors(f"a part of {table.name} could not be written"):
+        entry = write_file(lake.uri(table), wide, f"{_prefix(run_id)}{number:05}", stored)
     key = rows.select(table.key)
     return Part(entry, entry["rows"], tuple(rows.columns), key.row(0), key.row(-1))
 

@@ -154,7 +154,6 @@ class _Process:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             env={**os.environ, **ONE_THREAD},
-            start_new_session=True,  # an interrupt is for this program, which ends them
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self._asked = Connection(os.dup(self.process.stdin.fileno()), readable=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Mapping
 from functools import partial
 from multiprocessing.connection import Connection
@@ -15,6 +16,7 @@ from pipeline.execution.plugin_files import import_plugin_files
 
 def main() -> None:
     """Serve until whoever started it has gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever is interrupted ends this process
     asked = Connection(os.dup(0), writable=False)
     answers = Connection(os.dup(1), readable=False)
     os.dup2(2, 1)  # what a piece prints must not come between its answers

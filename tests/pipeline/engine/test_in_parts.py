@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,11 +24,14 @@ from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import find_stage
 from pipeline.execution import opening
+from pipeline.execution.current import working_on
 from pipeline.execution.params import ExecutionParams
+from pipeline.execution.processes import Processes
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from tests.copies import copy_lake
 from tests.new_lake import new_lake
+from tests.pipeline.execution.killing import killing
 
 WHOLE = ExecutionParams(piece_rows=100_000_000)
 IN_PARTS = ExecutionParams(piece_rows=1_500)
@@ -99,6 +102,18 @@ def test_the_rows_are_those_of_one_piece_whoever_computes_them(
     on_disk = {path.name for path in Path(runner.lake.uri(FEATURE_ROWS)).glob("*.parquet")}
     assert on_disk == {file.path for file in files}
     assert reproduce(runner, run).identical
+
+
+def test_workers_that_are_killed_cost_no_row_and_leave_no_file(history: Path, whole: Run, tmp_path: Path) -> None:
+    """The small version of tests/torture/test_scale.py."""
+    with closing(Processes(2, retries=20)) as executor, working_on(lambda: executor), killing(executor, 2) as killed:
+        rounds = 0
+        while len(killed) < 2:
+            runner, run = compute(history, tmp_path / str(rounds), IN_PARTS)
+            assert (run.rows, run.fingerprint) == (whole.rows, whole.fingerprint)
+            files = {file.path for file in runner.lake.files(FEATURE_ROWS, run.output_version or 0)}
+            assert {path.name for path in Path(runner.lake.uri(FEATURE_ROWS)).glob("*.parquet")} == files
+            rounds += 1
 
 
 def test_it_goes_on_where_rows_in_parts_end(history: Path, tmp_path: Path) -> None:

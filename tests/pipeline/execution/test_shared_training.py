@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -28,6 +24,7 @@ from pipeline.models.search.halving import search
 from pipeline.models.training import run_training
 from pipeline.plugins.load_plugin_file import load_plugin
 from tests.frames.models import SMALL, market
+from tests.pipeline.execution.killing import killing
 from tests.pipeline.models.jobs.killed_training import digest
 
 SEARCHED = replace(
@@ -36,11 +33,15 @@ SEARCHED = replace(
 EXAMPLE = Path("docs/examples/alpha_plugin.py").absolute()
 
 
-@pytest.fixture(scope="module")
-def built() -> Examples:
+def build_examples() -> Examples:
     at = market(tickers=8, sessions=150, signal=0.3, stirring=0.5)
     frames = (at.feature_rows, at.market_prices, at.corporate_actions, at.ticker_universe)
     return label_examples(*frames, at.calendar, SMALL)
+
+
+@pytest.fixture(scope="module")
+def built() -> Examples:
+    return build_examples()
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def cluster() -> Iterator[DaskCluster]:
         yield made
 
 
-def train_and_search(built: Examples, choose: Callable[[], PieceExecutor]) -> str:
+def train_and_search(built: Examples, choose: Callable[[], PieceExecutor | None]) -> str:
     """The digest of a training, and what each point of a search came to, to the bit."""
     with working_on(choose):
         trained = run_training(built, QUANTILES, SMALL, 7)
@@ -84,31 +85,6 @@ def test_workers_that_are_killed_change_no_bit(built: Examples, here: str, kind:
         assert train_and_search(built, lambda: executor) == here
         while len(killed) < 3:
             assert train_and_search(built, lambda: executor) == here
-
-
-class killing:  # noqa: N801 (reads as a word in `with`)
-    """Kills a worker now and then within the block, so many in all; which, it tells."""
-
-    def __init__(self, executor: Processes | DaskCluster, count: int, pause: float = 1.0) -> None:
-        self._executor, self._count, self._pause = executor, count, pause
-        self._killed: list[int] = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._kill)
-
-    def __enter__(self) -> list[int]:
-        self._thread.start()
-        return self._killed
-
-    def __exit__(self, *_: object) -> None:
-        self._ended.set()
-        self._thread.join()
-
-    def _kill(self) -> None:
-        while len(self._killed) < self._count and not self._ended.wait(self._pause):
-            if ids := self._executor.process_ids():
-                os.kill(victim := ids[len(self._killed) % len(ids)], signal.SIGKILL)
-                self._killed.append(victim)
-                time.sleep(0)
 
 
 def test_an_attended_training_tells_every_pass_wherever_it_is_made(
