@@ -19,6 +19,10 @@ from lake.storage.appending import write_file
 from lake.storage.disk import estimate_space, require_free_space, translate_disk_errors
 from lake.store import Lake
 
+HELD = 2**28
+"""Bytes of columns, roughly, that are read at a time to be hashed: to open a file takes as long as to read a column."""
+VALUE = 8
+
 
 class NotInPartsError(LakeError):
     """The rows cannot be written in parts as they are: some are there already, or the parts overlap."""
@@ -85,15 +89,22 @@ def put_parts_in_order(table: Table, parts: Iterable[Part | None]) -> list[Part]
 
 
 def fingerprint_parts(lake: Lake, table: Table, parts: Sequence[Part]) -> str:
-    """The fingerprint of all rows together, read back from their files a column at a time."""
-    wide = table.for_columns(parts[0].columns)
-    folder = Path(lake.uri(table))
+    """The fingerprint of all rows together, read back from their files, as few columns at a time as memory bears."""
+    wide, rows = table.for_columns(parts[0].columns), sum(part.rows for part in parts)
+    files = [Path(lake.uri(table)) / part.entry["path"] for part in parts]
+    names = sorted(wide.content_columns)
+    width = max(HELD // (VALUE * rows), 1)
+    held: dict[str, list[pl.Series]] = {}
 
     def load(name: str) -> list[pl.Series]:
-        return [pl.read_parquet(folder / part.entry["path"], columns=[name], glob=False)[name] for part in parts]
+        if name not in held:
+            at = names.index(name)
+            group = names[at : at + width]
+            frames = [pl.read_parquet(file, columns=group, glob=False) for file in files]
+            held.update({one: [frame[one] for frame in frames] for one in group})
+        return held.pop(name)
 
-    types = {name: wide.schema[name] for name in wide.content_columns}
-    return fingerprint_in_parts(sum(part.rows for part in parts), types, load)
+    return fingerprint_in_parts(rows, {name: wide.schema[name] for name in names}, load)
 
 
 def remove_parts(lake: Lake, table: Table, run_id: str, kept: Iterable[Part] = ()) -> None:
