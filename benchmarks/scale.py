@@ -36,7 +36,6 @@ import numpy as np
 import polars as pl
 
 from benchmarks.big_lake import Builder
-from benchmarks.learning import made_up
 from lake.runs import Run
 from lake.store import Lake
 from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
@@ -207,6 +206,8 @@ def backfill(path: Path, sessions: int, params: ExecutionParams) -> Run:
 
 def prepare_search(asked: argparse.Namespace) -> tuple[Any, ModelParams]:
     """Examples, and a space of as many points as there are to be trainings, all of them on all windows."""
+    from benchmarks.learning import made_up  # which imports torch, as workers of the backfill need not
+
     examples = made_up(60_000, 80)
     rates = ",".join(f"{0.0005 * (1 + number / 10):.6f}" for number in range(asked.trainings - 1))
     params = ModelParams(features=examples.features)

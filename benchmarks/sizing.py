@@ -41,8 +41,9 @@ from pipeline.models.folds import SessionSpan
 from pipeline.models.members import MEMBERS
 from pipeline.models.members.member import FitTask, fit_members
 from pipeline.models.params import ModelParams
+from pipeline.models.train import HISTORY
 
-SESSIONS_A_YEAR, MINUTES = 252, 390
+SESSIONS_A_YEAR, MINUTES, INPUTS = 252, 390, 80
 """Of the exchange's usual year and day."""
 
 
@@ -75,8 +76,8 @@ def main() -> None:
     parser.add_argument("--tickers", type=int, default=10_000)
     parser.add_argument("--years", type=int, default=20)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 8, 32])
-    parser.add_argument("--names", type=int, default=200, help="of the small lake")
-    parser.add_argument("--sessions", type=int, default=500, help="of the small lake")
+    parser.add_argument("--names", type=int, default=2_000, help="of the small lake")
+    parser.add_argument("--sessions", type=int, default=400, help="of the small lake")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sizing-") as folder:
         units = measure(Path(folder), asked)
@@ -95,8 +96,8 @@ def measure(folder: Path, asked: argparse.Namespace) -> Units:
     run = backfill(folder / "lake", asked.sessions, ExecutionParams(piece_rows=LEAST * asked.names))
     feature_cpu = (process_time() - begun) / run.rows
     grown = 1e9 * (read_peak() - before)
-    day_cpu = time_commit(folder / "days", MARKET_PRICES, daily_bars(asked.names, 250))
-    minutes = minute_bars(asked.names, 5)
+    day_cpu = time_commit(folder / "days", MARKET_PRICES, daily_bars(200, 250))
+    minutes = minute_bars(200, 5)
     minute_cpu = time_commit(folder / "minutes", INTRADAY_PRICES, minutes)
     return Units(
         day_bytes=count_bytes(lake, MARKET_PRICES),
@@ -180,6 +181,7 @@ def measure_log(lake: Lake) -> dict[str, float]:
 def multiply(units: Units, asked: argparse.Namespace) -> str:
     """Print what the large lake would take; the last line."""
     sessions = asked.years * SESSIONS_A_YEAR
+    learned = asked.tickers * min(sessions, HISTORY)
     days, minutes = asked.tickers * sessions, asked.tickers * sessions * MINUTES
     files = -(-days // BLOCK) * 2 + -(-minutes // BLOCK)
     write(f"\n{asked.tickers:,} tickers x {asked.years} years: {days:,} daily bars, {minutes:,} minute bars")
@@ -191,12 +193,13 @@ def multiply(units: Units, asked: argparse.Namespace) -> str:
         f"  {files:,} files, {files * units.file_bytes / 1e6:,.0f} MB of log, opened in {files * units.file_cpu:,.1f} s"
     )
     cpu = {"daily bars": days * units.day_cpu, "minute bars": minutes * units.minute_cpu,
-           "features": days * units.feature_cpu, "a training": days * units.window_cpu}  # fmt: skip
+           "features": days * units.feature_cpu, "a fit": learned * units.window_cpu}  # fmt: skip
     for name, taken in cpu.items():
         hours = "  ".join(f"{taken / 3600 / workers:10,.2f} h on {workers}" for workers in asked.workers)
         write(f"  {name:12} {hours}")
     part = (DEPTH + MARGIN + LEAST) * asked.tickers * units.part_bytes
-    session = minutes / sessions
+    session, examples = minutes / sessions, learned * INPUTS * 4
+    write(f"  a training's rows are {examples / 1e9:.1f} GB in one frame, held by each worker that fits")
     whole = minutes * 200  # bytes of a bar in memory, roughly, as the stages hold it
     write(f"  60 sessions of features hold {part / 1e9:.1f} GB; a session has {session:,.0f} minute bars")
     write(

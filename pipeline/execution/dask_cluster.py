@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import suppress
 from itertools import count, islice
+from os import cpu_count
+from queue import Empty, SimpleQueue
 from threading import Lock
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 from warnings import catch_warnings
@@ -24,6 +27,10 @@ from pipeline.execution.program import describe_program, refuse_other
 HINT = "pip install 'nextgen-trading[dask]'"
 PATIENCE = 30.0
 """Seconds in which a scheduler has to answer, and a first worker to be there."""
+LONG = 180.0
+"""Seconds without any worker after which pieces are given up."""
+LOOK = 5.0
+"""Seconds in which no piece was done after which workers are looked after."""
 AHEAD = 2
 """Pieces that are under way for each worker: the next one is there when one is done."""
 
@@ -41,6 +48,8 @@ class DaskCluster:
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what matters of it is told in our words
         self._retries = params.retries
         self._lock = Lock()
+        self._count = params.workers or cpu_count() or 1
+        self._alone_since: float | None = None
         self._cluster = None if params.address else start_cluster(distributed, params)
         try:
             self._client = connect(distributed, params.address or self._cluster)
@@ -66,7 +75,8 @@ class DaskCluster:
         """Yield the number and the result of each piece as it is done; see `as_done`."""
         with self._lock:
             prepared = Prepared(self._program, list_plugin_files(), shared)
-            yield from _ClusterRound(self._client, function, pieces, prepared, told, self._retries).run(self.at_once)
+            done = _ClusterRound(self._client, self._look_after, function, pieces, prepared, told, self._retries)
+            yield from done.run(self.at_once)
 
     def close(self) -> None:
         """Leave the cluster, and end it where it was started here."""
@@ -74,6 +84,25 @@ class DaskCluster:
             if one is not None:
                 with suppress(Exception):  # a scheduler that has gone need not be told
                     one.close()
+
+    def _look_after(self) -> None:
+        """Start workers anew that are gone from a cluster of our own, where nothing has come for a while.
+
+        Raises:
+            ExecutionError: if there has been no worker for long.
+        """
+        if self._cluster is not None:
+            self._cluster.scale(self._count)
+        if self._client.nthreads():
+            self._alone_since = None
+            return
+        self._alone_since = self._alone_since or monotonic()
+        if monotonic() - self._alone_since > LONG:
+            self._alone_since = None
+            raise ExecutionError(
+                f"the Dask scheduler at {self._client.scheduler.address} has had no worker for {LONG:.0f} s; start"
+                " some, and do the same again: what was published stays"
+            )
 
     def _refuse_others(self) -> None:
         try:
@@ -106,17 +135,21 @@ def start_cluster(distributed: Any, params: ExecutionParams) -> Any:
     """A cluster of processes on this machine, which listens to this machine alone."""
     import dask
 
-    # A worker that is lost costs its piece an attempt; the scheduler's own three would be too few.
-    with dask.config.set({"distributed.scheduler.allowed-failures": params.retries}):
+    settings = {
+        # A worker that is lost costs its piece an attempt; the scheduler's own three would be too few.
+        "distributed.scheduler.allowed-failures": params.retries,
+        # In the place of Dask's own, which tell the allocator to give back all memory at once: that doubles our work.
+        "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+    }
+    with dask.config.set(settings):
         return distributed.LocalCluster(
-            n_workers=params.workers or None,
+            n_workers=params.workers or cpu_count() or 1,
             threads_per_worker=1,
             host="127.0.0.1",
             dashboard_address="127.0.0.1:0",
             worker_dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
             memory_limit=0,  # what bounds memory is the size of pieces
-            env=ONE_THREAD,
         )
 
 
@@ -149,13 +182,15 @@ class _ClusterRound:
     def __init__(
         self,
         client: Any,
+        look_after: Callable[[], None],
         function: PieceFunction,
         pieces: Sequence[Piece],
         prepared: Prepared,
         told: Told,
         retries: int,
     ) -> None:
-        self._client, self._function, self._pieces, self._prepared = client, function, pieces, prepared
+        self._client, self._look_after = client, look_after
+        self._function, self._pieces, self._prepared = function, pieces, prepared
         self._told, self._retries = told, retries
         self._topic = f"nextgen-{uuid4().hex}"
         self._lost: Counter[int] = Counter()
@@ -164,6 +199,7 @@ class _ClusterRound:
         self._numbers: dict[Any, int] = {}
         self._attempts = count()
         self._shared: Any = None
+        self._ended: SimpleQueue[Any] = SimpleQueue()
 
     def run(self, workers: int) -> Generator[tuple[int, Any], None, None]:
         self._client.subscribe_topic(self._topic, self._hear)
@@ -176,27 +212,36 @@ class _ClusterRound:
                 self._client.unsubscribe_topic(self._topic)
 
     def _collect(self, workers: int) -> Generator[tuple[int, Any], None, None]:
-        distributed = import_distributed()
-        waiting, done = iter(range(len(self._pieces))), distributed.as_completed(loop=self._client.loop)
+        waiting = iter(range(len(self._pieces)))
         for number in islice(waiting, AHEAD * workers):
-            done.add(self._submit(number))
-        for future in done:
+            self._submit(number)
+        while self._numbers:
+            future = self._wait()
             number = self._numbers.pop(future)
             if (result := self._take(future, number)) is None:
-                done.add(self._submit(number))
+                self._submit(number)
                 continue
             if (following := next(waiting, None)) is not None:
-                done.add(self._submit(following))
+                self._submit(following)
             yield number, result[0]
 
-    def _submit(self, number: int) -> Any:
+    def _wait(self) -> Any:
+        """The next piece that has ended, in one way or another."""
+        while True:
+            try:
+                return self._ended.get(timeout=LOOK)
+            except Empty:
+                self._require_scheduler()
+                self._look_after()
+
+    def _submit(self, number: int) -> None:
         self._require_scheduler()
         attempt = f"{self._topic}-{number}-{next(self._attempts)}"
         future = self._client.submit(
             do_piece, self._function, self._pieces[number], self._shared, self._topic, attempt, key=attempt, pure=False
         )
         self._numbers[future] = number
-        return future
+        future.add_done_callback(self._ended.put)
 
     def _send_shared(self) -> None:
         """Give what the pieces share to the workers, as the result of a task: where it is lost, it is made again."""
