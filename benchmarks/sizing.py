@@ -76,6 +76,7 @@ def main() -> None:
     parser.add_argument("--tickers", type=int, default=10_000)
     parser.add_argument("--years", type=int, default=20)
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2, 8, 32])
+    parser.add_argument("--folds", type=int, default=8, help="of a training, each of five years at most")
     parser.add_argument("--names", type=int, default=2_000, help="of the small lake")
     parser.add_argument("--sessions", type=int, default=400, help="of the small lake")
     asked = parser.parse_args()
@@ -192,10 +193,12 @@ def multiply(units: Units, asked: argparse.Namespace) -> str:
     write(
         f"  {files:,} files, {files * units.file_bytes / 1e6:,.0f} MB of log, opened in {files * units.file_cpu:,.1f} s"
     )
-    cpu = {"daily bars": days * units.day_cpu, "minute bars": minutes * units.minute_cpu,
-           "features": days * units.feature_cpu, "a fit": learned * units.window_cpu}  # fmt: skip
-    for name, taken in cpu.items():
-        hours = "  ".join(f"{taken / 3600 / workers:10,.2f} h on {workers}" for workers in asked.workers)
+    alone = {"daily bars": days * units.day_cpu, "minute bars": minutes * units.minute_cpu}
+    shared = {"features": days * units.feature_cpu, "folds": asked.folds * learned * units.window_cpu}
+    for name, taken in alone.items():
+        write(f"  {name:12} {taken / 3600:10,.2f} h to write, in one process")
+    for name, taken in shared.items():
+        hours = "  ".join(f"{taken / 3600 / workers:8,.2f} h on {workers}" for workers in asked.workers)
         write(f"  {name:12} {hours}")
     part = (DEPTH + MARGIN + LEAST) * asked.tickers * units.part_bytes
     session, examples = minutes / sessions, learned * INPUTS * 4
@@ -207,7 +210,8 @@ def multiply(units: Units, asked: argparse.Namespace) -> str:
     )
     return (
         f"sizing tickers={asked.tickers} years={asked.years} tb={sum(sizes.values()) / 1e12:.2f} files={files}"
-        f" features_h={cpu['features'] / 3600:.1f} minute_h={cpu['minute bars'] / 3600:.0f} part_gb={part / 1e9:.1f}"
+        f" features_h={shared['features'] / 3600:.1f} minute_h={alone['minute bars'] / 3600:.0f}"
+        f" part_gb={part / 1e9:.1f}"
     )
 
 
