@@ -43,9 +43,9 @@ def test_what_takes_too_long_is_ended_and_told(path: Path) -> None:
 
 
 def test_what_needs_too_much_memory_is_ended_and_told(path: Path) -> None:
-    assert ask(path, question("SELECT close FROM market_prices LIMIT 3"), memory=700_000_000).height == 3
-    with pytest.raises(SqlError, match=r"more than 0.7 GB of memory"):
-        ask(path, question(MUCH), seconds=120.0, memory=700_000_000)
+    assert ask(path, question("SELECT close FROM market_prices LIMIT 3"), memory=2_000_000_000).height == 3
+    with pytest.raises(SqlError, match=r"more than 2.0 GB of memory"):
+        ask(path, question(MUCH), seconds=120.0, memory=2_000_000_000)
 
 
 def test_what_the_child_refuses_is_told_in_its_words(path: Path) -> None:
