@@ -117,6 +117,8 @@ def attached_to(folder: Path) -> Address | None:
         return parse_address(str(json.loads(path.read_bytes())["address"]))
     except (FileNotFoundError, NotADirectoryError):
         return None
+    except PermissionError:  # whoever opens the lake is told that he may not read it
+        return None
     except (ValueError, KeyError, TypeError):
         raise DamageError(f"{path} is damaged; remove the folder {folder}, it is fetched again") from None
 
