@@ -7,11 +7,16 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from pipeline.plugins.load_plugin_file import MODULE_PREFIX, import_plugin
+LOADER = "pipeline.plugins.load_plugin_file"
+"""Imported where there are plugins: it brings most of the program along, which takes a worker a second."""
 
 
 def list_plugin_files() -> dict[str, str]:
     """The plugins that this process has loaded: path -> hash of the file as it is now."""
+    if LOADER not in sys.modules:
+        return {}
+    from pipeline.plugins.load_plugin_file import MODULE_PREFIX
+
     files = [str(one.__file__) for name, one in sorted(sys.modules.items()) if name.startswith(MODULE_PREFIX)]
     return {file: sha256(Path(file).read_bytes()).hexdigest() for file in files if Path(file).exists()}
 
@@ -23,6 +28,10 @@ def import_plugin_files(files: Mapping[str, str]) -> None:
         ValueError: if a file is not the one that was loaded there.
         OSError: if there is none.
     """
+    if not files:
+        return
+    from pipeline.plugins.load_plugin_file import import_plugin
+
     for file, digest in files.items():
         source = Path(file).read_bytes()
         if sha256(source).hexdigest() != digest:
