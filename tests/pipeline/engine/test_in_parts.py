@@ -81,7 +81,7 @@ def closing_executors() -> Iterator[None]:
     [
         IN_PARTS,
         replace(IN_PARTS, workers=2),
-        replace(IN_PARTS, workers=3, piece_rows=100_000_000),
+        pytest.param(replace(IN_PARTS, workers=3, piece_rows=100_000_000), marks=pytest.mark.slow),
         replace(IN_PARTS, executor="dask", workers=2),
     ],
     ids=["here", "two", "three", "dask"],

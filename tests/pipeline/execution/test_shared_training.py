@@ -65,7 +65,7 @@ def train_and_search(built: Examples, choose: Callable[[], PieceExecutor | None]
     return digest(trained) + repr((found.best, trials))
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
+@pytest.mark.parametrize("workers", [2, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 3))])
 def test_processes_come_to_the_bits_of_this_one(built: Examples, here: str, workers: int) -> None:
     with closing(Processes(workers, retries=0)) as executor:
         assert train_and_search(built, lambda: executor) == here
@@ -75,7 +75,7 @@ def test_a_cluster_comes_to_the_same_bits(built: Examples, here: str, cluster: D
     assert train_and_search(built, lambda: cluster) == here
 
 
-@pytest.mark.parametrize("kind", ["processes", "dask"])
+@pytest.mark.parametrize("kind", ["processes", pytest.param("dask", marks=pytest.mark.slow)])
 def test_workers_that_are_killed_change_no_bit(built: Examples, here: str, kind: str) -> None:
     """The small version of tests/torture/test_scale.py."""
     made: Processes | DaskCluster = (
@@ -87,6 +87,7 @@ def test_workers_that_are_killed_change_no_bit(built: Examples, here: str, kind:
             assert train_and_search(built, lambda: executor) == here
 
 
+@pytest.mark.slow
 def test_an_attended_training_tells_every_pass_wherever_it_is_made(
     built: Examples, tmp_path: Path, cluster: DaskCluster
 ) -> None:
@@ -108,6 +109,7 @@ def attended(built: Examples, folder: Path, executor: PieceExecutor) -> set[Pass
     return set(told)
 
 
+@pytest.mark.slow
 def test_a_plugins_member_is_fitted_on_workers(built: Examples, cluster: DaskCluster) -> None:
     members = (*MEMBERS, *load_plugin(EXAMPLE, exchange_sessions()).members)
     assert len(members) > len(MEMBERS)
