@@ -154,14 +154,7 @@ class Follower:
         contents = dict(self._objects.find_all(one.path for one in small))
         later = _contents_after(self._objects, state.number) if any(not _fits(contents, one) for one in small) else {}
         for file in sorted(fresh, key=lambda one: _rank(one.path)):
-            content = contents.get(file.path)
-            if not _fits(contents, file) and file in small:  # a later change has replaced it already
-                content = later.get(file.sha256)
-                if content is None:
-                    self._index.put(file, 0, present=False, used=0.0)
-                    self._lost.add(file.path)
-                    continue
-            self._take(file, content)
+            self._take(file, contents[file.path] if _fits(contents, file) else later.get(file.sha256))
         for path in known.keys() - state.files.keys():
             self._remove(path)
         for key, value in (("number", state.number), ("digest", state.digest), ("epoch", state.epoch)):
@@ -172,12 +165,19 @@ class Follower:
         """Fetch what was taken away and no change has put since."""
         for path in sorted(self._lost, key=_rank):
             known = self._index.find(path)
-            if known and not (self._lake / path).exists():
-                self._take(FileChange(path, known.size, known.sha256))
+            if known and not (known.mtime_ns and (self._lake / path).exists()):
+                self._take(FileChange(path, known.size, known.sha256), last=True)
         self._lost.clear()
 
-    def _take(self, file: FileChange, content: bytes | None = None) -> None:
-        """Have the file here as the store has it."""
+    def _take(self, file: FileChange, content: bytes | None = None, *, last: bool = False) -> None:
+        """Have the file here as the store has it.
+
+        Its content may be gone from there, since a later change replaced or removed it: that is told only where all
+        changes were followed and it is still missing.
+
+        Raises:
+            DamageError: if it is the `last` look, and the store has not the content.
+        """
         path = self._lake / file.path
         if path.exists():
             known = self._index.find(file.path)
@@ -195,6 +195,10 @@ class Follower:
         if content is None:
             found = self._objects.find(file.key) or self._objects.find(file.path)
             content = found.content if found else None
+        if not last and (content is None or sha256(content).hexdigest() != file.sha256):
+            self._index.put(file, 0, present=False, used=0.0)
+            self._lost.add(file.path)
+            return
         self._write(file, _verified(file.path, content, file))
 
     def _write(self, file: FileChange, content: bytes) -> None:

@@ -260,6 +260,21 @@ def test_a_copy_that_slept_through_a_pruning_begins_anew(on: On, monkeypatch: py
     assert same(on("two"), on("one"))
 
 
+def test_a_copy_that_was_away_follows_past_files_that_are_gone_by_now(on: On) -> None:
+    publish_sessions(on("one", create=True), 1)
+    on("two").read(MARKET_PRICES)
+    mine = on("one")
+    publish_sessions(mine, 3, start=1)
+    compact_tables(mine, min_files=2)
+    kept = {one.path for one in mine.files(TASK_REQUESTS, mine.newest(TASK_REQUESTS))}
+    gone = [file for file in Path(mine.uri(TASK_REQUESTS)).glob("*.parquet") if file.name not in kept]
+    assert gone, "rows that the other copy would fetch as it follows"
+    with mine.lock("as a vacuum does once they are old"):
+        for file in gone:
+            file.unlink()
+    assert same(on("two"), on("one"))
+
+
 @pytest.mark.slow
 def test_a_bucket_keeps_what_is_not_of_the_lake(on: On, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lake.upkeep.vacuum.LEFTOVER_SECONDS", -60.0)
