@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import polars as pl
 from textual.app import ComposeResult
@@ -11,6 +13,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from nextgen_tui.console.charts.chart_widget import ChartWidget
+from nextgen_tui.console.jump import Place
 from nextgen_tui.console.notes import plain_text
 from nextgen_tui.console.page import ACTION_KEYS, Detail
 from nextgen_tui.console.screen_frame import KeyBar, NotesWidget, top_bar
@@ -82,6 +85,18 @@ class DetailScreen(TypingScreen):
         links.styles.height = min(len(rows) + 1, 12)
         links.show(Sheet(frame, COLS, ("number",), noun="link").filter(self._filter), 0, None)
 
+    def jump_places(self) -> Sequence[Place]:
+        """The ways on in sight."""
+        if not self.detail.links:
+            return []
+        links = self.query_one("#links", SheetWidget)
+        return [(links.region.offset + at, partial(self._follow_row, row)) for at, row in links.row_places()]
+
+    def _follow_row(self, row: int) -> None:
+        links = self.query_one("#links", SheetWidget).sheet
+        if links is not None:
+            self.console.follow(self.detail.links[links.row(row)["number"]])
+
     # ---- the line at the bottom
 
     @property
@@ -113,9 +128,7 @@ class DetailScreen(TypingScreen):
 
     def on_sheet_widget_chosen(self, message: SheetWidget.Chosen) -> None:
         """Go on."""
-        links = self.query_one("#links", SheetWidget).sheet
-        if links is not None:
-            self.console.follow(self.detail.links[links.row(message.row)["number"]])
+        self._follow_row(message.row)
 
     def action_back(self) -> None:
         """Back to where one came from, filter and cursor as they were."""

@@ -24,7 +24,8 @@ def fact(label: str, words: object, style: Style = "", max_length: int = 400, ri
 
 def wrap_hanging(line: Line, width: int) -> tuple[Line, ...]:
     """A line that is longer than its room goes on below its own beginning, not below its label."""
-    label, cells = (line[:1], line[1:]) if len(line) > 1 and _labels(line[0]) else ((), line)
+    labels = _count_labels(line)
+    label, cells = line[:labels], line[labels:]
     indent = sum(len(cell.text) for cell in label)
     words = "".join(cell.text for cell in cells).replace(" %", "\u00a0%")  # a figure stays with its sign
     if len(words) <= width - indent or width - indent < LABEL:
@@ -38,8 +39,10 @@ def wrap_hanging(line: Line, width: int) -> tuple[Line, ...]:
     return tuple(wrapped) or (line,)
 
 
-def _labels(cell: Cell) -> bool:
-    return cell.style == "dim" and cell.text.endswith(" ")
+def _count_labels(line: Line) -> int:
+    """How many pieces stand before what is said: each of them ends in a space."""
+    said = (number for number, cell in enumerate(line[:-1]) if not cell.text.endswith(" "))
+    return next(said, max(len(line) - 1, 0))
 
 
 def _cut(cells: Sequence[Cell], start: int, end: int) -> Iterator[Cell]:

@@ -249,6 +249,7 @@ class PageScreen(SheetScreen):
             words += f", by {self.here.order[0]}"
         if hidden := self.view.hidden_columns:
             words += f"   +{formats.counted(hidden, 'column')} ← →"
+        words += "".join(f"   {legend}" for legend in self.view.untold_legends)
         self.query_one("#sheets", SheetTabs).show_sheets(self.page.sheets(self._state.data), self._memory.sheet, words)
 
     def on_sheet_widget_moved(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from rich.cells import cell_len
 from textual.content import Content
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input, Static
@@ -299,6 +299,10 @@ class SheetTabs(TextLine):
             self._spans.append((left, left + cell_len(name) + 2, name))
             left += cell_len(name) + 2
         self.show(content([(*parts, Cell(words, "dim"))]))
+
+    def sheet_places(self) -> list[tuple[Offset, str]]:
+        """Where each sheet's name begins, in the widget."""
+        return [(Offset(left, 0), name) for left, _, name in self._spans]
 
     def on_click(self, event: Any) -> None:
         """Turn to the sheet whose name was clicked."""

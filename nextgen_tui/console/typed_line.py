@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 from textual.widgets import Input
 
+from nextgen_tui.console.jump import JumpScreen, Place
 from nextgen_tui.console.screen_frame import Console, KeyBar, SafeInput
 
 PROMPTS = {"filter": "/", "command": ":", "time": "as of", "export": "export to", "note": "note"}
@@ -45,6 +46,7 @@ class TypingScreen(Screen[None]):
         Binding("slash", "line('filter')", "Filter", key_display="/", priority=True, id="filter"),
         Binding("t", "line('time')", "Time", priority=True, id="time"),
         Binding("colon", "line('command')", "Command", key_display=":", priority=True, id="command"),
+        Binding("f", "jump", "Jump", id="jump"),
     ]
     _purpose = ""
     """What the line is open for; empty while it is closed."""
@@ -55,6 +57,17 @@ class TypingScreen(Screen[None]):
 
         def write(self, name: str) -> None: ...
         def noted(self, words: str) -> None: ...
+
+    def jump_places(self) -> Sequence[Place]:
+        """Everything in sight that can be gone to."""
+        return ()
+
+    def action_jump(self) -> None:
+        """Put a letter on everything that can be gone to, and go where one is typed."""
+        if places := self.jump_places():
+            self.app.push_screen(JumpScreen(self, places), _go)
+        else:
+            self.app.bell()
 
     def typed_line(self) -> CommandLine:
         """The line, out of sight until it is asked for."""
@@ -151,3 +164,8 @@ class TypingScreen(Screen[None]):
         for key, (_node, binding, enabled, _tip) in self.active_bindings.items():
             if enabled and binding.description:
                 yield binding.key_display or self.app.get_key_display(binding) or key, binding.description
+
+
+def _go(go: Callable[[], object] | None) -> None:
+    if go is not None:
+        go()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from lake.store import Lake
 from lake.tables.research import EXPERIMENTS, HOLDOUT_OPENINGS, WHAT_IFS
 
@@ -17,3 +19,14 @@ def count_trials(lake: Lake) -> int:
 def count_openings(lake: Lake) -> int:
     """Return how often somebody looked at the holdout."""
     return lake.rows(HOLDOUT_OPENINGS) if lake.has_table(HOLDOUT_OPENINGS) else 0
+
+
+def read_trials(trials: pl.DataFrame) -> pl.DataFrame:
+    """Return rows of `trials`, the last session and the highest gain first, with `added_up`: advantages summed so far.
+
+    added_up (List of Float64) is in the pinball loss of `advantages`, a value for each of `days`.
+    """
+    summed = pl.col("advantages").list.eval(pl.element().cum_sum())
+    return trials.with_columns(added_up=summed).sort(
+        "session", "gain", "model_id", "candidate", descending=[True, True, False, False]
+    )

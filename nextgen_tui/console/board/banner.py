@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from textwrap import wrap
 
@@ -42,19 +43,27 @@ class Banner(NotesWidget):
         self.show(lines)
 
     def render(self) -> Content:
-        """The band, or the lines."""
-        return super().render() if self.band is None else self._band(self.content_size.width)
+        """The band, or as many of the lines as there is room for."""
+        if self.band is not None:
+            return self._band(self.content_size.width)
+        return Content("\n").join(Content(line) for line in self._lines(self.content_size.width))
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
         """Three rows at least for a band."""
+        del container, viewport
         if self.band is None:
-            return super().get_content_height(container, viewport, width)
+            return len(self._lines(width))
         return max(1 + len(self._sentence(width)), len(SYMBOLS["ok"]))
 
     def _sentence(self, width: int) -> list[str]:
-        words = remove_unsafe(plain_text(self.lines).replace("\n", " "))
-        lines = wrap(words, max(width - MARGIN, 20), break_on_hyphens=False)
-        return lines if len(lines) <= MAX_ROWS else [*lines[: MAX_ROWS - 1], lines[MAX_ROWS - 1][:-1] + "…"]
+        return fit_clauses(self._words, max(width - MARGIN, 20))
+
+    def _lines(self, width: int) -> list[str]:
+        return fit_clauses(self._words, max(width, 20))
+
+    @property
+    def _words(self) -> str:
+        return remove_unsafe(plain_text(self.lines).replace("\n", " "))
 
     def _band(self, width: int) -> Content:
         assert self.band is not None
@@ -65,3 +74,15 @@ class Banner(NotesWidget):
         return Content("\n").join(
             Content.assemble(Content.styled(f" {symbol[number]}   ", "bold"), row) for number, row in enumerate(rows)
         )
+
+
+def fit_clauses(words: str, width: int, max_rows: int = MAX_ROWS) -> list[str]:
+    """The words broken into so many rows at most: whole clauses as long as they fit, an ellipsis where any are left."""
+    kept = words.replace(" %", "\u00a0%")  # a figure stays with its sign
+    clauses = re.split(r"(?<=[.;]) ", kept)
+    for count in range(len(clauses), 0, -1):
+        told = " ".join(clauses[:count]) + (" …" if count < len(clauses) else "")
+        lines = wrap(told, width, break_on_hyphens=False)
+        if len(lines) <= max_rows:
+            return lines
+    return [*lines[: max_rows - 1], lines[max_rows - 1][: width - 1] + "…"]

@@ -9,7 +9,7 @@ from typing import Any
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.strip import Strip
 
 from nextgen_tui.console.board.board import Place, board_height, find_neighbour, lay_out
@@ -100,6 +100,15 @@ class BoardWidget(SheetWidget):
         """Choose the card to the left or right."""
         if self._places:
             self._go(find_neighbour(self._places, self.cursor, step, 0))
+
+    def heading_places(self) -> list[tuple[Offset, str]]:
+        """Cards have no headings."""
+        return []
+
+    def row_places(self) -> list[tuple[Offset, int]]:
+        """Where each card in sight begins, in the widget."""
+        placed = [(Offset(place.x, place.y - self.scroll_offset.y), n) for n, place in enumerate(self._places)]
+        return [(at, number) for at, number in placed if 0 <= at.y < self.size.height]
 
     def on_click(self, event: events.Click) -> None:
         """A card is chosen, and opened by a second click."""

@@ -9,8 +9,9 @@ from typing import Any
 import polars as pl
 
 from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_VALUE
-from lake.tables.market import CORPORATE_ACTIONS, RAW_PRICES
+from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, RAW_PRICES
 from lake.tables.trading import TRADE_PLANS
+from nextgen_tui.console.charts.chart import Chart, Curve, Mark, day_ticks
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.page import Detail, Page, Row, Section, SheetSpec, row_link
@@ -19,9 +20,12 @@ from nextgen_tui.text import formats
 from pipeline.control.operator.state_actions import describe_terms
 from pipeline.ingestion.actions.action_coverage import OPERATOR
 from pipeline.reading.results.action_changes import read_changes, read_corrections, read_holds, read_statements
+from pipeline.reading.results.ticker_paths import closes_around, follow_closes
 
 A_YEAR = timedelta(days=365)
 """How far back actions are shown."""
+BEFORE = timedelta(days=50)
+"""How much further back closes are read: for the chart of the earliest action."""
 STATES: dict[str, Style] = {"withdrawn": "bad", "corrected": "warn", "learned late": "warn", "pending": "warn"}
 """State of an action or a statement -> its colour."""
 
@@ -37,6 +41,8 @@ class ActionData:
     holds: pl.DataFrame
     restated: pl.DataFrame
     """Sessions that learned something of past value, and how much: session and restated."""
+    daily: pl.DataFrame
+    """Closes and total returns of the tickers that any of the actions is about."""
 
 
 class ActionsPage(Page[ActionData]):
@@ -44,23 +50,25 @@ class ActionsPage(Page[ActionData]):
 
     number, name = "0", "Actions"
     question = "What happened to companies, and what was learned late?"
-    tables = (CORPORATE_ACTIONS, RAW_PRICES, LEDGER_ENTRIES, TRADE_PLANS, PORTFOLIO_VALUE)
+    tables = (CORPORATE_ACTIONS, MARKET_PRICES, RAW_PRICES, LEDGER_ENTRIES, TRADE_PLANS, PORTFOLIO_VALUE)
 
     def load(self, view: LakeView) -> ActionData:
         """A year of actions in every revision, and all that was stated, corrected and put on hold."""
         session = view.session
         if session is None:
-            return ActionData(None, *(pl.DataFrame() for _ in range(5)))
+            return ActionData(None, *(pl.DataFrame() for _ in range(6)))
         columns = (*RAW_PRICES.key, "session", "fetched_at", "request")
         spoken = view.read(RAW_PRICES, where=pl.col("source") == OPERATOR, columns=columns)
         value = view.read(PORTFOLIO_VALUE, columns=("session", "restated"))
+        changes = read_changes(view.read(CORPORATE_ACTIONS, since=session - A_YEAR, every_revision=True), session)
         return ActionData(
             session=session,
-            changes=read_changes(view.read(CORPORATE_ACTIONS, since=session - A_YEAR, every_revision=True), session),
+            changes=changes,
             statements=read_statements(_until(view, spoken), session),
             corrections=read_corrections(view.read(LEDGER_ENTRIES)),
             holds=read_holds(view.last_rows(TRADE_PLANS)),
             restated=value.filter(pl.col("restated") != 0).sort("session", descending=True),
+            daily=_read_closes(view, session, changes),
         )
 
     def sentence(self, data: ActionData) -> str:
@@ -93,6 +101,33 @@ class ActionsPage(Page[ActionData]):
             heading("your own word"),
             note("nextgen actions add | correct | withdraw | release", "dim"),
         )
+
+
+def _read_closes(view: LakeView, session: date, changes: pl.DataFrame) -> pl.DataFrame:
+    """Closes of the tickers that had an action."""
+    bars = view.read(
+        MARKET_PRICES,
+        since=session - A_YEAR - BEFORE,
+        until=session,
+        where=(pl.col("interval") == "1d") & pl.col("ticker").is_in(changes["ticker"].unique().to_list()),
+        columns=("ticker", "session", "close"),
+    )
+    return follow_closes(bars, changes)
+
+
+def draw_closes(data: ActionData, row: Row) -> tuple[Chart, ...]:
+    """The closes around the action, as traded and with what a holder got: what it explains, it does not leave open."""
+    around = closes_around(data.daily, row["ticker"], row["ex_date"])
+    days = around["session"].to_list()
+    places = tuple(float(number) for number in range(len(days)))
+    after = next((number for number, day in enumerate(days) if day >= row["ex_date"]), None)
+    marks = () if after is None else (Mark(float(after), around["close"][after], "◆", "hot"),)
+    lines = (
+        Curve(places, tuple(around["adjusted"].to_list()), "other", dotted=True),
+        Curve(places, tuple(around["close"].to_list()), "past"),
+    )
+    legend = (("─", "past", "as traded"), ("╌", "other", "adjusted"), ("◆", "hot", "ex-date"))
+    return (Chart(row["ticker"], lines, marks=marks, ticks=day_ticks(days), legend=legend, days=tuple(days)),)
 
 
 def _until(view: LakeView, spoken: pl.DataFrame) -> pl.DataFrame:
@@ -190,7 +225,7 @@ HOLD_COLS = (
 SHEETS = (
     SheetSpec[ActionData](
         "actions", lambda data: data.changes, CHANGE_COLS, ("ticker", "ex_date", "kind", "sequence"), "action",
-        "No corporate action in a year.", notes=lambda _, row: _describe(row), detail=action_detail,
+        "No corporate action in a year.", notes=lambda _, row: _describe(row), charts=draw_closes, detail=action_detail,
         origin=lambda row: row_link(CORPORATE_ACTIONS, row),
     ),
     SheetSpec[ActionData](

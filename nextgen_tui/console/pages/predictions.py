@@ -367,7 +367,7 @@ COLS = (
     Col("ticker", "ticker"),
     Col("close", "reference_close", formats.money, right=True, rank=2),
     Col("expected", "point", PERCENT, right=True),
-    Col("─ 80 % ━ 50 % ● expected", "interval", interval_bar, sort="width", drawn=True),
+    Col("range", "interval", interval_bar, sort="width", drawn=True, legend="─ 80 % ━ 50 % ● expected"),
     Col("80 % interval", "band", _band, right=True, sort="width", rank=2),
     Col("up", "probability_up", lambda value: formats.percent(value, 0), right=True, rank=1),
     Col("agree", "confidence", lambda value: formats.percent(value, 0), right=True, rank=7),

@@ -11,6 +11,7 @@ from lake.branches.branch import list_branches
 from lake.contract import RUN_ID, Table
 from lake.errors import LakeError
 from lake.tables.market import MARKET_PRICES
+from lake.tables.models import TRIALS
 from lake.tables.research import (
     BRANCH_MERGES,
     EXPERIMENT_RESULTS,
@@ -19,6 +20,7 @@ from lake.tables.research import (
     FACTOR_RESULTS,
     HOLDOUT_OPENINGS,
     NOTES,
+    WHAT_IFS,
 )
 from nextgen_tui.console.charts.chart import Band, Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
@@ -26,9 +28,17 @@ from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.operator.own_notes import STYLES as STATES
 from nextgen_tui.console.operator.own_notes import read_notes
 from nextgen_tui.console.page import Link, Page, Row, SheetSpec, row_link
+from nextgen_tui.console.pages.tried_sheets import (
+    TRIAL_COLS,
+    WHAT_IF_COLS,
+    describe_trial,
+    describe_what_if,
+    draw_trial,
+)
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style
 from nextgen_tui.text import formats
 from pipeline.reading.notes.scored_notes import sum_up
+from pipeline.reading.tried import read_trials
 from pipeline.research.experiments import count_ended
 
 BRANCHES = pl.Schema(
@@ -49,8 +59,12 @@ class ResearchData:
     openings: pl.DataFrame
     notes: pl.DataFrame
     """The operator's own, with what came of what they foretold."""
-    trials: int
-    """Variants that were registered."""
+    variants: int
+    """How many were registered."""
+    trials: pl.DataFrame
+    """Every candidate of every training."""
+    what_ifs: pl.DataFrame
+    """What was asked about the book, the last one first."""
 
 
 class ResearchPage(Page[ResearchData]):
@@ -60,7 +74,7 @@ class ResearchPage(Page[ResearchData]):
     question = "What was tried, did it help, and how often did anybody look?"
     tables = (
         *(EXPERIMENTS, EXPERIMENT_RESULTS, FACTOR_PROPOSALS, FACTOR_RESULTS, HOLDOUT_OPENINGS, BRANCH_MERGES),
-        *(NOTES, MARKET_PRICES),
+        *(NOTES, MARKET_PRICES, TRIALS, WHAT_IFS),
     )
 
     def load(self, view: LakeView) -> ResearchData:
@@ -77,26 +91,31 @@ class ResearchPage(Page[ResearchData]):
             branches=_read_branches(view),
             openings=_known(view, HOLDOUT_OPENINGS, "opened_at"),
             notes=read_notes(view),
-            trials=int(experiments["variants"].sum()),
+            variants=int(experiments["variants"].sum()),
+            trials=read_trials(view.read(TRIALS) if view.lake.has_table(TRIALS) else TRIALS.empty()),
+            what_ifs=_known(view, WHAT_IFS, "asked_at").sort("asked_at", descending=True),
         )
 
     def sentence(self, data: ResearchData) -> str:
         """How much was tried, and what of it was kept."""
+        held_out = data.trials.filter(pl.col("settings").is_null()).height
+        trained = f"{formats.counted(held_out, 'candidate')} of trainings tried on held-out sessions"
+        asked = f"{formats.counted(data.what_ifs.height, 'what-if')} asked"
         if data.experiments.is_empty() and data.factors.is_empty():
-            return "Nothing was tried yet; `nextgen what-if`, `nextgen experiment run FILE` and `nextgen propose` do."
+            return f"No experiment was registered and no factor proposed; {trained}; {asked}."
         kept = int(data.results["kept"].sum()) if data.results.height else 0
         found = data.factors.filter(pl.col("verdict") == "kept").height
         told = [
-            f"{formats.counted(data.trials, 'variant')} registered, {kept} kept",
+            f"{formats.counted(data.variants, 'variant')} registered, {kept} kept",
             f"{formats.counted(data.factors.height, 'factor')} proposed, {found} kept",
+            f"{trained}; {asked}",
             f"the holdout was opened {formats.counted(data.openings.height, 'time')}",
         ]
         return "; ".join(told) + "."
 
     def specs(self, data: ResearchData) -> tuple[SheetSpec[ResearchData], ...]:
-        """Variants, experiments, factors, branches, notes."""
-        del data
-        return SHEETS
+        """Variants, experiments, factors, trials, what-ifs, branches, notes; those that are empty come last."""
+        return tuple(sorted(SHEETS, key=lambda spec: spec.frame(data).is_empty()))
 
     def summary(self, data: ResearchData) -> tuple[Line, ...]:
         """Each look at the holdout, and where to begin."""
@@ -278,6 +297,27 @@ SHEETS: tuple[SheetSpec[ResearchData], ...] = (
         "factor",
         "No factor was proposed yet; nextgen propose searches for some.",
         notes=lambda _, row: _describe_factor(row),
+    ),
+    SheetSpec(
+        "trials",
+        lambda data: data.trials,
+        TRIAL_COLS,
+        ("model_id", "candidate"),
+        "trial",
+        "No training has tried anything on held-out sessions yet.",
+        notes=lambda _, row: describe_trial(row),
+        charts=lambda _, row: draw_trial(row),
+        origin=lambda row: row_link(TRIALS, row),
+    ),
+    SheetSpec(
+        "what-ifs",
+        lambda data: data.what_ifs,
+        WHAT_IF_COLS,
+        ("what_if_id",),
+        "question",
+        "Nothing was asked of the book yet; nextgen what-if --set KEY=VALUE asks.",
+        notes=lambda _, row: describe_what_if(row),
+        origin=lambda row: row_link(WHAT_IFS, row),
     ),
     SheetSpec(
         "branches",

@@ -22,9 +22,8 @@ def gain_notes(value: pl.DataFrame) -> tuple[Line, ...]:
     for one in recent_gains(value):
         style: Style = "good" if one.amount > 0 else "bad" if one.amount < 0 else ""
         share = f"  {formats.percent(one.share, signed=True):>8}"
-        sessions = Cell(f"  {formats.counted(one.sessions, 'session')}", "dim")
         amount = formats.money(one.amount, signed=True)
-        lines.append((*fact(one.name, amount, style, right=14), Cell(share, style), sessions))
+        lines.append((*fact(one.name, amount, style, right=14), Cell(share, style)))
     return tuple(lines)
 
 
@@ -85,7 +84,7 @@ SECTOR_COLS = (
     Col("names", "names", formats.whole, right=True),
     Col("value", "value", formats.money, right=True),
     Col("weight", "weight", lambda value: formats.percent(value, 1), right=True),
-    Col("━ weight ┃ limit", "beside", _room, sort="weight", drawn=True),
+    Col("room", "beside", _room, sort="weight", drawn=True, legend="━ weight ┃ limit"),
     Col("limit", "limit", lambda value: formats.percent(value, 0), right=True, rank=1),
     Col("gain", "unrealised", MONEY, right=True, rank=1),
     Col("at all stops", "at_stop", MONEY, right=True, rank=2),

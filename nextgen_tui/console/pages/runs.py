@@ -284,7 +284,7 @@ def _ends(states: Any) -> Cell:
 MATRIX_COLS = (
     Col("status", "status", verdict),
     Col("session", "session"),
-    Col("stages in their order: ■ done ✗ failed · not run", "ends", _ends, stretch=True, sort="failed", drawn=True),
+    Col("stages", "ends", _ends, stretch=True, sort="failed", drawn=True, legend="■ done ✗ failed · not run"),
     Col("time", "milliseconds", lambda value: formats.duration(value / 1_000), right=True),
     Col("new rows", "written", formats.whole, right=True, rank=1),
     Col("error", "error", rank=2),

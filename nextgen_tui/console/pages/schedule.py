@@ -230,7 +230,7 @@ TASK_COLS = (
     Col("state", "state", _state),
     Col("task", "task"),
     Col("due", "due_in"),
-    Col("24 hours, ┼ each 6, ◆ due", "day", _day, sort="next", drawn=True),
+    Col("24 hours", "day", _day, sort="next", drawn=True, legend="24 hours, ┼ each 6, ◆ due"),
     Col("next", "next", formats.instant, rank=2),
     Col("for", "slot", rank=3),
     Col("overdue", "owed", lambda value: Cell(str(value), "warn") if value else dim("·"), right=True),

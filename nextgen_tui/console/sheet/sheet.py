@@ -70,8 +70,15 @@ class Col:
     """Whether it takes the room that is left, and shows the end of its text where that is too little."""
     drawn: bool = False
     """Whether it is a picture made of signs, in which nobody looks for a word."""
+    legend: str = ""
+    """What the signs of a picture mean: part of its heading where there is room for all of it."""
     width: int = 0
     """Characters that the operator chose; as many as its contents need where 0."""
+
+    def heading_within(self, width: int) -> str:
+        """As much of heading and legend as so many characters hold whole; the heading where they hold neither."""
+        told = (f"{self.heading}  {self.legend}", self.legend) if self.legend else ()
+        return next((words for words in told if len(words) <= width), self.heading)
 
     def cell(self, value: Any) -> Cell:
         """The value as safe text."""
@@ -260,7 +267,7 @@ class Sheet:
         """Characters that each column wants."""
         if self.original is not None:
             return self.original.widths
-        limits = (max(col.max_width, len(col.heading) + 2) for col in self.cols)
+        limits = (max(col.max_width, _heading_length(col)) for col in self.cols)
         wanted = (min(longest, limit) for longest, limit in zip(self._longest, limits, strict=True))
         return tuple(col.width or width for col, width in zip(self.cols, wanted, strict=True))
 
@@ -269,13 +276,18 @@ class Sheet:
         """Characters of the longest text of each column, or of its heading."""
         if self.original is not None:
             return self.original._longest
-        return tuple(max(self._longest_text(col), len(col.heading) + 2) for col in self.cols)
+        return tuple(max(self._longest_text(col), _heading_length(col)) for col in self.cols)
 
     def _longest_text(self, col: Col) -> int:
         return max((len(col.cell(value).text) for value in _sample_values(self.frame[col.name])), default=0)
 
     def _with(self, row_numbers: pl.Series) -> Sheet:
         return replace(self, row_numbers=row_numbers, original=self.original or self)
+
+
+def _heading_length(col: Col) -> int:
+    """Characters of a heading, or of what takes its place, with the arrow of an order behind it."""
+    return max(len(col.heading), len(col.legend)) + 2
 
 
 def verdict(status: str) -> Cell:

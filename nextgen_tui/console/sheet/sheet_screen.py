@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import work
 
+from nextgen_tui.console.jump import Place
 from nextgen_tui.console.page import Row
+from nextgen_tui.console.screen_frame import SheetTabs
 from nextgen_tui.console.sheet.columns_screen import ColumnsScreen
 from nextgen_tui.console.sheet.export import ExportError, export, file_name
 from nextgen_tui.console.sheet.sheet import Col, Sheet
@@ -31,6 +34,7 @@ class SheetScreen(TypingScreen):
         @property
         def view(self) -> SheetWidget: ...
         def fill(self) -> None: ...
+        def turn_to(self, name: str) -> None: ...
         def front_sheet(self) -> Sheet | None: ...
         def every_column(self) -> tuple[Col, ...]: ...
         def columns_chosen(self) -> None: ...
@@ -39,6 +43,19 @@ class SheetScreen(TypingScreen):
     def here(self) -> SheetState:
         """Where the operator stands in the sheet in front."""
         return self._memory.states.setdefault(self._memory.sheet, SheetState())
+
+    # ---- by a letter
+
+    def jump_places(self) -> Sequence[Place]:
+        """The sheets, the headings, which sort, and the rows in sight."""
+        tabs, view = self.query_one("#sheets", SheetTabs), self.view
+        corner, origin = tabs.region.offset, view.region.offset
+        sheets = [(corner + at, partial(self.turn_to, name)) for at, name in tabs.sheet_places()]
+        if not view.display:
+            return sheets
+        headings = [(origin + at, partial(self.sort_by, heading)) for at, heading in view.heading_places()]
+        rows = [(origin + at, partial(view.go_to, row)) for at, row in view.row_places()]
+        return [*sheets, *headings, *rows]
 
     # ---- with other columns
 
@@ -63,10 +80,14 @@ class SheetScreen(TypingScreen):
     # ---- in another order
 
     def on_sheet_widget_heading_clicked(self, message: SheetWidget.HeadingClicked) -> None:
-        """Sort by the heading; a second click turns the order."""
+        """Sort by the heading."""
+        self.sort_by(message.heading)
+
+    def sort_by(self, heading: str) -> None:
+        """Sort by a heading, the highest first; where it is sorted so already, the other way round."""
         order = self.here.order
-        turned = order is not None and order[0] == message.heading and order[1]
-        self._sort(message.heading, not turned)
+        turned = order is not None and order[0] == heading and order[1]
+        self._sort(heading, not turned)
 
     def action_sort(self) -> None:
         """Sort by the next column; after the last, as at first."""

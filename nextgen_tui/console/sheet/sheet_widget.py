@@ -10,7 +10,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import Binding
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -109,10 +109,10 @@ class SheetWidget(ScrollView, can_focus=True):
         return ["".join(words for words, _ in self._heading()).rstrip(), *rows]
 
     def on_resize(self) -> None:
-        """Choose again which columns fit, and say so where others do."""
-        before = self.hidden_columns
+        """Choose again which columns and legends fit, and say so where others do."""
+        before = self.hidden_columns, self.untold_legends
         self._lay_out()
-        if self.hidden_columns != before:
+        if (self.hidden_columns, self.untold_legends) != before:
             self.post_message(self.Moved(self.row))
 
     def render_line(self, y: int) -> Strip:
@@ -162,7 +162,7 @@ class SheetWidget(ScrollView, can_focus=True):
         for number, width in self._columns:
             col = self.sheet.cols[number]
             arrow = (FALLING if self.order[1] else RISING) if self.order and self.order[0] == col.heading else ""
-            parts.append((_fit(col.heading + arrow, width, col.right) + " " * GAP, ""))
+            parts.append((_fit(col.heading_within(width - len(arrow)) + arrow, width, col.right) + " " * GAP, ""))
         return [(" ", ""), *parts]
 
     def _cells(self, number: int) -> list[tuple[str, str]]:
@@ -226,6 +226,12 @@ class SheetWidget(ScrollView, can_focus=True):
         """How many columns there is no room for now."""
         return len(self.sheet.cols) - len(self._columns) if self.sheet is not None and self._columns else 0
 
+    @property
+    def untold_legends(self) -> list[str]:
+        """What signs in sight mean whose columns are too narrow to say it in their headings."""
+        shown = [(self.sheet.cols[number], width) for number, width in self._columns] if self.sheet is not None else []
+        return [col.legend for col, width in shown if col.legend and col.legend not in col.heading_within(width - 2)]
+
     def action_columns(self, step: int) -> None:
         """Scroll the columns after the first; back at the first ones, those that matter most are shown again."""
         if self.sheet is None or (step > 0 and not self._hides_more):
@@ -260,13 +266,27 @@ class SheetWidget(ScrollView, can_focus=True):
                 self.action_choose()
 
     def _click_heading(self, x: int) -> None:
-        assert self.sheet is not None
-        left = 1
-        for number, width in self._columns:
-            if left <= x < left + width + GAP:
-                self.post_message(self.HeadingClicked(self.sheet.cols[number].heading))
-                return
+        starts = [(place.x, heading) for place, heading in self.heading_places()]
+        if found := [heading for left, heading in starts if left <= x]:
+            self.post_message(self.HeadingClicked(found[-1]))
+
+    def heading_places(self) -> list[tuple[Offset, str]]:
+        """Where each heading in sight begins, in the widget."""
+        places, left = [], 1
+        for number, width in self._columns if self.sheet is not None else ():
+            places.append((Offset(left, 0), self.sheet.cols[number].heading))  # type: ignore[union-attr]
             left += width + GAP
+        return places
+
+    def row_places(self) -> list[tuple[Offset, int]]:
+        """Where each row in sight begins, in the widget."""
+        top = self.scroll_offset.y
+        rows = range(top, min(top + self.size.height - 1, self.sheet.height if self.sheet is not None else 0))
+        return [(Offset(0, row - top + 1), row) for row in rows]
+
+    def go_to(self, row: int) -> None:
+        """Choose a row."""
+        self._go(row)
 
     def watch_scroll_y(self, old: float, new: float) -> None:
         """Repaint what came into sight."""

@@ -22,6 +22,8 @@ PATH = 60
 """Sessions drawn before a forecast."""
 SPARK = 16
 """Closes in a sparkline."""
+AROUND = 30
+"""Sessions shown before an action, and as many after it."""
 
 
 def read_paths(lake: Lake, tickers: Sequence[str], session: date) -> pl.DataFrame:
@@ -102,3 +104,35 @@ def add_closes(holdings: pl.DataFrame, bars: pl.DataFrame) -> pl.DataFrame:
     )
     gain = pl.col("unrealised").cast(pl.Float64) / pl.col("cost").cast(pl.Float64)
     return holdings.drop("closes", strict=False).join(closes, on="ticker", how="left").with_columns(gain=gain)
+
+
+def follow_closes(market_prices: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """Return `daily_total_returns` of the bars by the actions that stand.
+
+    Args:
+        market_prices: daily bars: ticker, session, close.
+        changes: a result of `read_changes`; what was withdrawn explains nothing.
+    """
+    return daily_total_returns(market_prices, changes.filter(pl.col("state") != "withdrawn"))
+
+
+def closes_around(daily: pl.DataFrame, ticker: str, ex_date: date, sessions: int = AROUND) -> pl.DataFrame:
+    """Return session, close and adjusted (Float64, in the listing's currency), sorted by session.
+
+    adjusted is the total-return index that meets the close of the first bar on or after the ex-date, or of the last bar
+    where there is none: what an action explains is a step of the close that adjusted does not make.
+
+    Args:
+        daily: a result of `follow_closes`.
+        ticker: whose closes.
+        ex_date: of the action.
+        sessions: bars before it and after it, at most.
+    """
+    mine = daily.filter(pl.col("ticker") == ticker).sort("session")
+    at = min(int((mine["session"] < ex_date).sum()), mine.height - 1)
+    if at < 0:
+        return pl.DataFrame(schema={"session": pl.Date, "close": pl.Float64, "adjusted": pl.Float64})
+    index = (1 + pl.col("total_return").fill_null(0.0)).cum_prod()
+    level = pl.col("close").get(at) / index.get(at)
+    first = max(at - sessions, 0)
+    return mine.select("session", "close", adjusted=index * level).slice(first, at + sessions + 1 - first)

@@ -28,3 +28,11 @@ def test_a_figure_is_never_parted_from_its_percent_sign() -> None:
         plain_text(wrap_hanging(note("the market is normal: 95 % of full risk"), 25)).splitlines()[0]
         == "the market is normal:"
     )
+
+
+def test_what_a_rule_says_goes_on_below_its_beginning_not_below_its_sign() -> None:
+    line = (Cell("~ ", "warn"), Cell("turnover  "), Cell("to 59 %: the limit is 20 %", "dim"))
+    assert plain_text(wrap_hanging(line, 30)).splitlines() == [
+        "~ turnover  to 59 %: the limit",
+        "            is 20 %",
+    ]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from nextgen_tui.console.app import ConsoleApp
-from nextgen_tui.console.board.banner import SYMBOLS
+from nextgen_tui.console.board.banner import SYMBOLS, fit_clauses
 from nextgen_tui.console.board.board import Place, board_height, find_neighbour, lay_out
 from nextgen_tui.console.board.board_widget import BoardWidget
 from nextgen_tui.console.board.card import Card, draw_card, trend_lines
@@ -110,3 +110,16 @@ async def test_the_mending_key_leads_to_the_sheet_that_lists_the_cases(desk_path
         await pilot.press("m")
         await wait_until_loaded(pilot)
         assert app.current_mode == "data" and "[tickers]" in "\n".join(screen_lines(app.screen))
+
+
+@given(st.text(max_size=300), st.integers(20, 100))
+def test_a_sentence_takes_no_more_rows_or_columns_than_it_has(words: str, width: int) -> None:
+    lines = fit_clauses(words, width)
+    assert len(lines) <= 3 and all(len(line) <= width for line in lines)
+
+
+def test_clauses_are_told_whole_or_left_out_with_a_sign_that_they_are() -> None:
+    words = "One order was sent. Two were refused, most often by cost awareness; the market is calm."
+    assert fit_clauses(words, 100) == [words]
+    assert fit_clauses(words, 30, 2) == ["One order was sent. …"]
+    assert fit_clauses("not one word less of this", 20, 1) == ["not one word less o…"]

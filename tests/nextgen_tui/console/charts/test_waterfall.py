@@ -31,6 +31,12 @@ def test_a_bar_begins_where_its_stage_did_and_says_how_long_it_took() -> None:
     assert "▏" in report, "what took no time is seen all the same"
 
 
+def test_a_label_is_whole_where_there_is_room_for_it() -> None:
+    made = (Stretch("prediction_accuracy", 0.0, 1.0, "own"),)
+    wide, narrow = (lines(Chart(stretches=made), width, 3)[0] for width in (120, 60))
+    assert wide.startswith("prediction_accuracy █") and narrow.startswith("prediction_accura █")
+
+
 def test_the_longest_are_shown_where_there_is_no_room_for_all() -> None:
     made = tuple(Stretch(f"s{n}", float(n), n + took, "own") for n, took in enumerate((0.1, 9.0, 0.2, 5.0)))
     assert [row.split()[0] for row in lines(Chart(stretches=made), 60, 3)] == ["s1", "s2", "s3"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
@@ -11,23 +12,37 @@ from lake.branches.branch import BRANCHES, create_branch
 from lake.contract import Table
 from lake.store import Lake
 from lake.tables.control import RUNS
-from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS, FACTOR_PROPOSALS, FACTOR_RESULTS, HOLDOUT_OPENINGS
+from lake.tables.models import TRIALS
+from lake.tables.research import (
+    EXPERIMENT_RESULTS,
+    EXPERIMENTS,
+    FACTOR_PROPOSALS,
+    FACTOR_RESULTS,
+    HOLDOUT_OPENINGS,
+    WHAT_IFS,
+)
 from nextgen_tui.console.lake_view import LakeView
+from nextgen_tui.console.notes import plain_text
 from nextgen_tui.console.pages.research import ResearchPage, compare_variants
 from nextgen_tui.console.time_travel import AsOf
 from pipeline.research.recording import record
+from tests.nextgen_tui.lakes import publish
 
 WHEN = datetime(2026, 5, 1, 12, tzinfo=UTC)
 
 
 def add(lake: Lake, table: Table, **values: object) -> None:
     """A row with what a test does not care about."""
+    row = _row(table, values)
+    record(lake, table, "-".join(str(row[name]) for name in table.key), [row])
+
+
+def _row(table: Table, values: Mapping[str, object]) -> dict[str, object]:
     plain = {pl.String: "x", pl.Float64: 0.0, pl.Int64: 1, pl.Boolean: False, pl.Date: date(2026, 1, 5)}
-    row = {
+    return {
         name: values.get(name, WHEN if isinstance(kind, pl.Datetime) else plain.get(type(kind), []))
         for name, kind in table.schema.items()
     }
-    record(lake, table, "-".join(str(row[name]) for name in table.key), [row])
 
 
 def view(lake: Lake, at: AsOf | None = None) -> LakeView:
@@ -48,6 +63,13 @@ def tried(lake: Lake) -> Lake:
         add(lake, FACTOR_PROPOSALS, search_id="s", proposal=name, formula=name, parents=[])
         add(lake, FACTOR_RESULTS, search_id="s", proposal=name, verdict=verdict)
     add(lake, HOLDOUT_OPENINGS, opening_id="o", reason="the year is over")
+    days = [date(2026, 1, 5), date(2026, 1, 6)]
+    trials = [
+        {"candidate": name, "gain": gain, "settings": settings, "days": days, "advantages": [0.5, gain - 0.5]}
+        for name, gain, settings in (("ridge", 0.1, None), ("lstm", 0.2, None), ("search 1", 0.3, '{"score": 1}'))
+    ]
+    publish(lake, TRIALS, pl.DataFrame([_row(TRIALS, {"model_id": "m", **one}) for one in trials], TRIALS.schema))
+    add(lake, WHAT_IFS, what_if_id="w", settings='{"trading.costs.impact": 0.5}', book_return=0.1, **{"return": 0.2})
     return lake
 
 
@@ -55,12 +77,40 @@ def test_what_was_tried_and_kept_is_one_sentence(tried: Lake) -> None:
     page = ResearchPage()
     data = page.load(view(tried))
     assert page.sentence(data) == (
-        "3 variants registered, 1 kept; 2 factors proposed, 1 kept; the holdout was opened 1 time."
+        "3 variants registered, 1 kept; 2 factors proposed, 1 kept; 2 candidates of trainings tried on held-out "
+        "sessions; 1 what-if asked; the holdout was opened 1 time."
     )
-    assert [spec.frame(data).height for spec in page.specs(data)] == [2, 1, 2, 0, 0]
+    assert [spec.frame(data).height for spec in page.specs(data)] == [2, 1, 2, 3, 1, 0, 0]
     assert data.experiments.select("ended", "kept").rows() == [(2, 1)]
     assert data.factors["proposal"].to_list() == ["news(3)", "momentum(5)"]
     assert "the year is over" in str(page.summary(data))
+
+
+def test_a_trials_gain_is_added_up_and_says_whether_its_sessions_were_held_out(tried: Lake) -> None:
+    page = ResearchPage()
+    data = page.load(view(tried))
+    assert data.trials["candidate"].to_list() == ["search 1", "lstm", "ridge"], "the highest gain first"
+    searched, lstm = (data.trials.row(number, named=True) for number in (0, 1))
+    (chart,) = page.charts(data, "trials", lstm)
+    assert chart.lines[0].ys == (0.5, pytest.approx(0.2))
+    assert "held out: it counts" in plain_text(page.notes(data, "trials", lstm))
+    assert "it deflates nothing" in plain_text(page.notes(data, "trials", searched))
+
+
+def test_a_question_about_the_book_tells_both_returns(tried: Lake) -> None:
+    page = ResearchPage()
+    data = page.load(view(tried))
+    told = plain_text(page.notes(data, "what-ifs", data.what_ifs.row(0, named=True)))
+    assert "impact       0.5" in told and "+10.00 % a year" in told and "+20.00 % a year" in told
+    assert page.sheet(data, "what-ifs").cells(0)[1].text == "trading.costs.impact=0.5"
+
+
+def test_sheets_without_rows_come_last(tried: Lake, lake: Lake) -> None:
+    page = ResearchPage()
+    names = page.sheets(page.load(view(tried)))
+    assert names == ("variants", "experiments", "factors", "trials", "what-ifs", "branches", "notes")
+    early = page.load(view(tried, AsOf(WHEN.date(), WHEN - timedelta(days=1))))
+    assert page.sheets(early)[0] == "trials"
 
 
 def test_a_past_moment_has_nothing_of_what_came_later(tried: Lake) -> None:
@@ -69,7 +119,7 @@ def test_a_past_moment_has_nothing_of_what_came_later(tried: Lake) -> None:
     assert data.results["variant"].to_list() == ["a"]
     before = page.load(view(tried, AsOf(WHEN.date(), WHEN - timedelta(days=1))))
     assert (before.experiments.height, before.factors.height, before.openings.height) == (0, 0, 0)
-    assert page.sentence(before).startswith("Nothing was tried yet")
+    assert page.sentence(before).startswith("No experiment was registered and no factor proposed; 2 candidates")
 
 
 def test_variants_are_drawn_within_their_intervals_and_the_chosen_one_is_marked(tried: Lake) -> None:

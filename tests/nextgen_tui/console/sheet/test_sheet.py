@@ -96,3 +96,11 @@ def test_pieces_fill_exactly_their_column(signs: list[tuple[str, Any]], width: i
         assert len(text) == width + GAP
         kept = whole[-width:] if stretch else whole[:width]
         assert text.rstrip() == kept.rstrip() and text.startswith(kept)
+
+
+def test_a_legend_is_told_whole_in_the_heading_or_not_there_at_all() -> None:
+    col = Col("days", "days", legend="· arrived ✗ not")
+    assert col.heading_within(40) == "days  · arrived ✗ not"
+    assert col.heading_within(15) == "· arrived ✗ not"
+    assert col.heading_within(14) == "days"
+    assert Col("days", "days").heading_within(2) == "days"
