@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -27,7 +28,7 @@ class Risk:
     specific: Floats
     """[N] variances of what is left of each name."""
 
-    @property
+    @cached_property
     def loadings(self) -> Floats:
         """[K, N] exposures in standard deviations of each factor."""
         found: Floats = np.ascontiguousarray((self.exposures * np.sqrt(self.factors)).T)
@@ -113,7 +114,7 @@ class BookProblem:
     max_gross: float = np.inf
     """Largest sum of all weights without their signs."""
 
-    @property
+    @cached_property
     def shorting(self) -> bool:
         """Whether any weight is or may become negative."""
         return bool((self.lower < 0).any() or (self.held < 0).any())
@@ -123,18 +124,22 @@ class BookProblem:
         """[N] `borrow`, with zeros where there are none."""
         return np.zeros(len(self.names)) if self.borrow is None else self.borrow
 
+    @cached_property
     def buyable(self) -> Floats:
         """[N] what can be bought within the bounds; never negative."""
         return np.clip(np.minimum(self.max_buy, self.upper - self.held), 0.0, None)
 
+    @cached_property
     def sellable(self) -> Floats:
         """[N] what can be sold within the bounds: no more than is held, unless the lower bound is negative."""
         return np.clip(np.minimum(self.max_sell, self.held - self.lower), 0.0, None)
 
+    @cached_property
     def must_buy(self) -> Floats:
         """[N] what has to be bought to reach the lower bound, as far as it can be."""
         return np.clip(np.minimum(self.lower - self.held, self.max_buy), 0.0, None)
 
+    @cached_property
     def must_sell(self) -> Floats:
         """[N] what has to be sold to come under the upper bound, as far as it can be."""
         return np.clip(np.minimum(self.held - self.upper, self.max_sell), 0.0, None)
@@ -190,10 +195,10 @@ class BookProblem:
             spent += beyond[0]
         excess = [
             *beyond[1:],
-            (bought - np.maximum(self.buyable(), self.must_buy())).max(initial=0.0),
-            (sold - np.maximum(self.sellable(), self.must_sell())).max(initial=0.0),
-            (self.must_buy() - bought).max(initial=0.0),
-            (self.must_sell() - sold).max(initial=0.0),
+            (bought - np.maximum(self.buyable, self.must_buy)).max(initial=0.0),
+            (sold - np.maximum(self.sellable, self.must_sell)).max(initial=0.0),
+            (self.must_buy - bought).max(initial=0.0),
+            (self.must_sell - sold).max(initial=0.0),
             self.min_exposure - total,
             total - self.max_exposure,
             spent,

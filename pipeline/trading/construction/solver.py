@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.trading.construction.problem import BookProblem, Flags, Floats
+from pipeline.trading.construction.sparse import Entries, Places, SparseMatrix
 
-if TYPE_CHECKING:
-    from scipy.sparse import csc_matrix
-
-Places = npt.NDArray[np.intp]
 TOLERANCE = 1e-11
 """Gap and feasibility that the solver works towards."""
 MAX_RESIDUAL = 1e-8
@@ -102,7 +98,7 @@ def solve(problem: BookProblem) -> Solution:
     Raises:
         InfeasibleError: if no weights meet the limits, or none could be found to `MAX_RESIDUAL`.
     """
-    import clarabel  # with scipy, 60 ms that nothing else needs
+    import clarabel  # where it is used: few processes solve
 
     trades, rows = _split_trades(problem), list(_rows(problem))
     quadratic, linear = _objective(problem, trades)
@@ -164,8 +160,8 @@ def _split_trades(problem: BookProblem) -> _Trades:
     gap = problem.benchmark - problem.held
     parts = []
     for sign, most, least in (
-        (1.0, problem.buyable(), problem.must_buy()),
-        (-1.0, problem.sellable(), problem.must_sell()),
+        (1.0, problem.buyable, problem.must_buy),
+        (-1.0, problem.sellable, problem.must_sell),
     ):
         most = np.minimum(np.maximum(most, least), UNLIMITED)
         home = np.minimum(np.clip(sign * gap, 0.0, None), most)
@@ -182,82 +178,75 @@ def _split_trades(problem: BookProblem) -> _Trades:
     return _Trades(name, signs, owed, room, cost, below, len(problem.risk.factors))
 
 
-def _objective(problem: BookProblem, trades: _Trades) -> tuple[csc_matrix, Floats]:
+def _objective(problem: BookProblem, trades: _Trades) -> tuple[SparseMatrix, Floats]:
     """The quadratic form's upper triangle and the linear part of what is minimised."""
-    from scipy.sparse import csc_matrix
-
     curve = problem.risk_aversion * problem.risk.specific
     slope = curve * (problem.held - problem.benchmark) - problem.alpha
-    order = np.argsort(trades.name, kind="stable")
-    rows, columns = [np.arange(trades.size)], [np.arange(trades.size)]
-    values = [np.concatenate([curve[trades.name], np.full(trades.factors, problem.risk_aversion)])]
+    order, every = np.argsort(trades.name, kind="stable"), np.arange(trades.size)
+    diagonal = np.concatenate([curve[trades.name], np.full(trades.factors, problem.risk_aversion)])
+    blocks = [Entries(every, every, diagonal)]
     for apart in (1, 2, 3):  # a name has at most four kinds of trades, which lie side by side in this order
         one, other = order[:-apart], order[apart:]
         same = trades.name[one] == trades.name[other]
         one, other = one[same], other[same]
-        rows.append(np.minimum(one, other))
-        columns.append(np.maximum(one, other))
-        values.append(curve[trades.name[one]] * trades.sign[one] * trades.sign[other])
-    entries = np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))
+        values = curve[trades.name[one]] * trades.sign[one] * trades.sign[other]
+        blocks.append(Entries(np.minimum(one, other), np.maximum(one, other), values))
     linear = np.zeros(trades.size)
     linear[: trades.number] = trades.sign * slope[trades.name] + trades.cost
-    return csc_matrix(entries, shape=(trades.size, trades.size)), linear
+    return SparseMatrix.compress(blocks, (trades.size, trades.size)), linear
 
 
-def _constraints(problem: BookProblem, trades: _Trades, rows: list[_Row]) -> tuple[csc_matrix, Floats, list[Any]]:
+def _constraints(problem: BookProblem, trades: _Trades, rows: list[_Row]) -> tuple[SparseMatrix, Floats, list[Any]]:
     """Factor exposures (equal), bounds of each trade, limits of the book, and the ball of the risk, in that order."""
     import clarabel
-    from scipy.sparse import csc_matrix, vstack
 
     count, factors = trades.number, trades.factors
-    loadings = problem.risk.loadings
-    active = problem.held - problem.benchmark
+    loadings, active = problem.risk.loadings, problem.held - problem.benchmark
     equal = np.concatenate([loadings[:, trades.name] * trades.sign, -np.eye(factors)], axis=1)
-    box = np.arange(count)
-    upper = csc_matrix((np.ones(count), (box, box)), shape=(count, trades.size))
-    limits = np.zeros((len(rows), trades.size))
+    limits = np.zeros((len(rows), count))
     for at, row in enumerate(rows):
         buys = np.where(trades.below, row.covered[trades.name], row.bought[trades.name])
         sales = np.where(trades.below, row.shorted[trades.name], row.sold[trades.name])
-        limits[at, :count] = np.where(trades.sign > 0, buys, sales)
-    parts = [csc_matrix(equal), -upper, upper, csc_matrix(limits)]
+        limits[at] = np.where(trades.sign > 0, buys, sales)
+    box, one = np.arange(count), np.ones(count)
+    bound = factors + 2 * count
+    blocks = [Entries.of(equal), Entries(factors + box, box, -one), Entries(factors + count + box, box, one)]
+    blocks.append(Entries.of(limits).below(bound))
     bounds = [-(loadings * active).sum(axis=1), -trades.least, trades.most, np.array([row.bound for row in rows])]
     cones: list[Any] = [clarabel.ZeroConeT(factors), clarabel.NonnegativeConeT(2 * count + len(rows))]
     if np.isfinite(problem.max_risk):
         ball, centre = _risk_ball(problem, trades)
-        parts.append(ball)
+        blocks.append(ball.below(bound + len(rows)))
         bounds.append(centre)
         cones.append(clarabel.SecondOrderConeT(len(centre)))
-    return csc_matrix(vstack(parts, format="csc")), np.concatenate(bounds), cones
+    stated = np.concatenate(bounds)
+    return SparseMatrix.compress(blocks, (len(stated), trades.size)), stated, cones
 
 
-def _risk_ball(problem: BookProblem, trades: _Trades) -> tuple[csc_matrix, Floats]:
+def _risk_ball(problem: BookProblem, trades: _Trades) -> tuple[Entries, Floats]:
     """Rows that say: the length of (factor exposures, specific deviations) is at most the largest risk."""
-    from scipy.sparse import csc_matrix
-
-    names, factors, count = len(problem.names), trades.factors, trades.number
+    factors, count = trades.factors, trades.number
     deviation = np.sqrt(problem.risk.specific)
     rows = np.concatenate([1 + np.arange(factors), 1 + factors + trades.name])
     columns = np.concatenate([count + np.arange(factors), np.arange(count)])
     values = np.concatenate([-np.ones(factors), -deviation[trades.name] * trades.sign])
-    ball = csc_matrix((values, (rows, columns)), shape=(1 + factors + names, trades.size))
     centre = np.concatenate([[problem.max_risk], np.zeros(factors), deviation * (problem.held - problem.benchmark)])
-    return ball, centre
+    return Entries(rows, columns, values), centre
 
 
 def _residual(
-    quadratic: csc_matrix,
+    quadratic: SparseMatrix,
     linear: Floats,
-    matrix: csc_matrix,
+    matrix: SparseMatrix,
     bounds: Floats,
     values: Floats,
     duals: Floats,
     slack: Floats,
 ) -> float:
     """The largest violation of stationarity, of the limits, and of complementarity; NaN where there is no answer."""
-    curve = quadratic @ values + quadratic.T @ values - quadratic.diagonal() * values
-    stationarity = np.abs(curve + linear + matrix.T @ duals).max(initial=0.0)
-    feasibility = np.abs(matrix @ values + slack - bounds).max(initial=0.0)
+    curve = quadratic.times(values) + quadratic.transposed_times(values) - quadratic.diagonal() * values
+    stationarity = np.abs(curve + linear + matrix.transposed_times(duals)).max(initial=0.0)
+    feasibility = np.abs(matrix.times(values) + slack - bounds).max(initial=0.0)
     return float(max(stationarity, feasibility, abs((slack * duals).sum())))
 
 

@@ -206,9 +206,9 @@ def exposure(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
 @book_rule("bound", NAV)
 def turnover(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
     """A session's trading is limited, beside what the benchmark's exposure lacks and stops sell."""
-    cut = float(problem.must_sell().sum())
+    cut = float(problem.must_sell.sum())
     if problem.shorting:  # what stops and lenders have bought back
-        cut += float(np.minimum(problem.must_buy(), np.clip(-problem.held, 0.0, None)).sum())
+        cut += float(np.minimum(problem.must_buy, np.clip(-problem.held, 0.0, None)).sum())
     lacking = max(float(problem.benchmark.sum() - problem.held.sum()), 0.0)
     limit = facts.limits.turnover + cut + lacking
     traded = float(np.abs(weights - problem.held).sum())

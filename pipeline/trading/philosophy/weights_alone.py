@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.trading.construction.problem import BookProblem
+from pipeline.trading.construction.problem import BookProblem, Floats
 from pipeline.trading.construction.relaxing import Relaxed, solve_relaxed
 from pipeline.trading.construction.solver import CASH, EXPOSURE, MIN_EXPOSURE, RISK, TURNOVER, Solution
 from pipeline.trading.philosophy.book_rule import BookRule, RuleFacts
@@ -81,13 +81,16 @@ def _jump(problems: Sequence[BookProblem]) -> Relaxed | None:
     turnover = [at for at in range(1, len(problems)) if problems[at].max_turnover < problems[at - 1].max_turnover]
     for guess in (*turnover[-1:], len(problems) - 1):  # turnover is what usually binds in the end
         found = solve_relaxed(problems[guess])
-        clearly, perhaps = (_find_last_binding(problems[: guess + 1], found.solution, price) for price in (BINDS, FREE))
-        if found.given_up or clearly != perhaps:
+        binding = _find_last_binding(problems[: guess + 1], found.solution)
+        if found.given_up or binding is None:
             return None
-        if clearly == guess and _meets(problems[guess + 1 :], found.solution):
-            return Relaxed(found.solution, problems[-1], ())
-    found = solve_relaxed(problems[clearly])
-    return Relaxed(found.solution, problems[-1], ()) if _meets(problems[clearly + 1 :], found.solution) else None
+        if not _meets(problems[guess + 1 :], found.solution):
+            continue
+        if binding < guess:
+            found = solve_relaxed(problems[binding])
+        kept = binding == guess or _meets(problems[binding + 1 :], found.solution)
+        return Relaxed(found.solution, problems[-1], ()) if kept else None
+    return None
 
 
 def _meets(problems: Sequence[BookProblem], solution: Solution) -> bool:
@@ -95,25 +98,35 @@ def _meets(problems: Sequence[BookProblem], solution: Solution) -> bool:
 
 
 def _grows_tighter(before: BookProblem, after: BookProblem) -> bool:
-    attributes = ((sign * getattr(before, name), sign * getattr(after, name)) for name, sign in TIGHTER)
     kept = all(one is other for one, other in zip(before.groups, after.groups, strict=False))
-    return kept and len(before.groups) <= len(after.groups) and all(bool(np.all(a <= b)) for a, b in attributes)
+    if not kept or len(before.groups) > len(after.groups):
+        return False
+    return all(_is_tighter(getattr(before, name), getattr(after, name), sign) for name, sign in TIGHTER)
 
 
-def _find_last_binding(problems: Sequence[BookProblem], solution: Solution, price: float) -> int:
-    """The last of the problems that brought a limit whose shadow price is larger than a bound; 0 where none did."""
-    steps = range(len(problems) - 1, 0, -1)
-    return next((at for at in steps if any(_brought(problems[at - 1], problems[at], solution, price))), 0)
+def _is_tighter(before: Floats | float, after: Floats | float, sign: int) -> bool:
+    """Whether no bound moved against a direction; most are the very same object."""
+    return before is after or bool(np.all(sign * before <= sign * after))
 
 
-def _brought(before: BookProblem, after: BookProblem, solution: Solution, price: float) -> Iterator[bool]:
-    """For each limit that may have come between two problems whether it did, and binds."""
+def _find_last_binding(problems: Sequence[BookProblem], solution: Solution) -> int | None:
+    """The last of the problems that brought a limit that binds; 0 where none did, None where it cannot be told."""
+    for at in range(len(problems) - 1, 0, -1):
+        price = max(_price_brought(problems[at - 1], problems[at], solution), default=0.0)
+        if price > FREE:
+            return at if price > BINDS else None
+    return 0
+
+
+def _price_brought(before: BookProblem, after: BookProblem, solution: Solution) -> Iterator[float]:
+    """The shadow price of each limit that may have come between two problems."""
     prices = solution.shadow_prices
     for name, attribute in LIMITS:
-        yield prices.get(name, 0.0) > price and getattr(before, attribute) != getattr(after, attribute)
+        if getattr(before, attribute) != getattr(after, attribute):
+            yield prices.get(name, 0.0)
     for group in after.groups[len(before.groups) :]:
-        yield max(prices.get(group.name, 0.0), prices.get(f"least {group.name}", 0.0)) > price
-    bought = (before.buyable() != after.buyable()) | (before.must_sell() != after.must_sell())
-    sold = (before.sellable() != after.sellable()) | (before.must_buy() != after.must_buy())
-    yield bool((bought & (solution.buy_gap < -price)).any())
-    yield bool((sold & (solution.sell_gap < -price)).any())
+        yield max(prices.get(group.name, 0.0), prices.get(f"least {group.name}", 0.0))
+    bought = (before.buyable != after.buyable) | (before.must_sell != after.must_sell)
+    sold = (before.sellable != after.sellable) | (before.must_buy != after.must_buy)
+    yield float((-solution.buy_gap[bought]).max(initial=0.0))
+    yield float((-solution.sell_gap[sold]).max(initial=0.0))

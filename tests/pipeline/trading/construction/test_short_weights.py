@@ -65,9 +65,9 @@ def solve_otherwise(problem: BookProblem) -> tuple[Floats, float]:
     limit(zero, -eye, zero, zero, none)
     limit(eye, zero, -eye, zero, held)
     limit(-eye, zero, -eye, zero, -held)
-    sold, bought = problem.sellable(), problem.buyable()
-    limit(eye, zero, zero, zero, held + np.maximum(bought, problem.must_buy()) - problem.must_sell() * (bought <= 0))
-    limit(-eye, zero, zero, zero, -held + np.maximum(sold, problem.must_sell()) - problem.must_buy() * (sold <= 0))
+    sold, bought = problem.sellable, problem.buyable
+    limit(eye, zero, zero, zero, held + np.maximum(bought, problem.must_buy) - problem.must_sell * (bought <= 0))
+    limit(-eye, zero, zero, zero, -held + np.maximum(sold, problem.must_sell) - problem.must_buy * (sold <= 0))
     at, home, whole = problem.benchmark, problem.cost_home, problem.cost
     for slope, start, paid in (
         (np.where(at > held, home, whole), held, none),

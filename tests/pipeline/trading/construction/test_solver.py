@@ -44,7 +44,7 @@ def assert_optimal(problem: BookProblem, solution: Solution) -> None:
     """Every name meets the conditions of Karush, Kuhn and Tucker, told from the problem and not from its matrices."""
     trades = solution.weights - problem.held
     for at in range(len(problem.names)):
-        room, loose = problem.buyable()[at], problem.sellable()[at]
+        room, loose = problem.buyable[at], problem.sellable[at]
         if abs(solution.weights[at] - problem.benchmark[at]) <= PRICE and abs(trades[at]) > PRICE:
             saved = problem.cost[at] - problem.cost_home[at]  # the price of a unit jumps there
             gap = solution.buy_gap[at] if trades[at] > 0 else solution.sell_gap[at]

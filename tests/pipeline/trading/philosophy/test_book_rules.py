@@ -98,23 +98,23 @@ REFUSALS = {
 @pytest.mark.parametrize("name", REFUSALS)
 def test_a_refusal_leaves_nothing_to_buy_and_says_why(name: str) -> None:
     effect = check(name, REFUSALS[name])
-    assert effect.problem.buyable()[0] == 0
+    assert effect.problem.buyable[0] == 0
     assert effect.touched[0].reason
-    assert name == "operator_stop" or effect.problem.buyable()[1] > 0
+    assert name == "operator_stop" or effect.problem.buyable[1] > 0
 
 
 def test_a_stop_and_an_unexplained_price_differ_in_what_may_be_sold() -> None:
-    assert check("operator_stop", REFUSALS["operator_stop"]).problem.sellable().tolist() == [0, 0]
-    assert check("unexplained_price", REFUSALS["unexplained_price"]).problem.sellable().tolist() == [0, 0.2]
-    assert check("eligibility", REFUSALS["eligibility"]).problem.sellable().tolist() == [0.2, 0.2]
-    assert check("exclusions", REFUSALS["exclusions"]).problem.must_sell().tolist() == [0.2, 0]
+    assert check("operator_stop", REFUSALS["operator_stop"]).problem.sellable.tolist() == [0, 0]
+    assert check("unexplained_price", REFUSALS["unexplained_price"]).problem.sellable.tolist() == [0, 0.2]
+    assert check("eligibility", REFUSALS["eligibility"]).problem.sellable.tolist() == [0.2, 0.2]
+    assert check("exclusions", REFUSALS["exclusions"]).problem.must_sell.tolist() == [0.2, 0]
 
 
 def test_below_its_stop_a_position_has_to_go_unless_nobody_explains_the_price() -> None:
     broken = replace(A, close=89.0, holding=HOLDING)
-    assert check("cutting_losses", facts(broken)).problem.must_sell().tolist() == [0.2, 0]
+    assert check("cutting_losses", facts(broken)).problem.must_sell.tolist() == [0.2, 0]
     doubted = replace(broken, unexplained="halved overnight")
-    assert check("cutting_losses", facts(doubted)).problem.must_sell().tolist() == [0, 0]
+    assert check("cutting_losses", facts(doubted)).problem.must_sell.tolist() == [0, 0]
 
 
 def test_a_sector_with_several_stops_is_not_added_to_beyond_the_benchmark() -> None:
@@ -202,8 +202,8 @@ def test_an_order_stays_within_a_share_of_the_usual_volume() -> None:
     assert effect.problem.max_buy[0] == pytest.approx(0.1)  # 2.5 % of 40,000 shares at 100 of a million
     assert effect.touched[0].distance == pytest.approx(2_000)
     unknown = check("liquidity", facts(replace(A, median_volume=None)))
-    assert unknown.problem.buyable()[0] == 0
-    assert unknown.problem.sellable()[0] == pytest.approx(0.2)
+    assert unknown.problem.buyable[0] == 0
+    assert unknown.problem.sellable[0] == pytest.approx(0.2)
 
 
 def test_risk_is_the_mandates_times_what_the_market_allows() -> None:
@@ -232,6 +232,6 @@ def test_turnover_leaves_room_for_what_the_benchmark_lacks_and_for_stops() -> No
 def test_a_reserve_stays_in_cash_and_a_trifle_is_no_order() -> None:
     assert check("solvency", facts(limits={"cash_reserve": 0.1})).problem.cash == pytest.approx(0.5)
     small = check("significance", facts(), weights=np.array([0.2004, 0.1]))
-    assert small.problem.buyable().tolist() == [0, pytest.approx(0.8)]
+    assert small.problem.buyable.tolist() == [0, pytest.approx(0.8)]
     whole = check("significance", facts(), problem(held=np.array([0.0004, 0.2])), np.array([0.0, 0.2]))
     assert not whole.touched, "a whole position may be sold however small"
