@@ -212,7 +212,7 @@ class DeskBook:
             stops=self.stops,
             sales={ticker: self.calendar.distance(day, asked.session) for day, ticker, _ in self.sales},
         )
-        decided = decide(asked, closing, standing, self.record.frame(asked.session), self.calendar)
+        decided = decide(asked, closing, standing, self.record.list_closed(asked.session), self.calendar)
         self.plans = [*decided.orders, *decided.resting]
         self.stops |= decided.stops
         self.record.add_plans(decided.orders)

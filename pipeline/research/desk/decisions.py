@@ -8,8 +8,6 @@ from datetime import date
 from math import prod
 from typing import Any, NamedTuple
 
-import polars as pl
-
 from pipeline.market.sessions import Sessions
 from pipeline.research.desk.facts import CloseFacts, DeskSession
 from pipeline.trading.books.book import Book
@@ -26,7 +24,7 @@ from pipeline.trading.planning.book_plan import find_blocker, state_order
 from pipeline.trading.planning.candidates import PortfolioState
 from pipeline.trading.planning.generate_orders import PlanningInputs
 from pipeline.trading.planning.holds import LOOKBACK as HOLD_SESSIONS
-from pipeline.trading.planning.mandated_book import Stated, state_book
+from pipeline.trading.planning.mandated_book import ClosedTrade, Stated, state_book
 from pipeline.trading.planning.plan import STOPS_LOOKBACK
 from pipeline.trading.planning.regime import MeasuredSkill, risk_factors
 from pipeline.trading.planning.rules import unexplained_price
@@ -63,7 +61,11 @@ class Decided:
 
 
 def decide(
-    asked: DeskSession, closing: CloseFacts, standing: BookAtClose, closed_trades: pl.DataFrame, calendar: Sessions
+    asked: DeskSession,
+    closing: CloseFacts,
+    standing: BookAtClose,
+    closed_trades: Sequence[ClosedTrade],
+    calendar: Sessions,
 ) -> Decided:
     """Return the orders of a session's close.
 
@@ -71,7 +73,7 @@ def decide(
         asked: the session and its settings.
         closing: what is known of the names.
         standing: the book.
-        closed_trades: rows of `trade_reflections`.
+        closed_trades: that plans of the session see.
         calendar: the sessions.
     """
     params, holdings = asked.params, _list_holdings(standing, asked.session, calendar)
@@ -80,7 +82,7 @@ def decide(
     names = sorted({*inputs.forecasts, *inputs.holdings, *inputs.conditions})
     if not names or state.nav <= 0:
         return Decided(orders=(), resting=(), stops={})
-    stated = state_book(names, inputs, state, closing.alphas, closed_trades, closing.actions, params.mandate, params)
+    stated = state_book(names, inputs, state, closing.alphas, closed_trades, closing.events, params.mandate, params)
     return _tell_decided(list(_plan(stated, asked, calendar)), asked.session)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import replace
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -24,7 +24,8 @@ from pipeline.research.desk.scope import check_history, check_settings
 from pipeline.research.desk.start import stand_at
 from pipeline.research.desk.stored_rows import StoredRows
 from pipeline.research.variants.variant_executor import replace_values
-from pipeline.trading.mandates.mandate import read_mandate
+from pipeline.trading.mandates.mandate import Mandate, read_mandate
+from pipeline.trading.params import TradingParams
 
 PLAN = "plan"
 SECTION = "trading."
@@ -47,9 +48,10 @@ class Desk:
         """
         self._runs = _read_runs(lake, eve, last)
         check_history(lake, self._runs, eve, last)
-        self._mandates = StoredRows(lake, MANDATES, None, last)
-        self._facts = DeskFacts(lake, calendar, [self._ask(run, {}) for run in self._runs[1:]])
+        self._recorded = list(_read_settings(self._runs[1:], StoredRows(lake, MANDATES, None, last)))
+        self._facts = DeskFacts(lake, calendar, list(self._try({})))
         self._start = stand_at(lake, calendar, eve)
+        self._calendar = calendar
 
     def ask(self, chosen: Mapping[str, Any], progress: Progress = silent) -> list[SessionResult]:
         """Decide, fill and value the book again under other settings.
@@ -62,21 +64,43 @@ class Desk:
             NotOnDeskError: if running the stages may give another answer.
         """
         check_settings(chosen)
-        book, found, count = deepcopy(self._start), [], len(self._runs) - 1
-        for number, run in enumerate(self._runs[1:]):
-            progress(f"session {run.recipe.session}", number, count)
-            found.append(book.follow(self._ask(run, chosen), self._facts))
+        shared = {id(self._calendar): self._calendar}  # what never changes is not copied
+        book, found, count = deepcopy(self._start, shared), [], len(self._recorded)
+        for number, asked in enumerate(self._try(chosen)):
+            progress(f"session {asked.session}", number, count)
+            found.append(book.follow(asked, self._facts))
         progress("done", count, count)
         return found
 
-    def _ask(self, run: Run, chosen: Mapping[str, Any]) -> DeskSession:
-        """A session with its recorded settings, what is tried in their place, and the mandate that counted then."""
-        session, as_of = run.recipe.session, run.recipe.as_of
-        recorded = parse_params(find_stage(PLAN), run.recipe.params)
+    def _try(self, chosen: Mapping[str, Any]) -> Iterator[DeskSession]:
+        """The sessions with what is tried in the place of their settings, and the mandate that counted then."""
         own = {key.removeprefix(SECTION): value for key, value in chosen.items()}
-        params = replace_values(recorded, own)
-        standing = read_mandate(self._mandates.cut(None, session, as_of), params.mandate).mandate
-        return DeskSession(session, as_of, replace(params, mandate=standing))
+        for session, as_of, params, mandate in self._recorded:
+            tried = replace_values(params, own)
+            yield DeskSession(session, as_of, tried if mandate is None else replace(tried, mandate=mandate))
+
+
+class _Recorded(NamedTuple):
+    """A session as it was run."""
+
+    session: date
+    as_of: datetime
+    params: TradingParams
+    mandate: Mandate | None
+    """The last one that was set by then; None where none ever was, and that of the settings counts."""
+
+
+def _read_settings(runs: Sequence[Run], mandates: StoredRows) -> Iterator[_Recorded]:
+    """Sessions in a row mostly share their settings, which are parsed once."""
+    recorded, params = None, TradingParams()
+    for run in runs:
+        session, as_of = run.recipe.session, run.recipe.as_of
+        if run.recipe.params != recorded:
+            recorded = run.recipe.params
+            params = parse_params(find_stage(PLAN), recorded)
+        stated = None if mandates.rows.is_empty() else mandates.cut(None, session, as_of)
+        told = None if stated is None or stated.is_empty() else read_mandate(stated, params.mandate).mandate
+        yield _Recorded(session, as_of, params, told)
 
 
 def _read_runs(lake: Lake, eve: date, last: date) -> list[Run]:

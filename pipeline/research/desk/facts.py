@@ -15,7 +15,7 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROW
 from lake.tables.predictions import PREDICTIONS, TICKER_PRIORITIES
 from lake.tables.trading import ALPHAS, EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from pipeline.market.sessions import Sessions
-from pipeline.research.desk.many_sessions import ManySessions, Row, find_alone, group_rows
+from pipeline.research.desk.many_sessions import ManySessions, Row, find_alone, group_rows, key_rows
 from pipeline.research.desk.paths import Paths
 from pipeline.research.desk.stored_rows import StoredRows
 from pipeline.trading.books.actions import Action
@@ -29,7 +29,7 @@ from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.generate_orders import PlanningInputs, gather_inputs, read_forecast, read_universe
 from pipeline.trading.planning.holds import LOOKBACK as WAITING_SESSIONS
 from pipeline.trading.planning.holds import WAITING, Doubt, find_doubts, find_waiting
-from pipeline.trading.planning.mandated_book import BASIS_CHANGES
+from pipeline.trading.planning.mandated_book import BASIS_CHANGES, find_events
 from pipeline.trading.planning.plan import DECIDING, PREDICTION_COLUMNS
 from pipeline.trading.planning.stops import FALLS, Bars, find_payouts
 
@@ -74,9 +74,10 @@ class CloseFacts:
     members: frozenset[str]
     ranked: frozenset[str]
     """The names that were to be forecast."""
-    alphas: pl.DataFrame
-    actions: pl.DataFrame
-    """Of the last `LOOKBACK` sessions; empty where none of them makes the next opens uncertain."""
+    alphas: Mapping[str, Row]
+    """Rows of the session, by ticker."""
+    events: Mapping[str, tuple[int, str]]
+    """Of each ticker the last action of late that makes the next opens uncertain: sessions since, and its kind."""
     falls: Falls
     """Of those the ones on whose ex-date a price falls, by ticker."""
     closes: Mapping[str, Bars]
@@ -101,7 +102,7 @@ class DeskFacts:
         self._waiting = StoredRows(lake, QUARANTINED_ROWS, near, last, WAITING.where, WAITING.columns)
         self._forecasts = StoredRows(lake, PREDICTIONS, near, last, DECIDING, PREDICTION_COLUMNS)
         self._universe = StoredRows(lake, TICKER_UNIVERSE, near, last).by_clock()
-        self._alphas = StoredRows(lake, ALPHAS, near, last).by_clock()
+        self._alphas = key_rows(StoredRows(lake, ALPHAS, near, last).rows)
         ranked = StoredRows(lake, TICKER_PRIORITIES, near, last, pl.col("selected"), RANKED).rows
         self._ranked = {
             day: frozenset(row["ticker"] for row in rows) for day, rows in group_rows(ranked, "session").items()
@@ -167,8 +168,8 @@ class DeskFacts:
             inputs=inputs,
             members=frozenset(ticker for ticker, (member, _, _) in inputs.universe.items() if member),
             ranked=self._ranked.get(session, frozenset()),
-            alphas=self._alphas.get(session, ALPHAS.empty()),
-            actions=self._actions.cut(since, session) if basis else CORPORATE_ACTIONS.empty(),
+            alphas=self._alphas.get(session, {}),
+            events=find_events(self._actions.cut(since, session), session, self.calendar) if basis else {},
             falls=falls,
             closes=closes,
             market=self._market[session][0],

@@ -44,8 +44,8 @@ class ManySessions:
             params: the window, and what puts a name on hold.
         """
         windows = TradingWindows(bars, actions, calendar, params.sizing.window)
-        self.at_open = _by_session(windows.measure(sessions))
-        self.at_close = _by_session(windows.measure(sessions, at_close=True))
+        self.at_open = key_rows(windows.measure(sessions))
+        self.at_close = key_rows(windows.measure(sessions, at_close=True))
         move = (1 + pl.col("total_return")).log().abs()
         opening = ((1 + pl.col("total_return")) * bars["open"] / bars["close"]).log().abs()
         least = MARGIN * find_least_move(params)
@@ -118,6 +118,7 @@ def group_rows(rows: pl.DataFrame, name: str) -> dict[Any, list[Row]]:
     return found
 
 
-def _by_session(rows: pl.DataFrame) -> dict[date, dict[str, Row]]:
+def key_rows(rows: pl.DataFrame) -> dict[date, dict[str, Row]]:
+    """Return the rows by session and ticker."""
     grouped = group_rows(rows, "session")
     return {session: {row["ticker"]: row for row in mine} for session, mine in grouped.items()}

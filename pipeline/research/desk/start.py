@@ -13,12 +13,13 @@ from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS, TRADE_REFLECTIONS
 from pipeline.market.sessions import Sessions
 from pipeline.research.desk import NotOnDeskError
 from pipeline.research.desk.book import DeskBook
-from pipeline.research.desk.track_record import PLANNED, REFLECTED, TrackRecord
+from pipeline.research.desk.track_record import PLANNED, TrackRecord
 from pipeline.trading.balances.opening import read_book
 from pipeline.trading.books.money import to_cents, to_micros
 from pipeline.trading.execution.execute import PLAN_COLUMNS
 from pipeline.trading.execution.resting_stops import add_resting_stops
 from pipeline.trading.planning.holds import LOOKBACK as HOLD_SESSIONS
+from pipeline.trading.planning.mandated_book import ClosedTrade
 from pipeline.trading.planning.plan import STOPS_LOOKBACK, TRUST_LOOKBACK
 from pipeline.trading.planning.rules import unexplained_price
 from pipeline.trading.review.closings import walk_entries
@@ -72,15 +73,15 @@ def _read_record(lake: Lake, calendar: Sessions, eve: date, trades: pl.DataFrame
     since = calendar.offset(eve, -TRUST_LOOKBACK)
     plans = lake.read(TRADE_PLANS, since=since, until=eve, where=pl.col("taken"), columns=PLANNED)
     entries = lake.read(LEDGER_ENTRIES, until=eve, where=pl.col("ticker").is_in(list(held)))
+    reflected = lake.read(
+        TRADE_REFLECTIONS, since=since, until=eve, columns=(*TRADE_REFLECTIONS.key, *ClosedTrade._fields)
+    ).sort("session", "trade_id")
     record = TrackRecord(
         calendar=calendar,
         walk=walk_entries(entries, trades),  # of names that are not held nothing is left
         plans={},
         plan_of=dict(trades.select("trade_id", "plan_id").iter_rows()),
-        reflected=lake.read(TRADE_REFLECTIONS, since=since, until=eve, columns=REFLECTED)
-        .sort("session", "trade_id")
-        .select(REFLECTED)
-        .rows(),
+        closed=[ClosedTrade(*row) for row in reflected.select(ClosedTrade._fields).iter_rows()],
     )
     record.add_plans(plans.iter_rows(named=True))
     return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from datetime import date, datetime
 from functools import cached_property
 from typing import Any
@@ -32,7 +33,10 @@ class StoredRows:
             columns = tuple(dict.fromkeys((*columns, table.clock, *beside)))
         rows = lake.read(table, since=since, until=until, where=where, columns=columns)
         self.rows = rows.sort(table.clock, *table.key)
-        self._clock = self.rows[table.clock]
+        spans = self.rows.select(table.clock, place=pl.int_range(pl.len())).unique(
+            table.clock, keep="first", maintain_order=True
+        )
+        self._days, self._starts = spans[table.clock].to_list(), [*spans["place"].to_list(), self.rows.height]
         self._last = rows[table.available].max() if table.available else None
 
     def cut(self, since: date | None, until: date, as_of: datetime | None = None) -> pl.DataFrame:
@@ -44,8 +48,7 @@ class StoredRows:
             as_of: the moment; None for tables whose rows are known at once.
         """
         table = self.table
-        first = 0 if since is None else int(self._clock.search_sorted(since, side="left"))
-        last = int(self._clock.search_sorted(until, side="right"))
+        first, last = self._find(since, until)
         rows = self.rows.slice(first, max(last - first, 0))
         if as_of is not None and isinstance(self._last, datetime) and self._last > as_of:
             rows = rows.filter(pl.col(table.available or "") <= as_of)
@@ -54,7 +57,13 @@ class StoredRows:
 
     def has(self, since: date, until: date) -> bool:
         """Return whether there is any row of a span."""
-        return int(self._clock.search_sorted(since, side="left")) < int(self._clock.search_sorted(until, side="right"))
+        first, last = self._find(since, until)
+        return first < last
+
+    def _find(self, since: date | None, until: date) -> tuple[int, int]:
+        """The places of the rows of a span: the first, and that after the last."""
+        first = 0 if since is None else bisect_left(self._days, since)
+        return self._starts[first], self._starts[bisect_right(self._days, until)]
 
     def by_clock(self) -> dict[Any, pl.DataFrame]:
         """Return the rows by the value of the table's clock, each by key."""

@@ -7,17 +7,14 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-import polars as pl
-
-from lake.tables.trading import TRADE_REFLECTIONS
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.book import LedgerEvent
 from pipeline.trading.params import TradingParams
+from pipeline.trading.planning.mandated_book import ClosedTrade
 from pipeline.trading.planning.plan import TRUST_LOOKBACK
 from pipeline.trading.review.closings import Closing, PositionWalk
 from pipeline.trading.review.reflect import ENTRY, EXITS, LOOKBACK, measure_surprise
 
-REFLECTED = ("trade_id", "session", "ticker", "intent", "surprise")
 PLANNED = ("plan_id", "session", "for_session", "ticker", "intent", "expected_return", "low_80", "high_80")
 """What of an order's plan is looked back at."""
 
@@ -32,8 +29,8 @@ class TrackRecord:
     """Plan -> `PLANNED`, of those that became orders."""
     plan_of: dict[str, str]
     """Trade -> its plan."""
-    reflected: list[tuple[Any, ...]]
-    """`REFLECTED` of closed trades, the oldest first."""
+    closed: list[ClosedTrade]
+    """The oldest first."""
     stopped: set[str] = field(default_factory=set)
     """Trades that a resting stop made."""
 
@@ -53,16 +50,14 @@ class TrackRecord:
             if legs:
                 self.walk.take(event.event_id, legs)
         closed = (one for name, one in self.walk.closings.items() if name not in before and one.shares)
-        self.reflected += [self._reflect(one, session, params) for one in sorted(closed, key=lambda one: one.trade_id)]
+        self.closed += [self._reflect(one, session, params) for one in sorted(closed, key=lambda one: one.trade_id)]
 
-    def frame(self, session: date) -> pl.DataFrame:
+    def list_closed(self, session: date) -> list[ClosedTrade]:
         """The closed trades that a plan of a session sees."""
         since = self.calendar.offset(session, -TRUST_LOOKBACK)
-        rows = [row for row in self.reflected if row[1] >= since]
-        schema = {name: TRADE_REFLECTIONS.schema[name] for name in REFLECTED}
-        return pl.DataFrame(dict(zip(REFLECTED, zip(*rows, strict=True), strict=True)) if rows else None, schema=schema)
+        return [one for one in self.closed if one.session >= since]
 
-    def _reflect(self, closing: Closing, session: date, params: TradingParams) -> tuple[Any, ...]:
+    def _reflect(self, closing: Closing, session: date, params: TradingParams) -> ClosedTrade:
         entry, opened = closing.entry, closing.entry.opened or session
         bought = self._find(entry.trade_id, entry.bought_as or closing.ticker, opened, session, ENTRY)
         sold = self._find(closing.trade_id, closing.ticker, session, session, EXITS)
@@ -70,7 +65,7 @@ class TrackRecord:
         surprise, _ = measure_surprise(closing.gross_return, bought, held, params.horizon)
         planned = "stop" if closing.trade_id in self.stopped else str(sold.get("intent", "unknown"))
         ended = next((kind for kind in ("delisting", "write_off") if f":{kind}:" in closing.trade_id), None)
-        return closing.trade_id, session, closing.ticker, ended or planned, surprise
+        return ClosedTrade(closing.ticker, session, ended or planned, surprise)
 
     def _find(
         self, trade_id: str, ticker: str, filled: date, session: date, intents: tuple[str, ...]

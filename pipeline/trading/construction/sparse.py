@@ -55,12 +55,17 @@ class SparseMatrix(NamedTuple):
 
     def times(self, vector: Floats) -> Floats:
         """The product with a vector, added up in the order of the columns."""
-        return np.bincount(self.indices, self.data * vector[self.columns], self.shape[0])
+        return _sum(self.indices, self.data * vector[self.columns], self.shape[0])
 
     def transposed_times(self, vector: Floats) -> Floats:
         """The product of the transposed matrix with a vector, added up in the order of the rows."""
-        return np.bincount(self.columns, self.data * vector[self.indices], self.shape[1])
+        return _sum(self.columns, self.data * vector[self.indices], self.shape[1])
 
     def diagonal(self) -> Floats:
         """What stands where row and column are the same."""
-        return np.bincount(self.columns, np.where(self.indices == self.columns, self.data, 0.0), self.shape[1])
+        return _sum(self.columns, np.where(self.indices == self.columns, self.data, 0.0), self.shape[1])
+
+
+def _sum(places: Places, values: Floats, count: int) -> Floats:
+    """[count] the sum of the values of each place, one after the other as they stand."""
+    return np.asarray(np.bincount(places, values, count), dtype=np.float64)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -41,13 +41,23 @@ class Stated:
     facts: RuleFacts
 
 
+class ClosedTrade(NamedTuple):
+    """How a position that was closed came out, as trade reflections tell it."""
+
+    ticker: str
+    session: date
+    intent: str
+    surprise: float | None
+    """What it earned beyond the forecast, in its deviations; None where nothing was forecast."""
+
+
 def state_book(
     names: Sequence[str],
     inputs: PlanningInputs,
     state: PortfolioState,
-    alphas: pl.DataFrame,
-    trade_reflections: pl.DataFrame,
-    corporate_actions: pl.DataFrame,
+    alphas: Mapping[str, Mapping[str, Any]],
+    closed_trades: Sequence[ClosedTrade],
+    events: Mapping[str, tuple[int, str]],
     mandate: Mandate,
     params: TradingParams,
     lessons: tuple[TrustLesson, ...] = (),
@@ -58,9 +68,9 @@ def state_book(
         names: sorted tickers, each with a bar, a holding or a forecast.
         inputs: what is known of them.
         state: the portfolio before any trade.
-        alphas: rows of the session.
-        trade_reflections: of closed trades, up to the session.
-        corporate_actions: known ones, up to the session.
+        alphas: rows of the session, by ticker.
+        closed_trades: up to the session.
+        events: of each ticker the last action that changed its price basis: sessions since, and its kind.
         mandate: what the operator wants.
         params: the settings.
         lessons: what is trusted less by how it came out.
@@ -72,7 +82,7 @@ def state_book(
         describe_name(name, inputs, params, float(value), sigmas) for name, value in zip(names, usual, strict=True)
     ]
     candidates = [one for one, _ in described]
-    stops = _stopped_out(trade_reflections, inputs.session, inputs.calendar)
+    stops = _stopped_out(closed_trades, inputs.session, inputs.calendar)
     facts = RuleFacts(
         candidates=candidates,
         left=[left for _, left in described],
@@ -81,9 +91,9 @@ def state_book(
         risk_budget=state.risk_budget,
         stopped=state.stopped,
         mandate=mandate,
-        trust=_trust(trade_reflections),
+        trust=_trust(closed_trades),
         stops_by_sector=_count_by_sector(stops, candidates, params.philosophy.cool_down),
-        events=_events(corporate_actions, inputs.session, inputs.calendar),
+        events=events,
         stopped_out=stops,
         session_share=mandate.horizon / sessions_per_year(inputs.calendar, inputs.session),
         params=params,
@@ -129,9 +139,12 @@ def _tilt(weights: Floats, names: Sequence[str], member: Flags, inputs: Planning
 
 
 def _state_problem(
-    candidates: Sequence[Candidate], benchmark: Floats, state: PortfolioState, alphas: pl.DataFrame, facts: RuleFacts
+    candidates: Sequence[Candidate],
+    benchmark: Floats,
+    state: PortfolioState,
+    known: Mapping[str, Mapping[str, Any]],
+    facts: RuleFacts,
 ) -> BookProblem:
-    known = {row["ticker"]: row for row in alphas.iter_rows(named=True)}
     mandate, count = facts.mandate, len(candidates)
     held = np.array([state.weight(state.by_name.get(one.ticker, 0.0)) for one in candidates])
     alpha = np.array([known[one.ticker]["alpha"] if one.ticker in known else 0.0 for one in candidates])
@@ -170,7 +183,7 @@ def _borrow_fees(candidates: Sequence[Candidate], facts: RuleFacts) -> Floats | 
     return np.array([lending.find_rate(one.ticker) * facts.session_share for one in candidates], dtype=np.float64)
 
 
-def _risk(candidates: Sequence[Candidate], known: dict[str, dict[str, Any]], beta: Floats, horizon: int) -> Risk:
+def _risk(candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]], beta: Floats, horizon: int) -> Risk:
     """The factor model over the holding period; a name without a row is one like the others in its own volatility."""
     sectors = sorted({one.sector for one in candidates})
     own_sector = np.array([one.sector for one in candidates])
@@ -186,23 +199,23 @@ def _risk(candidates: Sequence[Candidate], known: dict[str, dict[str, Any]], bet
     )
 
 
-def _trust(trade_reflections: pl.DataFrame) -> dict[str, tuple[int, int]]:
+def _trust(closed_trades: Sequence[ClosedTrade]) -> dict[str, tuple[int, int]]:
     found: dict[str, tuple[int, int]] = {}
-    for ticker, surprise in zip(
-        trade_reflections["ticker"].to_list(), trade_reflections["surprise"].to_list(), strict=True
-    ):
-        if surprise is not None:
-            good, count = found.get(ticker, (0, 0))
-            found[ticker] = good + (surprise >= 0), count + 1
+    for one in closed_trades:
+        if one.surprise is not None:
+            good, count = found.get(one.ticker, (0, 0))
+            found[one.ticker] = good + (one.surprise >= 0), count + 1
     return found
 
 
-def _stopped_out(trade_reflections: pl.DataFrame, session: date, calendar: Sessions) -> dict[str, int]:
-    stops = trade_reflections.filter(pl.col("intent") == "stop").group_by("ticker").agg(pl.col("session").max())
-    return {ticker: calendar.distance(day, session) for ticker, day in stops.sort("ticker").iter_rows()}
+def _stopped_out(closed_trades: Sequence[ClosedTrade], session: date, calendar: Sessions) -> dict[str, int]:
+    stops = [one for one in closed_trades if one.intent == "stop"]
+    last = {one.ticker: one.session for one in sorted(stops, key=lambda one: one.session)}
+    return {ticker: calendar.distance(day, session) for ticker, day in last.items()}
 
 
-def _events(corporate_actions: pl.DataFrame, session: date, calendar: Sessions) -> dict[str, tuple[int, str]]:
+def find_events(corporate_actions: pl.DataFrame, session: date, calendar: Sessions) -> dict[str, tuple[int, str]]:
+    """Return of each ticker the last known action that changed its price basis: sessions since, and its kind."""
     if corporate_actions.is_empty():
         return {}
     recent = corporate_actions.filter(pl.col("kind").is_in(BASIS_CHANGES), pl.col("ex_date") <= session)
