@@ -10,9 +10,9 @@ from decimal import Decimal
 from typing import Any
 
 from pipeline.market.sessions import Sessions
-from pipeline.research.desk import NotOnDeskError
+from pipeline.research.desk import DeskSession, NotOnDeskError
 from pipeline.research.desk.decisions import BookAtClose, Decided, decide
-from pipeline.research.desk.facts import CloseFacts, DeskFacts, DeskSession, OpenFacts
+from pipeline.research.desk.facts import CloseFacts, DeskFacts, OpenFacts
 from pipeline.research.desk.track_record import TrackRecord
 from pipeline.trading.books.action_postings import Morning
 from pipeline.trading.books.book import Book, LedgerEvent

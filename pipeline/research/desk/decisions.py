@@ -9,7 +9,8 @@ from math import prod
 from typing import Any, NamedTuple
 
 from pipeline.market.sessions import Sessions
-from pipeline.research.desk.facts import CloseFacts, DeskSession
+from pipeline.research.desk import DeskSession
+from pipeline.research.desk.facts import CloseFacts
 from pipeline.trading.books.book import Book
 from pipeline.trading.books.money import MICROS_PER_CENT, value_of
 from pipeline.trading.construction.problem import Floats

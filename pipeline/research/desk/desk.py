@@ -18,8 +18,9 @@ from pipeline.engine.executor import parse_params
 from pipeline.engine.runner import Progress, silent
 from pipeline.engine.stages import find_stage
 from pipeline.market.sessions import Sessions
+from pipeline.research.desk import DeskSession
 from pipeline.research.desk.book import SessionResult
-from pipeline.research.desk.facts import DeskFacts, DeskSession
+from pipeline.research.desk.facts import DeskFacts
 from pipeline.research.desk.scope import check_history, check_settings
 from pipeline.research.desk.start import stand_at
 from pipeline.research.desk.stored_rows import StoredRows

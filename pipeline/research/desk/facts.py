@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import NamedTuple
+from datetime import date
 
 import polars as pl
 
@@ -15,9 +14,11 @@ from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROW
 from lake.tables.predictions import PREDICTIONS, TICKER_PRIORITIES
 from lake.tables.trading import ALPHAS, EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from pipeline.market.sessions import Sessions
-from pipeline.research.desk.many_sessions import ManySessions, Row, find_alone, group_rows, key_rows
+from pipeline.research.desk import DeskSession
+from pipeline.research.desk.many_sessions import Row, group_rows, key_rows
 from pipeline.research.desk.paths import Paths
 from pipeline.research.desk.stored_rows import StoredRows
+from pipeline.research.desk.stretches import divide
 from pipeline.trading.books.actions import Action
 from pipeline.trading.books.money import to_micros
 from pipeline.trading.books.quotes import Quotes
@@ -25,8 +26,7 @@ from pipeline.trading.currencies.session_rates import OWN
 from pipeline.trading.execution.execute import doubt_opens
 from pipeline.trading.execution.orders import Bar
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_before_open
-from pipeline.trading.params import TradingParams
-from pipeline.trading.planning.generate_orders import PlanningInputs, gather_inputs, read_forecast, read_universe
+from pipeline.trading.planning.generate_orders import PlanningInputs, gather_inputs, read_forecast
 from pipeline.trading.planning.holds import LOOKBACK as WAITING_SESSIONS
 from pipeline.trading.planning.holds import WAITING, Doubt, find_doubts, find_waiting
 from pipeline.trading.planning.mandated_book import BASIS_CHANGES, find_events
@@ -40,14 +40,6 @@ RANKED = ("session", "ticker", "selected")
 NO_QUOTES = Quotes(MARKET_PRICES.empty(), ())
 FORECAST_SESSIONS = 2
 """Sessions before whose forecasts a plan sees, as the stage reads them."""
-
-
-class DeskSession(NamedTuple):
-    """A session with the moment at which it is decided, and under which settings."""
-
-    session: date
-    as_of: datetime
-    params: TradingParams
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +93,7 @@ class DeskFacts:
         self._actions = StoredRows(lake, CORPORATE_ACTIONS, None, last)
         self._waiting = StoredRows(lake, QUARANTINED_ROWS, near, last, WAITING.where, WAITING.columns)
         self._forecasts = StoredRows(lake, PREDICTIONS, near, last, DECIDING, PREDICTION_COLUMNS)
-        self._universe = StoredRows(lake, TICKER_UNIVERSE, near, last).by_clock()
+        self._universe = group_rows(StoredRows(lake, TICKER_UNIVERSE, near, last).rows, "session")
         self._alphas = key_rows(StoredRows(lake, ALPHAS, near, last).rows)
         ranked = StoredRows(lake, TICKER_PRIORITIES, near, last, pl.col("selected"), RANKED).rows
         self._ranked = {
@@ -109,16 +101,13 @@ class DeskFacts:
         }
         self._market = group_rows(StoredRows(lake, STRATEGIC_PRIORITIES, near, last).rows, "session")
         self._chosen = group_rows(self._forecasts.rows.filter(pl.col("horizon") == params.horizon), "session")
-        moments = {one.session: one.as_of for one in asked}
-        known, bars = self._actions.cut(far, last), self._bars.cut(far, last)
-        self._alone = find_alone(self._bars.rows, known, moments, calendar)
-        """Sessions that are measured by themselves."""
-        self._many = ManySessions(bars, known, list(moments), calendar, params)
-        self._today = group_rows(bars, "session")
-        """Bars by session, as they are known at last."""
+        known = self._actions.cut(None, last)
+        self._stretches = {
+            day: stretch for stretch in divide(self._bars, known, asked, calendar) for day in stretch.sessions
+        }
+        self._paths = Paths(known)
         self._opened: dict[date, OpenFacts] = {}
         self._closed: dict[date, CloseFacts] = {}
-        self._paths = Paths(self._actions.cut(None, last), bars)
 
     def open(self, asked: DeskSession) -> OpenFacts:
         """Return what the fills of a session rest on; no setting that is tried changes it."""
@@ -136,7 +125,8 @@ class DeskFacts:
         session, _, params = asked
         today = self._paths.effective(self.calendar.previous(session), session)
         names = {one.ticker for one in today}
-        doubtful = session in self._alone or session in self._many.opened_far
+        stretch = self._stretches[session]
+        doubtful = session in stretch.alone or session in stretch.many.opened_far
         return OpenFacts(
             actions=today,
             known=self._paths.known(names, session),
@@ -147,21 +137,21 @@ class DeskFacts:
 
     def _make_bars(self, asked: DeskSession) -> dict[str, Bar]:
         session = asked.session
-        today: Sequence[Row] = self._today.get(session, [])
-        before: Mapping[str, Row] = self._many.at_open.get(session, {})
-        if session in self._alone:
-            bars, actions = self._recent(asked)
-            today = bars.filter(pl.col("session") == session).to_dicts()
+        stretch = self._stretches[session]
+        today: Sequence[Row] = stretch.today.get(session, [])
+        if session in stretch.alone:
             names = [row["ticker"] for row in today]
-            alone = measure_before_open(bars, actions, names, session, self.calendar, asked.params)
-            before = {row["ticker"]: row for row in alone.iter_rows(named=True)}
+            alone = measure_before_open(*self._recent(asked), names, session, self.calendar, asked.params)
+            before: Mapping[str, Row] = {row["ticker"]: row for row in alone.iter_rows(named=True)}
+        else:
+            before = stretch.many.at_open.get(session, {})
         return {row["ticker"]: _make_bar(row, before.get(row["ticker"], {})) for row in today}
 
     def _close(self, asked: DeskSession, bars: Mapping[str, Bar]) -> CloseFacts:
         session, params = asked.session, asked.params
         since = self.calendar.offset(session, -LOOKBACK)
         falls = self._paths.falls(since, session, FALLS if params.stops == 2 else ("split",))
-        closes = {ticker: self._paths.closes(ticker, since, session) for ticker in falls}
+        closes = {ticker: self._stretches[session].closes(ticker, since, session) for ticker in falls}
         inputs = self._gather(asked, falls, closes)
         basis = self._paths.falls(since, session, BASIS_CHANGES)
         return CloseFacts(
@@ -180,17 +170,19 @@ class DeskFacts:
     def _gather(self, asked: DeskSession, falls: Falls, closes: Mapping[str, Bars]) -> PlanningInputs:
         """What plans know of all names; nothing is held."""
         session, params, calendar = asked.session, asked.params, self.calendar
-        universe, doubts = self._universe[session], self._find_doubts(asked)
-        if session in self._alone:
-            return self._gather_alone(asked, universe, doubts)
-        chosen = self._choose(session)
+        stretch, doubts = self._stretches[session], self._find_doubts(asked)
+        if session in stretch.alone:
+            return self._gather_alone(asked, doubts)
+        ended = {ticker for ticker, day in stretch.ended.items() if day < session}
+        chosen = {ticker: row for ticker, row in self._choose(session).items() if ticker not in ended}
+        conditions = stretch.many.at_close.get(session, {})
         return PlanningInputs(
             session=session,
-            conditions=self._many.at_close.get(session, {}),
+            conditions={ticker: row for ticker, row in conditions.items() if ticker not in ended},
             forecasts={ticker: read_forecast(row, session, calendar) for ticker, row in chosen.items()},
             reference={ticker: row["reference_close"] for ticker, row in chosen.items()},
             holdings={},
-            universe=read_universe(universe),
+            universe={row["ticker"]: (row["member"], row["reason"], row["sector"]) for row in self._universe[session]},
             stops={},
             sales={},
             payouts=find_payouts(falls, closes) if params.stops == 2 else {},
@@ -198,13 +190,14 @@ class DeskFacts:
             calendar=calendar,
         )
 
-    def _gather_alone(self, asked: DeskSession, universe: pl.DataFrame, doubts: Mapping[str, Doubt]) -> PlanningInputs:
+    def _gather_alone(self, asked: DeskSession, doubts: Mapping[str, Doubt]) -> PlanningInputs:
         """The same from frames cut as the stage reads them."""
         session, calendar = asked.session, self.calendar
         forecasts = self._forecasts.cut(calendar.offset(session, -FORECAST_SESSIONS), session)
         bars, actions = self._recent(asked)
         nothing = (PORTFOLIO_HOLDINGS.empty(), bars, actions, TRADE_PLANS.empty(), EXECUTED_TRADES.empty())
         everyone = bars["ticker"].unique().to_list()
+        universe = pl.DataFrame(self._universe[session], schema=TICKER_UNIVERSE.schema)
         return gather_inputs(forecasts, *nothing, universe, doubts, session, calendar, asked.params, further=everyone)
 
     def _choose(self, session: date) -> dict[str, Row]:
@@ -221,18 +214,19 @@ class DeskFacts:
         calendar = self.calendar
         since = calendar.offset(session, -WAITING_SESSIONS)
         lately = calendar.between(calendar.offset(session, -2 * params.rules.hold_sessions), session)
+        stretch = self._stretches[session]
+        moved = session in stretch.alone or not stretch.many.moved.isdisjoint(lately)
         waits = self._waiting.has(since, session)
-        if not waits and session not in self._alone and self._many.moved.isdisjoint(lately):
+        if not moved and not waits:
             return {}
         bars, actions = self._recent(asked)
-        waiting = self._waiting.cut(since, session, as_of)
-        found = find_doubts(bars, actions, session, calendar, params)
-        return found | find_waiting(waiting, bars, session, calendar, params)
+        found = find_doubts(bars, actions, session, calendar, params) if moved else {}
+        return found | find_waiting(self._waiting.cut(since, session, as_of), bars, session, calendar, params)
 
     def _recent(self, asked: DeskSession) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Bars and actions of the last sessions, as plans and fills read them."""
         since = self.calendar.offset(asked.session, -LOOKBACK)
-        return self._bars.cut(since, asked.session, asked.as_of), self._actions.cut(since, asked.session)
+        return self._stretches[asked.session].recent(asked.session), self._actions.cut(since, asked.session)
 
 
 def _by_role(row: Row) -> tuple[str, str]:

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from math import log
 from typing import Any
 
 import polars as pl
 
-from pipeline.market.dividends_in_gaps import restate_in_gaps
 from pipeline.market.sessions import Sessions
-from pipeline.trading.execution.volatility_and_volume import LOOKBACK
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.holds import NEAR, SMALLEST_RATIO
-from pipeline.trading.planning.stops import FALLS
 from pipeline.trading.simulation.conditions import TradingWindows
 
 Row = Mapping[str, Any]
@@ -62,52 +59,6 @@ def find_least_move(params: TradingParams) -> float:
     """
     sigmas = params.rules.hold_sigmas
     return log(SMALLEST_RATIO) * sigmas / (sigmas + NEAR)
-
-
-def find_alone(
-    bars: pl.DataFrame, actions: pl.DataFrame, moments: Mapping[date, datetime], calendar: Sessions
-) -> frozenset[date]:
-    """Return the sessions that have to be measured alone.
-
-    In whose windows a bar was still to be restated, a ticker changed hands, or a dividend went ex in a gap.
-
-    Args:
-        bars: every revision, with `available_at`.
-        actions: last revisions.
-        moments: session -> when it is decided.
-        calendar: the sessions.
-    """
-    plain = pl.col("kind").is_in(FALLS) & pl.col("successor").is_null()
-    odd = pl.concat([_find_moved(bars, actions), actions.filter(~plain)["ex_date"]]).unique()
-    spans = {day for ex_date in odd for day in _window(ex_date, calendar)}
-    return frozenset(_find_late(bars, moments, calendar) | (spans & set(moments)))
-
-
-def _find_late(bars: pl.DataFrame, moments: Mapping[date, datetime], calendar: Sessions) -> set[date]:
-    """Sessions in whose windows a bar was not known yet as it is known now."""
-    first = min(moments)
-    known = pl.col("session").replace_strict(moments, default=moments[first], return_dtype=bars["available_at"].dtype)
-    late = bars.filter(pl.col("available_at") > known).select("session", "available_at").iter_rows()
-    return {
-        day
-        for session, since in late
-        for day in calendar.between(session, calendar.offset(session, LOOKBACK))
-        if day in moments and moments[day] < since
-    }
-
-
-def _find_moved(bars: pl.DataFrame, actions: pl.DataFrame) -> pl.Series:
-    """Ex-dates of dividends that went ex in a gap, and those they count for instead."""
-    last = bars.sort("ticker", "session", "revision").unique(["ticker", "session"], keep="last", maintain_order=True)
-    restated = restate_in_gaps(actions, last)
-    pairs = (actions, restated), (restated, actions)
-    apart = [one.join(other, on=actions.columns, how="anti", nulls_equal=True) for one, other in pairs]
-    return pl.concat([one["ex_date"] for one in apart])
-
-
-def _window(ex_date: date, calendar: Sessions) -> list[date]:
-    first = calendar.at_or_after(ex_date)
-    return calendar.between(first, calendar.offset(first, LOOKBACK + 1))
 
 
 def group_rows(rows: pl.DataFrame, name: str) -> dict[Any, list[Row]]:

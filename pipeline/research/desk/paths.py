@@ -1,4 +1,4 @@
-"""Actions and closes by ticker, from which a session takes those of a span without a query."""
+"""Actions by ticker, from which a session takes those of a span without a query."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ from datetime import date
 import polars as pl
 
 from pipeline.trading.books.actions import Action, select_actions
-from pipeline.trading.planning.stops import read_closes
 
 
 class Paths:
     """What happened to each ticker, in order."""
 
-    def __init__(self, actions: pl.DataFrame, bars: pl.DataFrame) -> None:
-        """Take them in.
-
-        Args:
-            actions: last revisions.
-            bars: daily ones, last revisions.
-        """
+    def __init__(self, actions: pl.DataFrame) -> None:
+        """Take in the last revisions."""
         self._actions = select_actions(actions, None, date.max)
         self._days = [action.ex_date for action in self._actions]
-        self._closes = read_closes(bars, {action.ticker for action in self._actions})
 
     def effective(self, after: date, upto: date) -> Sequence[Action]:
         """The actions with an ex-date after a day and up to another one, in the order in which they take effect."""
@@ -44,9 +37,3 @@ class Paths:
             if action.kind in kinds:
                 found[action.ticker].append(action)
         return dict(found)
-
-    def closes(self, ticker: str, since: date, upto: date) -> list[tuple[date, float]]:
-        """The closes of a ticker from a day up to another one."""
-        bars = self._closes.get(ticker, [])
-        first = bisect_left(bars, since, key=lambda bar: bar[0])
-        return bars[first : bisect_right(bars, upto, key=lambda bar: bar[0])]
