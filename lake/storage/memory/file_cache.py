@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -87,10 +87,9 @@ class FileCache:
         Raises:
             FileNotFoundError: if a file is missing (for large ones when the query is collected).
         """
-        small = tuple(f"{root}/{file.path}" for file in files if file.rows <= MAX_FILE_ROWS)
+        small = {f"{root}/{file.path}": file.rows for file in files if file.rows <= MAX_FILE_ROWS}
         large = [f"{root}/{file.path}" for file in files if file.rows > MAX_FILE_ROWS]
-        few = sum(file.rows for file in files if file.rows <= MAX_FILE_ROWS) <= MAX_FILE_ROWS
-        parts = [self._read_small(small, schema, few).lazy()] if small else []
+        parts = [self._read_small(small, schema).lazy()] if small else []
         parts += [pl.scan_parquet(large, glob=False, schema=schema)] if large else []
         return parts[0] if len(parts) == 1 else pl.concat(parts)
 
@@ -99,42 +98,69 @@ class FileCache:
         if frame.height <= MAX_FILE_ROWS:
             self._put((path,), frame)
 
-    def _read_small(self, paths: Paths, schema: pl.Schema, few: bool) -> pl.DataFrame:
+    def _read_small(self, rows: Mapping[str, int], schema: pl.Schema) -> pl.DataFrame:
+        """The rows of small files, given how many each has."""
         self._reads += 1
-        frame = self._read_piece(paths, schema) if few else self._read_joined(paths, schema)
+        few = sum(rows.values()) <= MAX_FILE_ROWS
+        frame = self._read_piece(rows, schema) if few else self._read_joined(rows, schema)
         self._joined.evict(MAX_JOINED_FILES, self._reads - MAX_IDLE_READS)
         self._frames.evict(MAX_BYTES, self._reads - MAX_IDLE_READS)
         return frame
 
-    def _read_joined(self, paths: Paths, schema: pl.Schema) -> pl.DataFrame:
+    def _read_joined(self, rows: Mapping[str, int], schema: pl.Schema) -> pl.DataFrame:
         """The files' rows in one frame, which shares their memory; a session reads the same files many times."""
+        paths = tuple(rows)
         joined = self._joined.get(paths, self._reads)
         if joined is None:
-            joined = pl.concat([self._read_piece((path,), schema) for path in paths])
+            joined = pl.concat(self._read_each(paths, rows, schema))
             self._joined.put(paths, joined, self._reads, weight=len(paths))
         return joined
 
-    def _read_piece(self, paths: Paths, schema: pl.Schema) -> pl.DataFrame:
+    def _read_piece(self, rows: Mapping[str, int], schema: pl.Schema) -> pl.DataFrame:
         """The rows of a small file, or of files that together are no more than one, in memory of their own."""
+        paths = tuple(rows)
         frame = self._frames.get(paths, self._reads)
-        if frame is None:
-            frame = self._read_merged(paths, schema) if len(paths) > 1 else _read_file(paths[0], schema)
+        if frame is None and len(paths) > 1:
+            frame = self._read_merged(paths, rows, schema)
             self._put(paths, frame)
-        return frame
+        return self._read_each(paths, rows, schema)[0] if frame is None else frame
+
+    def _read_each(self, paths: Iterable[str], rows: Mapping[str, int], schema: pl.Schema) -> list[pl.DataFrame]:
+        """The rows of each file; those that are not cached are read in one query, and cached one by one."""
+        found = {path: self._frames.get((path,), self._reads) for path in paths}
+        missing = [path for path, frame in found.items() if frame is None]
+        for path, frame in zip(missing, _read_files(missing, rows, schema), strict=True):
+            self._put((path,), frame)
+            found[path] = frame
+        return [frame for frame in found.values() if frame is not None]
 
     def _put(self, paths: Paths, frame: pl.DataFrame) -> None:
         self._frames.put(paths, frame, self._reads, weight=max(int(frame.estimated_size()), MIN_FRAME_BYTES))
 
-    def _read_merged(self, paths: Paths, schema: pl.Schema) -> pl.DataFrame:
+    def _read_merged(self, paths: Paths, rows: Mapping[str, int], schema: pl.Schema) -> pl.DataFrame:
         """One frame of files of few rows: a thousand of one row each would take long to scan, and much memory.
 
         Where files were added since an earlier read it extends that frame, and the single files are not cached.
         """
         known = self._frames.largest_within(paths)
         frames = [self._frames.pop(known)] if known else []
-        frames += [self._read_piece((path,), schema) for path in sorted(set(paths).difference(known))]
+        frames += self._read_each(sorted(set(paths).difference(known)), rows, schema)
         return pl.concat(frames, rechunk=True)
 
 
-def _read_file(path: str, schema: pl.Schema) -> pl.DataFrame:
-    return pl.scan_parquet(path, glob=False, schema=schema).collect(engine="in-memory")
+def _read_files(paths: Sequence[str], rows: Mapping[str, int], schema: pl.Schema) -> Iterator[pl.DataFrame]:
+    """The rows of each file: a query over many takes a quarter of as many queries, and leaves each its own memory."""
+    if not paths:
+        return
+    whole = _read(paths, schema)
+    if whole.height != sum(rows[path] for path in paths):  # the log counts otherwise than the files
+        yield from (_read([path], schema) for path in paths)
+        return
+    place = 0
+    for path in paths:
+        yield whole.slice(place, rows[path])
+        place += rows[path]
+
+
+def _read(paths: Sequence[str], schema: pl.Schema) -> pl.DataFrame:
+    return pl.scan_parquet(list(paths), glob=False, schema=schema).collect(engine="in-memory")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import isfinite
 from typing import Any, NamedTuple
 
@@ -74,17 +75,44 @@ def commission(shares: int, costs: Costs, gross: int = 0, side: str = "buy") -> 
     return int(_charge(ONE, shares, gross, 1 if side == "buy" else -1, costs))
 
 
+class _Tariff(NamedTuple):
+    """A schedule's commission and taxes in whole numbers."""
+
+    per_share: int
+    """Millionths of the currency."""
+    by_value: int
+    """Millionths of the value, as the taxes."""
+    least: int
+    """Cents an order."""
+    most: int | None
+    taxes: tuple[tuple[int, int], ...]
+    """Direction and rate of those that are levied."""
+
+
+@lru_cache(maxsize=64)
+def _read_tariff(costs: Costs) -> _Tariff:
+    """Worked out once a schedule: decimals take longer than all the rest of a charge."""
+    multiple = costs.multiple
+    taxes = ((1, costs.buy_tax), (-1, costs.sell_tax))
+    return _Tariff(
+        per_share=to_micros(costs.commission_per_share * multiple),
+        by_value=to_micros(costs.commission_rate * multiple),
+        least=to_cents(costs.min_commission * multiple),
+        most=to_cents(costs.max_commission * multiple) if costs.max_commission else None,
+        taxes=tuple((side, to_micros(tax * multiple)) for side, tax in taxes if tax),
+    )
+
+
 def _charge(of: Arithmetic, shares: Any, gross: Any, direction: Any, costs: Costs) -> Any:
-    per_share = to_micros(costs.commission_per_share * costs.multiple)
-    tariff = of.half_even(shares * per_share, MICROS_PER_CENT)
-    if costs.commission_rate:
-        tariff = tariff + of.half_even(gross * to_micros(costs.commission_rate * costs.multiple), MILLION)
-    charged = of.greater(tariff, to_cents(costs.min_commission * costs.multiple))
-    if costs.max_commission:
-        charged = of.lesser(charged, to_cents(costs.max_commission * costs.multiple))
-    for side, tax in ((1, costs.buy_tax), (-1, costs.sell_tax)):
-        if tax:
-            charged = charged + of.half_even(gross * to_micros(tax * costs.multiple), MILLION) * (direction == side)
+    tariff = _read_tariff(costs)
+    charged = of.half_even(shares * tariff.per_share, MICROS_PER_CENT)
+    if tariff.by_value:
+        charged = charged + of.half_even(gross * tariff.by_value, MILLION)
+    charged = of.greater(charged, tariff.least)
+    if tariff.most is not None:
+        charged = of.lesser(charged, tariff.most)
+    for side, rate in tariff.taxes:
+        charged = charged + of.half_even(gross * rate, MILLION) * (direction == side)
     return charged * (shares > 0)
 
 

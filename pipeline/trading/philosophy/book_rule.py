@@ -61,8 +61,10 @@ class RuleFacts:
 
     def find_trust(self, kind: str, at: int) -> tuple[float, str]:
         """What lessons of a kind leave of a name's alpha or of a rule's say, and the names of those that speak."""
+        if self.session is None or not self.lessons:
+            return 1.0, ""
         one = self.candidates[at]
-        return find_share(self.lessons, kind, one.ticker, one.sector, self.session) if self.session else (1.0, "")
+        return find_share(self.lessons, kind, one.ticker, one.sector, self.session)
 
     @property
     def limits(self) -> Philosophy:

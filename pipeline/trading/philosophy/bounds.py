@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from math import sqrt
 
@@ -18,10 +19,13 @@ TOLERANCE = 1e-9
 """Fraction of NAV within which a limit is met."""
 
 
-def _cap(problem: BookProblem, weights: Floats, upper: Floats, reasons: list[str], otherwise: str) -> Effect:
+def _cap(
+    problem: BookProblem, weights: Floats, upper: Floats, say: Callable[[int, float], str], otherwise: str
+) -> Effect:
     """The problem with upper bounds, which speak of those names that lie above them."""
     over = weights - upper
-    touched = {at: Touch(float(over[at]), reasons[at]) for at in np.flatnonzero(over > TOLERANCE).tolist()}
+    above = np.flatnonzero(over > TOLERANCE).tolist()
+    touched = {at: Touch(float(over[at]), say(at, float(upper[at]))) for at in above}
     return Effect(problem.cap(upper), touched, otherwise)
 
 
@@ -48,13 +52,17 @@ def letting_winners_run(facts: RuleFacts, problem: BookProblem, weights: Floats)
 @book_rule("bound", NAV)
 def capital_preservation(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
     """What a position beyond the benchmark's weight may lose at the forecast's 5 % quantile is bounded."""
-    upper, reasons = np.full(len(problem.names), np.inf), [""] * len(problem.names)
+    upper = np.full(len(problem.names), np.inf)
     for at, one in enumerate(facts.candidates):
         if one.forecast is not None and one.forecast.low < 0:
             upper[at] = max(facts.limits.position_loss / -one.forecast.low, problem.benchmark[at])
-            most = percent(facts.limits.position_loss)
-            reasons[at] = f"5 % quantile {change(one.forecast.low, 1)}; a position may lose {most} of NAV"
-    capped = _cap(problem, weights, upper, reasons, "what it may lose is within the limit")
+
+    def say(at: int, _: float) -> str:
+        forecast, most = facts.candidates[at].forecast, percent(facts.limits.position_loss)
+        low = "" if forecast is None else change(forecast.low, 1)
+        return f"5 % quantile {low}; a position may lose {most} of NAV"
+
+    capped = _cap(problem, weights, upper, say, "what it may lose is within the limit")
     return _keep_short_losses(facts, capped, weights) if problem.shorting else capped
 
 
@@ -99,8 +107,11 @@ def diversification(facts: RuleFacts, problem: BookProblem, weights: Floats) -> 
     """No name gets larger than its limit, or than the benchmark holds."""
     limit = facts.limits.name_weight
     upper = np.maximum(limit, problem.benchmark)
-    reasons = [f"one name may be {percent(bound, 1)} of NAV" for bound in upper]
-    return _cap(problem, weights, upper, reasons, f"it is within {percent(limit, 0)} of NAV")
+
+    def say(_: int, bound: float) -> str:
+        return f"one name may be {percent(bound, 1)} of NAV"
+
+    return _cap(problem, weights, upper, say, f"it is within {percent(limit, 0)} of NAV")
 
 
 @book_rule("bound", NAV)
@@ -149,8 +160,11 @@ def capacity(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:
     sessions = facts.limits.capacity_sessions
     volumes = np.array([one.median_volume or 0.0 for one in facts.candidates])
     upper = np.maximum(facts.weigh_shares(sessions * facts.params.costs.participation * volumes), problem.held)
-    reasons = [f"leaving {percent(bound, 1)} of NAV takes {sessions:g} sessions of usual trading" for bound in upper]
-    capped = _cap(problem, weights, upper, reasons, f"it can be left within {sessions:g} sessions")
+
+    def say(_: int, bound: float) -> str:
+        return f"leaving {percent(bound, 1)} of NAV takes {sessions:g} sessions of usual trading"
+
+    capped = _cap(problem, weights, upper, say, f"it can be left within {sessions:g} sessions")
     if not problem.shorting:
         return capped
     lower = np.minimum(-facts.weigh_shares(sessions * facts.params.costs.participation * volumes), problem.held)
