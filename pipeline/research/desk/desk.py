@@ -49,7 +49,7 @@ class Desk:
         """
         self._runs = _read_runs(lake, eve, last)
         check_history(lake, self._runs, eve, last)
-        self._recorded = list(_read_settings(self._runs[1:], StoredRows(lake, MANDATES, None, last)))
+        self._recorded = list(_read_settings(self._runs[1:], StoredRows.read(lake, MANDATES, None, last)))
         self._facts = DeskFacts(lake, calendar, list(self._try({})))
         self._start = stand_at(lake, calendar, eve)
         self._calendar = calendar

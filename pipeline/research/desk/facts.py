@@ -89,17 +89,17 @@ class DeskFacts:
         first, last, params = asked[0].session, asked[-1].session, asked[0].params
         far, near = calendar.offset(first, -LOOKBACK - 1), calendar.offset(first, -WAITING_SESSIONS - 1)
         self.calendar = calendar
-        self._bars = StoredRows(lake, MARKET_PRICES, far, last, pl.col("interval") == "1d", BAR_COLUMNS)
-        self._actions = StoredRows(lake, CORPORATE_ACTIONS, None, last)
-        self._waiting = StoredRows(lake, QUARANTINED_ROWS, near, last, WAITING.where, WAITING.columns)
-        self._forecasts = StoredRows(lake, PREDICTIONS, near, last, DECIDING, PREDICTION_COLUMNS)
-        self._universe = group_rows(StoredRows(lake, TICKER_UNIVERSE, near, last).rows, "session")
-        self._alphas = key_rows(StoredRows(lake, ALPHAS, near, last).rows)
-        ranked = StoredRows(lake, TICKER_PRIORITIES, near, last, pl.col("selected"), RANKED).rows
+        self._bars = StoredRows.read(lake, MARKET_PRICES, far, last, pl.col("interval") == "1d", BAR_COLUMNS)
+        self._actions = StoredRows.read(lake, CORPORATE_ACTIONS, None, last)
+        self._waiting = StoredRows.read(lake, QUARANTINED_ROWS, near, last, WAITING.where, WAITING.columns)
+        self._forecasts = StoredRows.read(lake, PREDICTIONS, near, last, DECIDING, PREDICTION_COLUMNS)
+        self._universe = group_rows(StoredRows.read(lake, TICKER_UNIVERSE, near, last).rows, "session")
+        self._alphas = key_rows(StoredRows.read(lake, ALPHAS, near, last).rows)
+        ranked = StoredRows.read(lake, TICKER_PRIORITIES, near, last, pl.col("selected"), RANKED).rows
         self._ranked = {
             day: frozenset(row["ticker"] for row in rows) for day, rows in group_rows(ranked, "session").items()
         }
-        self._market = group_rows(StoredRows(lake, STRATEGIC_PRIORITIES, near, last).rows, "session")
+        self._market = group_rows(StoredRows.read(lake, STRATEGIC_PRIORITIES, near, last).rows, "session")
         self._chosen = group_rows(self._forecasts.rows.filter(pl.col("horizon") == params.horizon), "session")
         known = self._actions.cut(None, last)
         self._stretches = {

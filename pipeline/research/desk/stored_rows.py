@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from datetime import date, datetime
 from functools import cached_property
-from typing import Any
+from typing import Self
 
 import polars as pl
 
@@ -18,26 +18,30 @@ from pipeline.trading.books.money import to_micros
 class StoredRows:
     """A table's published rows of a span, all revisions of them."""
 
-    def __init__(
-        self,
-        lake: Lake,
-        table: Table,
-        since: date | None,
-        until: date,
-        where: pl.Expr | None = None,
-        columns: tuple[str, ...] | None = None,
-    ) -> None:
+    def __init__(self, table: Table, rows: pl.DataFrame) -> None:
         self.table = table
-        beside = tuple(one for one in (table.available, table.withdrawal) if one)
-        if columns is not None:
-            columns = tuple(dict.fromkeys((*columns, table.clock, *beside)))
-        rows = lake.read(table, since=since, until=until, where=where, columns=columns)
         self.rows = rows.sort(table.clock, *table.key)
         spans = self.rows.select(table.clock, place=pl.int_range(pl.len())).unique(
             table.clock, keep="first", maintain_order=True
         )
         self._days, self._starts = spans[table.clock].to_list(), [*spans["place"].to_list(), self.rows.height]
         self._last = rows[table.available].max() if table.available else None
+
+    @classmethod
+    def read(
+        cls,
+        lake: Lake,
+        table: Table,
+        since: date | None,
+        until: date,
+        where: pl.Expr | None = None,
+        columns: tuple[str, ...] | None = None,
+    ) -> Self:
+        """Those of a lake, in all columns or in some and those that say what is visible."""
+        beside = tuple(one for one in (table.available, table.withdrawal) if one)
+        if columns is not None:
+            columns = tuple(dict.fromkeys((*columns, table.clock, *beside)))
+        return cls(table, lake.read(table, since=since, until=until, where=where, columns=columns))
 
     def cut(self, since: date | None, until: date, as_of: datetime | None = None) -> pl.DataFrame:
         """Return what a stage sees that reads a span at a moment: the last revision known then of each entity, by key.
@@ -64,12 +68,6 @@ class StoredRows:
         """The places of the rows of a span: the first, and that after the last."""
         first = 0 if since is None else bisect_left(self._days, since)
         return self._starts[first], self._starts[bisect_right(self._days, until)]
-
-    def by_clock(self) -> dict[Any, pl.DataFrame]:
-        """Return the rows by the value of the table's clock, each by key."""
-        ordered = self.rows.sort(self.table.key)
-        parts = ordered.partition_by(self.table.clock, as_dict=True, maintain_order=True)
-        return {clock: rows for (clock,), rows in parts.items()}
 
     def find_restated(self, since: date, as_of: datetime) -> dict[tuple[str, date], int]:
         """Return ticker and session -> the close in millionths of bars that were restated, as known at a moment."""
