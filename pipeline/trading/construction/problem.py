@@ -193,6 +193,7 @@ class BookProblem:
         if self.shorting:
             beyond = self._violation_of_shorts(weights, bought, sold)
             spent += beyond[0]
+        inside = [float(weights[one.members].sum()) for one in self.groups]
         excess = [
             *beyond[1:],
             (bought - np.maximum(self.buyable, self.must_buy)).max(initial=0.0),
@@ -203,8 +204,8 @@ class BookProblem:
             total - self.max_exposure,
             spent,
             bought.sum() + sold.sum() - self.max_turnover,
-            *(weights[one.members].sum() - one.upper for one in self.groups),
-            *(one.lower - weights[one.members].sum() for one in self.groups),
+            *(weight - one.upper for one, weight in zip(self.groups, inside, strict=True)),
+            *(one.lower - weight for one, weight in zip(self.groups, inside, strict=True)),
         ]
         if np.isfinite(self.max_risk):
             excess.append(self.risk.deviation(weights - self.benchmark) - self.max_risk)

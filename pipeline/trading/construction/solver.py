@@ -167,8 +167,11 @@ def _split_trades(problem: BookProblem) -> _Trades:
         home = np.minimum(np.clip(sign * gap, 0.0, None), most)
         to_zero = np.clip(-sign * problem.held, 0.0, None)
         for start, end, cost in ((np.zeros_like(home), home, problem.cost_home), (home, most, problem.cost)):
-            turn = np.clip(to_zero, start, end)
-            for first, last, owing in ((start, turn, sign > 0), (turn, end, sign < 0)):
+            kinds = [(start, end, False)]
+            if problem.shorting:
+                turn = np.clip(to_zero, start, end)
+                kinds = [(start, turn, sign > 0), (turn, end, sign < 0)]
+            for first, last, owing in kinds:
                 at = np.flatnonzero(last - first > 0)
                 room = (last - first)[at]
                 owed = np.clip(least - first, 0.0, last - first)[at]

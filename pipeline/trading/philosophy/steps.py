@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter, is_
 
 import numpy as np
 
@@ -20,6 +21,7 @@ KEPT = 1e-9
 """Fraction of NAV within which weights still meet a limit that a rule added."""
 STRIVING = ("alpha", "cost", "cost_home", "expense", "benchmark", "risk", "borrow")
 """What of a problem says what is striven for; all else limits it."""
+_STRIVING = attrgetter(*STRIVING)
 UNCHANGED = 1e-6
 """Share of a trade below which a change of it is the solver's rounding."""
 
@@ -98,7 +100,7 @@ def soften(rule: BookRule, effect: Effect, before: BookProblem, facts: RuleFacts
 
 def strive_alike(before: BookProblem, after: BookProblem) -> bool:
     """Return whether two problems differ in their limits alone."""
-    return all(getattr(before, name) is getattr(after, name) for name in STRIVING)
+    return all(map(is_, _STRIVING(before), _STRIVING(after)))
 
 
 def solve_again(before: BookProblem, after: BookProblem, solved: Relaxed) -> Relaxed:

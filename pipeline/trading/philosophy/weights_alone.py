@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 
-from pipeline.trading.construction.problem import BookProblem, Floats
+from pipeline.trading.construction.problem import BookProblem
 from pipeline.trading.construction.relaxing import Relaxed, solve_relaxed
 from pipeline.trading.construction.solver import CASH, EXPOSURE, MIN_EXPOSURE, RISK, TURNOVER, Solution
 from pipeline.trading.philosophy.book_rule import BookRule, RuleFacts
@@ -28,6 +29,7 @@ LIMITS = (
 TIGHTER = (("lower", 1), ("upper", -1), ("max_buy", -1), ("max_sell", -1), ("min_exposure", 1), ("max_exposure", -1),
            ("cash", -1), ("max_turnover", -1), ("max_risk", -1))  # fmt: skip
 """Attribute of a problem, and the direction in which it grows tighter."""
+_BOUNDS, _DIRECTIONS = attrgetter(*(name for name, _ in TIGHTER)), tuple(sign for _, sign in TIGHTER)
 
 
 def find_weights(problem: BookProblem, facts: RuleFacts, rules: Sequence[BookRule]) -> Relaxed:
@@ -101,12 +103,8 @@ def _grows_tighter(before: BookProblem, after: BookProblem) -> bool:
     kept = all(one is other for one, other in zip(before.groups, after.groups, strict=False))
     if not kept or len(before.groups) > len(after.groups):
         return False
-    return all(_is_tighter(getattr(before, name), getattr(after, name), sign) for name, sign in TIGHTER)
-
-
-def _is_tighter(before: Floats | float, after: Floats | float, sign: int) -> bool:
-    """Whether no bound moved against a direction; most are the very same object."""
-    return before is after or bool(np.all(sign * before <= sign * after))
+    bounds = zip(_BOUNDS(before), _BOUNDS(after), _DIRECTIONS, strict=True)
+    return all(one is other or bool(np.all(sign * one <= sign * other)) for one, other, sign in bounds)
 
 
 def _find_last_binding(problems: Sequence[BookProblem], solution: Solution) -> int | None:

@@ -200,12 +200,9 @@ def _risk(candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]
 
 
 def _trust(closed_trades: Sequence[ClosedTrade]) -> dict[str, tuple[int, int]]:
-    found: dict[str, tuple[int, int]] = {}
-    for one in closed_trades:
-        if one.surprise is not None:
-            good, count = found.get(one.ticker, (0, 0))
-            found[one.ticker] = good + (one.surprise >= 0), count + 1
-    return found
+    known = [(one.ticker, one.surprise) for one in closed_trades if one.surprise is not None]
+    good = Counter(ticker for ticker, surprise in known if surprise >= 0)
+    return {ticker: (good[ticker], count) for ticker, count in Counter(ticker for ticker, _ in known).items()}
 
 
 def _stopped_out(closed_trades: Sequence[ClosedTrade], session: date, calendar: Sessions) -> dict[str, int]:
