@@ -25,7 +25,7 @@ from pipeline.trading.planning.book_plan import find_blocker, state_order
 from pipeline.trading.planning.candidates import PortfolioState
 from pipeline.trading.planning.generate_orders import PlanningInputs
 from pipeline.trading.planning.holds import LOOKBACK as HOLD_SESSIONS
-from pipeline.trading.planning.mandated_book import ClosedTrade, Stated, state_book
+from pipeline.trading.planning.mandated_book import Stated, TradeOutcome, state_book
 from pipeline.trading.planning.plan import STOPS_LOOKBACK
 from pipeline.trading.planning.regime import MeasuredSkill, risk_factors
 from pipeline.trading.planning.rules import unexplained_price
@@ -65,7 +65,7 @@ def decide(
     asked: DeskSession,
     closing: CloseFacts,
     standing: BookAtClose,
-    closed_trades: Sequence[ClosedTrade],
+    closed_trades: Sequence[TradeOutcome],
     calendar: Sessions,
 ) -> Decided:
     """Return the orders of a session's close.

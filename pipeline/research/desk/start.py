@@ -19,7 +19,7 @@ from pipeline.trading.books.money import to_cents, to_micros
 from pipeline.trading.execution.execute import PLAN_COLUMNS
 from pipeline.trading.execution.resting_stops import add_resting_stops
 from pipeline.trading.planning.holds import LOOKBACK as HOLD_SESSIONS
-from pipeline.trading.planning.mandated_book import ClosedTrade
+from pipeline.trading.planning.mandated_book import TradeOutcome
 from pipeline.trading.planning.plan import STOPS_LOOKBACK, TRUST_LOOKBACK
 from pipeline.trading.planning.rules import unexplained_price
 from pipeline.trading.review.closings import walk_entries
@@ -74,14 +74,14 @@ def _read_record(lake: Lake, calendar: Sessions, eve: date, trades: pl.DataFrame
     plans = lake.read(TRADE_PLANS, since=since, until=eve, where=pl.col("taken"), columns=PLANNED)
     entries = lake.read(LEDGER_ENTRIES, until=eve, where=pl.col("ticker").is_in(list(held)))
     reflected = lake.read(
-        TRADE_REFLECTIONS, since=since, until=eve, columns=(*TRADE_REFLECTIONS.key, *ClosedTrade._fields)
+        TRADE_REFLECTIONS, since=since, until=eve, columns=(*TRADE_REFLECTIONS.key, *TradeOutcome._fields)
     ).sort("session", "trade_id")
     record = TrackRecord(
         calendar=calendar,
         walk=walk_entries(entries, trades),  # of names that are not held nothing is left
         plans={},
         plan_of=dict(trades.select("trade_id", "plan_id").iter_rows()),
-        closed=[ClosedTrade(*row) for row in reflected.select(ClosedTrade._fields).iter_rows()],
+        closed=[TradeOutcome(*row) for row in reflected.select(TradeOutcome._fields).iter_rows()],
     )
     record.add_plans(plans.iter_rows(named=True))
     return record

@@ -20,8 +20,8 @@ from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.stops import FALLS, read_closes
 
 
-class Stretch:
-    """What some sessions in a row see of bars, and what follows from it."""
+class SharedView:
+    """A stretch: what some sessions in a row see of bars, and what follows from it."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Stretch:
 
 def divide(
     bars: StoredRows, actions: pl.DataFrame, asked: Sequence[DeskSession], calendar: Sessions
-) -> Iterator[Stretch]:
+) -> Iterator[SharedView]:
     """Yield the stretches of sessions in a row: another one begins where a bar of the past is known otherwise.
 
     Args:
@@ -106,7 +106,7 @@ def divide(
         since = calendar.offset(mine[0].session, -LOOKBACK - 1)
         seen = bars.cut(since, last.session, last.as_of)
         known = actions.filter(pl.col("ex_date") <= last.session)
-        yield Stretch(seen, known, [one.session for one in mine], calendar, mine[0].params)
+        yield SharedView(seen, known, [one.session for one in mine], calendar, mine[0].params)
 
 
 def _find_starts(bars: pl.DataFrame, asked: Sequence[DeskSession]) -> list[int]:

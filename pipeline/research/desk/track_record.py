@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.book import LedgerEvent
 from pipeline.trading.params import TradingParams
-from pipeline.trading.planning.mandated_book import ClosedTrade
+from pipeline.trading.planning.mandated_book import TradeOutcome
 from pipeline.trading.planning.plan import TRUST_LOOKBACK
 from pipeline.trading.review.closings import Closing, PositionWalk
 from pipeline.trading.review.reflect import ENTRY, EXITS, LOOKBACK, measure_surprise
@@ -29,7 +29,7 @@ class TrackRecord:
     """Plan -> `PLANNED`, of those that became orders."""
     plan_of: dict[str, str]
     """Trade -> its plan."""
-    closed: list[ClosedTrade]
+    closed: list[TradeOutcome]
     """The oldest first."""
     stopped: set[str] = field(default_factory=set)
     """Trades that a resting stop made."""
@@ -52,12 +52,12 @@ class TrackRecord:
         closed = (one for name, one in self.walk.closings.items() if name not in before and one.shares)
         self.closed += [self._reflect(one, session, params) for one in sorted(closed, key=lambda one: one.trade_id)]
 
-    def list_closed(self, session: date) -> list[ClosedTrade]:
+    def list_closed(self, session: date) -> list[TradeOutcome]:
         """The closed trades that a plan of a session sees."""
         since = self.calendar.offset(session, -TRUST_LOOKBACK)
         return [one for one in self.closed if one.session >= since]
 
-    def _reflect(self, closing: Closing, session: date, params: TradingParams) -> ClosedTrade:
+    def _reflect(self, closing: Closing, session: date, params: TradingParams) -> TradeOutcome:
         entry, opened = closing.entry, closing.entry.opened or session
         bought = self._find(entry.trade_id, entry.bought_as or closing.ticker, opened, session, ENTRY)
         sold = self._find(closing.trade_id, closing.ticker, session, session, EXITS)
@@ -65,7 +65,7 @@ class TrackRecord:
         surprise, _ = measure_surprise(closing.gross_return, bought, held, params.horizon)
         planned = "stop" if closing.trade_id in self.stopped else str(sold.get("intent", "unknown"))
         ended = next((kind for kind in ("delisting", "write_off") if f":{kind}:" in closing.trade_id), None)
-        return ClosedTrade(closing.ticker, session, ended or planned, surprise)
+        return TradeOutcome(closing.ticker, session, ended or planned, surprise)
 
     def _find(
         self, trade_id: str, ticker: str, filled: date, session: date, intents: tuple[str, ...]

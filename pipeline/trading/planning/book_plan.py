@@ -16,7 +16,7 @@ from pipeline.trading.philosophy.steps import BuiltBook, build_book
 from pipeline.trading.philosophy.trade_rules import as_trade
 from pipeline.trading.planning.candidates import Candidate, PortfolioState
 from pipeline.trading.planning.generate_orders import PlanningInputs, compute_stop
-from pipeline.trading.planning.mandated_book import ClosedTrade, Stated, find_events, state_book
+from pipeline.trading.planning.mandated_book import Stated, TradeOutcome, find_events, state_book
 from pipeline.trading.planning.order_terms import state_terms
 from pipeline.trading.planning.plan_frame import frame_plans
 from pipeline.trading.planning.rule import Rule
@@ -55,7 +55,7 @@ def plan_book(
     if not names or state.nav <= 0:
         return frame_plans([], [], [], moment)
     known = {row["ticker"]: row for row in alphas.iter_rows(named=True)}
-    closed = [ClosedTrade(*row) for row in trade_reflections.select(ClosedTrade._fields).iter_rows()]
+    closed = [TradeOutcome(*row) for row in trade_reflections.select(TradeOutcome._fields).iter_rows()]
     events = find_events(corporate_actions, inputs.session, inputs.calendar)
     stated = state_book(names, inputs, state, known, closed, events, mandated.mandate, params, lessons)
     own = order_rules(params.philosophy.order, shorts=params.shorts.allowed)

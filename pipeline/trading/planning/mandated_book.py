@@ -41,7 +41,7 @@ class Stated:
     facts: RuleFacts
 
 
-class ClosedTrade(NamedTuple):
+class TradeOutcome(NamedTuple):
     """How a position that was closed came out, as trade reflections tell it."""
 
     ticker: str
@@ -56,7 +56,7 @@ def state_book(
     inputs: PlanningInputs,
     state: PortfolioState,
     alphas: Mapping[str, Mapping[str, Any]],
-    closed_trades: Sequence[ClosedTrade],
+    closed_trades: Sequence[TradeOutcome],
     events: Mapping[str, tuple[int, str]],
     mandate: Mandate,
     params: TradingParams,
@@ -199,13 +199,13 @@ def _risk(candidates: Sequence[Candidate], known: Mapping[str, Mapping[str, Any]
     )
 
 
-def _trust(closed_trades: Sequence[ClosedTrade]) -> dict[str, tuple[int, int]]:
+def _trust(closed_trades: Sequence[TradeOutcome]) -> dict[str, tuple[int, int]]:
     known = [(one.ticker, one.surprise) for one in closed_trades if one.surprise is not None]
     good = Counter(ticker for ticker, surprise in known if surprise >= 0)
     return {ticker: (good[ticker], count) for ticker, count in Counter(ticker for ticker, _ in known).items()}
 
 
-def _stopped_out(closed_trades: Sequence[ClosedTrade], session: date, calendar: Sessions) -> dict[str, int]:
+def _stopped_out(closed_trades: Sequence[TradeOutcome], session: date, calendar: Sessions) -> dict[str, int]:
     stops = [one for one in closed_trades if one.intent == "stop"]
     last = {one.ticker: one.session for one in sorted(stops, key=lambda one: one.session)}
     return {ticker: calendar.distance(day, session) for ticker, day in last.items()}

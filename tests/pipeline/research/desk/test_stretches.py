@@ -16,7 +16,7 @@ from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.research.desk import DeskSession
 from pipeline.research.desk.stored_rows import StoredRows
-from pipeline.research.desk.stretches import Stretch, divide
+from pipeline.research.desk.stretches import SharedView, divide
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_before_open
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.generate_orders import gather_inputs
@@ -67,7 +67,7 @@ def by_ticker(rows: Any) -> dict[str, tuple[Any, ...]]:
     return {row["ticker"]: tuple(row[name] for name in MEASURED) for row in rows}
 
 
-def assert_same_as_alone(stretch: Stretch, asked: DeskSession, bars: pl.DataFrame) -> None:
+def assert_same_as_alone(stretch: SharedView, asked: DeskSession, bars: pl.DataFrame) -> None:
     session, (seen, acted) = asked.session, see(bars, asked)
     assert stretch.recent(session).equals(seen)
     today = seen.filter(pl.col("session") == session)["ticker"].to_list()
