@@ -1,10 +1,10 @@
 """What forecasting and training cost beside their floors: `python -m benchmarks.learning`, one core.
 
 Inference: 800 windows of 20 sessions x 80 features through the recurrent member, beside the matrix products that it
-consists of and nothing else (numpy's, float32, one thread), measured in turn in the same run. Training: passes of the
-spread's network, in windows a second, beside the same network as anyone would write it in PyTorch (nn.LSTM, a linear
-head, torch.optim.AdamW, batches taken out of one tensor of whole windows). Medians of processor seconds; the last line
-holds the ratios.
+consists of and nothing else (numpy's, float32, one thread, into given memory), measured in turn in the same run.
+Training: passes of the spread's network, in windows a second, beside the same network as anyone would write it in
+PyTorch (nn.LSTM, a linear head, torch.optim.AdamW, batches taken out of one tensor of whole windows). Medians of
+processor seconds; the last line holds the ratios.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from statistics import median
 from time import process_time
@@ -28,13 +28,15 @@ from torch import nn
 from lake.tables.predictions import QUANTILES
 from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.folds import SessionSpan
-from pipeline.models.members import MEMBERS, location_network, lstm_network
+from pipeline.models.members import MEMBERS, location_arrays, lstm_network
 from pipeline.models.members.lstm import LSTM
 from pipeline.models.members.member import FitTask, fit_members
 from pipeline.models.params import LstmParams, ModelParams
 from tests.frames.models import market
 
 WINDOWS, SESSIONS, FEATURES, HORIZONS = 800, 20, 80, 3
+BATCH = 160
+"""Windows whose products are done together: of 80, 100, 128, 160, 200, 400 and 800 the size that takes least time."""
 
 
 def made_up(windows: int, features: int) -> Examples:
@@ -51,41 +53,42 @@ def made_up(windows: int, features: int) -> Examples:
 
 
 def products(arrays: Mapping[str, Any]) -> Callable[[], None]:
-    """The matrix products of the member's forward passes, over the batches that it runs in."""
-    batch = lstm_network.INFERENCE_BATCH
-    batches = -(-WINDOWS // batch)
-    shapes: list[tuple[int, int, int, int]] = []
-    hidden, inputs = arrays["lstm.weight_ih_l0"].shape[0], arrays["lstm.weight_ih_l0"].shape[1]
-    shapes.append((batch * SESSIONS, inputs, hidden, 1))
-    shapes.append((batch, hidden // 4, hidden, SESSIONS))
-    seen = arrays["spread.weight"].shape[1]
-    shapes += [(batch, seen, arrays[name].shape[0], 1) for name in ("spread.weight", "location.weight")]
-    own = {name.removeprefix("location_networks."): value for name, value in arrays.items()}
-    length = int(own["sessions"][0])
-    for number in range(location_network.count_networks(own)):
-        width, chosen = own[f"{number}.embed.weight"].shape
-        shapes.append((batch * length, chosen, width, 1))
-        shapes.append((batch * length, width, 4 * width, 1))
-        shapes.append((batch, width, 4 * width, length))
-        shapes.append((batch, 2 * width, width, 1))
-        shapes.append((batch, width, own[f"{number}.head.weight"].shape[0], 1))
-    random = np.random.default_rng(2)
-    pairs = [
-        (
-            random.normal(size=(rows, inner)).astype(np.float32),
-            random.normal(size=(inner, out)).astype(np.float32),
-            times,
-        )
-        for rows, inner, out, times in shapes
+    """The matrix products of the member's forward pass and nothing else, in the batches in which they are quickest."""
+    random, batches = np.random.default_rng(2), WINDOWS // BATCH
+    operands = [
+        (random.normal(size=(rows, inner)), random.normal(size=(inner, out)), np.zeros((rows, out)), times)
+        for rows, inner, out, times in list_products(arrays)
     ]
+    single = [(*(value.astype(np.float32) for value in matrices), times) for *matrices, times in operands]
 
     def multiply() -> None:
         for _ in range(batches):
-            for left, right, times in pairs:
+            for left, right, out, times in single:
                 for _ in range(times):
-                    left @ right
+                    np.matmul(left, right, out=out)
 
     return multiply
+
+
+def list_products(arrays: Mapping[str, Any]) -> Iterator[tuple[int, int, int, int]]:
+    """Rows, inputs, columns and how often, for a batch: only what a forecast needs.
+
+    The spread's network has a head for the location too, of zeros where networks of their own forecast it: not counted.
+    """
+    hidden, inputs = arrays["lstm.weight_ih_l0"].shape
+    yield BATCH * SESSIONS, inputs, hidden, 1
+    yield BATCH, hidden // 4, hidden, SESSIONS
+    yield BATCH, arrays["spread.weight"].shape[1], arrays["spread.weight"].shape[0], 1
+    yield BATCH, *arrays["line.coefficients"].shape, 1
+    own = {name.removeprefix("location_networks."): value for name, value in arrays.items()}
+    length = int(own["sessions"][0])
+    for network in location_arrays.take_apart(own):
+        width, chosen = network["embed.weight"].shape
+        yield BATCH * length, chosen, width, 1
+        yield BATCH * length, width, 4 * width, 1
+        yield BATCH, width, 4 * width, length
+        yield BATCH, 2 * width, width, 1
+        yield BATCH, width, network["head.weight"].shape[0], 1
 
 
 class PlainNetwork(nn.Module):

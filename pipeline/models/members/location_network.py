@@ -22,6 +22,7 @@ from pipeline.models.dataset import Examples, Index
 from pipeline.models.jobs.checkpoints import State
 from pipeline.models.jobs.passes import train_passes, train_until_stale
 from pipeline.models.jobs.training_job import NO_JOB, TrainingJob
+from pipeline.models.members.location_arrays import take_apart
 from pipeline.models.members.lstm_network import INFERENCE_BATCH, exact_arithmetic, pad_batch, row_by_row
 from pipeline.models.members.optimiser import MODEL, AdamW, copy_weights, load_weights
 from pipeline.models.members.path_gradients import integrate_gradients
@@ -30,8 +31,6 @@ from pipeline.models.scaling import fit_scaler, standardise
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 Floats = npt.NDArray[np.float64]
-SHARED = ("inputs", "mean", "std")
-"""The arrays that all networks of a member have in common."""
 
 
 class LocationLstm(nn.Module):
@@ -199,49 +198,16 @@ def fit(
     return _pack(scaled, scaler, weights)
 
 
-def forecast(arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
-    """Mean of the networks' locations in units of sigma x sqrt(h): [n, length, F] float32 -> [n, H] float64.
-
-    A window's result does not depend on the others: they pass in batches of one shape, the last one padded.
-    """
-    inputs, sessions = arrays["inputs"].astype(np.int64), int(arrays["sessions"][0])
-    scaled = standardise(windows[:, -sessions:, inputs], arrays).astype(np.float32)
-    with exact_arithmetic():
-        models = [_build(weights) for weights in _unpack(arrays)]
-        parts = [
-            np.mean([_one_batch(model, scaled[start : start + INFERENCE_BATCH]) for model in models], axis=0)
-            for start in range(0, len(windows), INFERENCE_BATCH)
-        ]
-    return np.concatenate(parts) if parts else np.empty((0, models[0].head.out_features))
-
-
 def explain(arrays: Arrays, windows: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
     """What each feature adds to the mean location, and what that is at average inputs: [n, H, F], [n, H]."""
     inputs, sessions = arrays["inputs"].astype(np.int64), int(arrays["sessions"][0])
     scaled = standardise(windows[:, -sessions:, inputs], arrays).astype(np.float32)
     with exact_arithmetic():
-        found = [integrate_gradients(_build(weights), scaled) for weights in _unpack(arrays)]
+        found = [integrate_gradients(_build(weights), scaled) for weights in take_apart(arrays)]
     own, level = (np.mean([one[at] for one in found], axis=0) for at in (0, 1))
     every = np.zeros((*level.shape, windows.shape[2]))
     every[:, :, inputs] = own
     return every, level
-
-
-def list_shapes(arrays: Arrays, horizons: int) -> dict[str, tuple[int, ...]]:
-    """Array name -> the shape it must have; inputs, hidden units and the number of networks are read off the arrays."""
-    inputs = len(arrays["inputs"]) if "inputs" in arrays else 0
-    hidden = arrays["0.head.weight"].shape[-1] if "0.head.weight" in arrays else 0
-    shapes: dict[str, tuple[int, ...]] = {**dict.fromkeys(SHARED, (inputs,)), "sessions": (1,)}
-    model = LocationLstm(inputs, hidden, horizons) if inputs and hidden else None
-    for number in range(max(count_networks(arrays), 1)):
-        own = model.state_dict() if model is not None else {"head.weight": torch.empty(horizons, 0)}
-        shapes |= {f"{number}.{name}": tuple(value.shape) for name, value in own.items()}
-    return shapes
-
-
-def count_networks(arrays: Arrays) -> int:
-    """How many networks the arrays hold."""
-    return sum(name.endswith(".head.weight") for name in arrays)
 
 
 def _prepare(
@@ -253,7 +219,7 @@ def _prepare(
 
 
 def _begin(start: Arrays | None, number: int) -> Arrays | None:
-    return None if start is None else _unpack(start)[number]
+    return None if start is None else take_apart(start)[number]
 
 
 def _choose_one(
@@ -278,13 +244,6 @@ def _pack(scaled: Scaled, scaler: Arrays, weights: Sequence[Arrays]) -> dict[str
     own = {f"{number}.{name}": value for number, one in enumerate(weights) for name, value in one.items()}
     inputs, sessions = (np.array(values, dtype=np.float64) for values in (scaled.inputs, [len(scaled.back)]))
     return {"inputs": inputs, "sessions": sessions, "mean": scaler["mean"], "std": scaler["std"], **own}
-
-
-def _unpack(arrays: Arrays) -> list[dict[str, npt.NDArray[Any]]]:
-    return [
-        {name.removeprefix(f"{number}."): value for name, value in arrays.items() if name.startswith(f"{number}.")}
-        for number in range(count_networks(arrays))
-    ]
 
 
 def _build(weights: Arrays) -> LocationLstm:

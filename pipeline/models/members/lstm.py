@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from pipeline.models.dataset import Examples, Index
 from pipeline.models.members import ridge
+from pipeline.models.members.location_arrays import count_networks, list_shapes
 from pipeline.models.members.member import Arrays, Choices, FitTask, Fitted, Floats, MemberParts, Sizes
 from pipeline.models.members.screening import choose_inputs
 from pipeline.models.params import LstmParams
@@ -26,6 +27,8 @@ CHOICES = ("epochs", "location_trust", "spread_trust")
 LOCATION_CHOICES = ("location_passes", "location_inputs")
 LOCATION = "location_networks."
 """Begins the names of the arrays that are the location's networks'."""
+STACKED = "lstm.weight_hh_l1"
+"""There where the spread's network has more than one layer; the compiled loops are for one."""
 
 
 class Lstm:
@@ -64,27 +67,26 @@ class Lstm:
 
     def quantiles(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """The network's quantiles around the line and what the location's networks add to it."""
-        from pipeline.models.members import location_network, lstm_network
-
         line, location = (_part(arrays, prefix) for prefix in (LINE, LOCATION))
         own = {name: value for name, value in arrays.items() if not name.startswith((LINE, LOCATION))}
-        forecast = lstm_network.forecast(own, windows)
-        if line:
-            forecast = ridge.forecast_location(line, windows[:, -1])[:, :, None] + forecast
-        if location:
-            forecast = forecast + location_network.forecast(location, windows)[:, :, None]
-        return forecast
+        if not location:
+            return _forecast_in_one(own, line, windows)
+        if STACKED in own:
+            return self.locate(arrays, windows)[:, :, None] + _forecast_in_one(own, {}, windows)
+        from pipeline.models.members import forward_pass
+
+        return forward_pass.forecast(own, location, line, windows)
 
     def locate(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
         """The medians alone, without the spread's network where that has no say in them."""
-        from pipeline.models.members import location_network
-
         line, location = (_part(arrays, prefix) for prefix in (LINE, LOCATION))
-        if not (line and location):
+        if not location:
             quantiles = self.quantiles(arrays, windows)
             middle: Floats = quantiles[:, :, quantiles.shape[2] // 2]
             return middle
-        return ridge.forecast_location(line, windows[:, -1]) + location_network.forecast(location, windows)
+        from pipeline.models.members import forward_pass
+
+        return forward_pass.locate(location, line, windows)
 
     def own_inputs(self, arrays: Arrays) -> Sequence[int]:
         """The inputs that the location's networks see; what else it knows is the line's."""
@@ -185,10 +187,8 @@ def _tune_location(task: FitTask, start: Arrays, line: Fitted) -> tuple[tuple[in
 
 def _sized_as(params: LstmParams, start: Arrays) -> LstmParams:
     """The settings with the sizes of networks that there are."""
-    from pipeline.models.members import location_network
-
     hidden = int(start["0.head.weight"].shape[-1])
-    sessions, networks = int(start["sessions"][0]), location_network.count_networks(start)
+    sessions, networks = int(start["sessions"][0]), count_networks(start)
     return replace(params, location_hidden=hidden, sessions=sessions, networks=networks)
 
 
@@ -213,11 +213,16 @@ def _named(location: Arrays) -> dict[str, npt.NDArray[Any]]:
 
 
 def _location_shapes(location: Arrays, horizons: int) -> dict[str, tuple[int, ...]]:
-    if not location:
-        return {}
-    from pipeline.models.members import location_network
+    shapes = list_shapes(location, horizons) if location else {}
+    return {LOCATION + name: shape for name, shape in shapes.items()}
 
-    return {LOCATION + name: shape for name, shape in location_network.list_shapes(location, horizons).items()}
+
+def _forecast_in_one(network: Arrays, line: Arrays, windows: npt.NDArray[np.float32]) -> Floats:
+    """The spread's network by torch, whose own location counts: so do members of earlier programs forecast."""
+    from pipeline.models.members import lstm_network
+
+    forecast = lstm_network.forecast(network, windows)
+    return ridge.forecast_location(line, windows[:, -1])[:, :, None] + forecast if line else forecast
 
 
 def settle_passes(folds: Sequence[Choices]) -> tuple[int, ...]:

@@ -35,6 +35,15 @@ def built() -> Examples:
     return replace(drawn, relative=told + 3 * random.standard_normal(one.relative.shape))
 
 
+def locate(arrays: dict[str, np.ndarray], windows: np.ndarray) -> np.ndarray:
+    """What the networks add to a line that says nothing."""
+    from pipeline.models.members import forward_pass
+
+    inputs = windows.shape[2]
+    line = {"mean": np.zeros(inputs), "std": np.ones(inputs), "coefficients": np.zeros((inputs, 2))}
+    return forward_pass.locate(arrays, line, windows)
+
+
 def split(built: Examples) -> tuple[np.ndarray, np.ndarray]:
     last = int(built.session[-1])
     return built.between(0, last - 30), built.between(last - 24, last)
@@ -45,19 +54,19 @@ def test_a_product_that_no_line_sees_is_found(built: Examples) -> None:
 
     train, held = split(built)
     passes, arrays = location_network.choose(built, train, held, (0, 3), PARAMS, SEED)
-    forecast = location_network.forecast(arrays, built.windows(held))
+    forecast = locate(arrays, built.windows(held))
     last = built.last_rows(held)
     assert min(passes) > 0
     assert np.corrcoef(forecast[:, 0], last[:, 0] * last[:, 3])[0, 1] > 0.6
 
 
 def test_without_training_it_forecasts_nothing(built: Examples) -> None:
-    from pipeline.models.members import location_network
+    from pipeline.models.members import location_arrays, location_network
 
     rows = built.between(0, 10_000)
     arrays = location_network.fit(built, rows, (0, 3), (0, 0), PARAMS, SEED)
-    assert not location_network.forecast(arrays, built.windows(rows[:5])).any()
-    assert location_network.count_networks(arrays) == 2
+    assert not locate(arrays, built.windows(rows[:5])).any()
+    assert location_arrays.count_networks(arrays) == 2
 
 
 def test_a_windows_location_is_the_same_to_the_bit_whatever_stands_beside_it(built: Examples) -> None:
@@ -66,8 +75,8 @@ def test_a_windows_location_is_the_same_to_the_bit_whatever_stands_beside_it(bui
     rows = built.between(0, 10_000)
     arrays = location_network.fit(built, rows, (0, 3), (1, 1), PARAMS, SEED)
     windows = built.windows(rows[:300])
-    together = location_network.forecast(arrays, windows)
-    alone = np.concatenate([location_network.forecast(arrays, windows[at : at + 1]) for at in (0, 130, 299)])
+    together = locate(arrays, windows)
+    alone = np.concatenate([locate(arrays, windows[at : at + 1]) for at in (0, 130, 299)])
     assert together[[0, 130, 299]].tobytes() == alone.tobytes()
     assert together.any()
 
@@ -86,9 +95,9 @@ def test_it_learns_from_its_rows_and_inputs_alone(built: Examples) -> None:
 
 
 def test_the_shapes_it_states_are_those_of_its_arrays(built: Examples) -> None:
-    from pipeline.models.members import location_network
+    from pipeline.models.members import location_arrays, location_network
 
     arrays = location_network.fit(built, built.between(0, 10_000), (0, 3), (0, 0), PARAMS, SEED)
-    stated = location_network.list_shapes(arrays, built.relative.shape[1])
+    stated = location_arrays.list_shapes(arrays, built.relative.shape[1])
     assert stated == {name: value.shape for name, value in arrays.items()}
-    assert "0.head.weight" in location_network.list_shapes({}, 3), "what is missing altogether is named too"
+    assert "0.head.weight" in location_arrays.list_shapes({}, 3), "what is missing altogether is named too"
