@@ -146,7 +146,7 @@ def digest() -> str:
 
 def test_the_bits_are_those_of_every_release() -> None:
     """A forecast that was stored is computed again years later: what changes this hash needs a version of its own."""
-    assert digest() == "d9774e0a3645412f"
+    assert digest() == "399c3868ff06e03a"
 
 
 @pytest.mark.cold
@@ -165,7 +165,7 @@ def test_the_bits_are_the_same_compiled_for_another_processor(processor: str, tm
     assert found.stdout.strip() == digest(), found.stderr
 
 
-@pytest.mark.parametrize("curve", ["_bend", "_swish", "_soften"])
+@pytest.mark.parametrize("curve", ["bend", "swish", "soften"])
 def test_curves_are_as_near_as_they_say(curve: str) -> None:
     from pipeline.models.members import recurrent_loops
 
@@ -174,9 +174,9 @@ def test_curves_are_as_near_as_they_say(curve: str) -> None:
     exact = found.astype(np.float64)
     small = np.exp(-np.abs(exact))
     expected = {
-        "_bend": np.tanh(exact),
-        "_swish": np.where(exact > 0, exact / (1 + small), exact * small / (1 + small)),
-        "_soften": np.maximum(exact, 0) + np.log1p(small),
+        "bend": np.tanh(exact),
+        "swish": np.where(exact > 0, exact / (1 + small), exact * small / (1 + small)),
+        "soften": np.maximum(exact, 0) + np.log1p(small),
     }[curve]
     getattr(recurrent_loops, curve)(found)
     missed = np.abs(found - expected) / np.maximum(np.abs(exact), 1)
