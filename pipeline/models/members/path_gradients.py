@@ -17,6 +17,8 @@ from pipeline.models.scaling import MAX_DEVIATIONS
 
 PATH_STEPS = 32
 """Steps of the path along which gradients are integrated."""
+PATH_WINDOWS = INFERENCE_BATCH // PATH_STEPS
+"""Windows whose paths make a batch."""
 
 
 def explain(weights: Arrays, windows: npt.NDArray[np.float32]) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
@@ -42,20 +44,27 @@ def integrate_gradients(
 ) -> tuple[Floats, Floats]:
     """Integrated gradients of locations along the straight path from inputs of 0: [n, length, I] -> [n, H, I], [n, H].
 
-    The second value is the location at inputs of 0. Midpoints of `PATH_STEPS` steps; batches of one shape.
+    The second value is the location at inputs of 0. Midpoints of `PATH_STEPS` steps; batches of one shape, each of all
+    steps of a few windows.
     """
-    parts, levels = [], []
-    for start in range(0, len(scaled), INFERENCE_BATCH):
-        batch = scaled[start : start + INFERENCE_BATCH]
-        whole, base = pad_batch(batch), locate(pad_batch(np.zeros_like(batch))).detach()
-        total = torch.zeros((base.shape[1], *whole.shape), dtype=torch.float64)
-        for step in range(PATH_STEPS):
-            at = (whole * ((step + 0.5) / PATH_STEPS)).requires_grad_()
-            located = locate(at)
-            for horizon in range(base.shape[1]):
-                (gradient,) = torch.autograd.grad(located[:, horizon].sum(), at, retain_graph=True)
-                total[horizon] += gradient.double() / PATH_STEPS
-        added = (total * whole.double()).sum(dim=2)[:, : len(batch)]
-        parts.append(added.numpy().swapaxes(0, 1))
-        levels.append(base.numpy()[: len(batch)].astype(np.float64))
-    return np.concatenate(parts), np.concatenate(levels)
+    nothing = pad_batch(np.zeros((1, *scaled.shape[1:]), np.float32))
+    level = locate(nothing)[0].detach().double().numpy()
+    starts = range(0, len(scaled), PATH_WINDOWS)
+    parts = [_add_along_paths(locate, scaled[start : start + PATH_WINDOWS], len(level)) for start in starts]
+    every = np.concatenate(parts) if parts else np.empty((0, len(level), scaled.shape[2]))
+    return every, np.tile(level, (len(scaled), 1))
+
+
+def _add_along_paths(
+    locate: Callable[[torch.Tensor], torch.Tensor], scaled: npt.NDArray[np.float32], horizons: int
+) -> Floats:
+    """What each input of at most `PATH_WINDOWS` windows adds: [n, H, I]."""
+    whole, shares = pad_batch(scaled, PATH_WINDOWS), (torch.arange(PATH_STEPS) + 0.5) / PATH_STEPS
+    at = (whole[:, None] * shares[:, None, None]).flatten(0, 1).requires_grad_()
+    located = locate(at)
+    added = []
+    for horizon in range(horizons):
+        (gradient,) = torch.autograd.grad(located[:, horizon].sum(), at, retain_graph=True)
+        slope = gradient.view(PATH_WINDOWS, PATH_STEPS, *whole.shape[1:]).double().mean(dim=1)
+        added.append((slope * whole.double()).sum(dim=1)[: len(scaled)])
+    return torch.stack(added, dim=1).numpy()
