@@ -348,6 +348,6 @@ class Reader:
     def _schema(self, file: str) -> pl.Schema:
         """The columns a file was written with; files never change."""
         if file not in self._schemas:
-            schema = pl.Schema(pl.read_parquet_schema(file))
+            schema = pl.scan_parquet(file, glob=False).collect_schema()
             self._schemas[file] = self._distinct_schemas.setdefault(tuple(schema.items()), schema)
         return self._schemas[file]

@@ -71,11 +71,11 @@ def alphas(
 def _lay_out(returns: pl.DataFrame, names: list[str]) -> Floats:
     """Total returns, [sessions, names], NaN where a name has none."""
     rows = returns.filter(pl.col("total_return").is_not_null())
-    days = rows["session"].unique().sort().to_list()
+    days = rows["session"].unique().sort()
     laid = np.full((len(days), len(names)), np.nan)
-    row_of, column_of = ({one: at for at, one in enumerate(axis)} for axis in (days, names))
-    at = [row_of[day] for day in rows["session"]], [column_of[name] for name in rows["ticker"]]
-    laid[at] = rows["total_return"].to_numpy()
+    row_of = days.search_sorted(rows["session"]).to_numpy()
+    column_of = rows["ticker"].cast(pl.Enum(names)).to_physical().to_numpy()
+    laid[row_of, column_of] = rows["total_return"].to_numpy()
     return laid
 
 
