@@ -39,6 +39,7 @@ def drawn(features: int, hidden: int, location_hidden: int, networks: int, steps
     steps_out = HORIZONS * (QUANTILES - 1)
     arrays |= {"spread.weight": uniform(steps_out, hidden + features), "spread.bias": uniform(steps_out)}
     arrays |= {"naive": np.sort(uniform(HORIZONS, QUANTILES)), "location_trust": np.zeros(HORIZONS, np.float32)}
+    arrays["naive"] -= arrays["naive"][:, [QUANTILES // 2]]
     arrays["spread_trust"] = np.array([0.75, 1.0], np.float32)
     for name, size in (("", features), (LINE, features), (LOCATION, len(chosen))):
         arrays |= {f"{name}mean": uniform(size) * 2, f"{name}std": 0.5 + random.uniform(0, 1, size).astype(np.float32)}
@@ -97,7 +98,7 @@ def test_it_forecasts_what_torch_does(sizes: tuple[int, ...]) -> None:
     found = LSTM.quantiles(arrays, windows)
     assert found == pytest.approx(by_torch(arrays, windows), abs=5e-6)
     assert (np.diff(found, axis=2) >= 0).all()
-    assert LSTM.locate(arrays, windows) == pytest.approx(found[:, :, QUANTILES // 2], abs=0.5)
+    assert np.array_equal(LSTM.locate(arrays, windows), found[:, :, QUANTILES // 2])
 
 
 def test_networks_of_several_layers_are_left_to_torch() -> None:
@@ -146,7 +147,7 @@ def digest() -> str:
 
 def test_the_bits_are_those_of_every_release() -> None:
     """A forecast that was stored is computed again years later: what changes this hash needs a version of its own."""
-    assert digest() == "399c3868ff06e03a"
+    assert digest() == "048c70f19a3e40d8"
 
 
 @pytest.mark.cold
