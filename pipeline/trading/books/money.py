@@ -13,6 +13,9 @@ from lake.contract import CENTS, PRICE, RATE
 MICROS_PER_CENT = 10_000
 """Millionths of the currency in a cent."""
 
+SURE = 2.0**40
+"""Size below which a product of a float differs from that of the decimal it prints as by less than a thousandth."""
+
 
 def half_even(numerator: int, denominator: int) -> int:
     """Return numerator / denominator rounded to a whole number, ties to the even one; the denominator is positive."""
@@ -79,5 +82,9 @@ def format_micros(price: int) -> str:
 
 
 def _scale(number: float | Decimal, factor: int) -> int:
+    if isinstance(number, float) and abs(scaled := number * factor) < SURE:
+        nearest = round(scaled)
+        if abs(scaled - nearest) < 0.25:  # nowhere near a tie, whatever was rounded on the way: no decimals needed
+            return nearest
     exact = number if isinstance(number, Decimal) else Decimal(repr(float(number)))
     return int((exact * factor).to_integral_value(rounding=ROUND_HALF_EVEN))
