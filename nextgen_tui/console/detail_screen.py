@@ -70,7 +70,7 @@ class DetailScreen(TypingScreen):
         yield self.typed_line()
         yield KeyBar()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """The ways on have the keys, if there are any."""
         self.query_one(KeyBar).show()
         if self.detail.links:

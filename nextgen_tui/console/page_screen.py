@@ -108,7 +108,7 @@ class PageScreen(SheetScreen):
         yield self.typed_line()
         yield KeyBar()
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """The sheet has the keys; the line at the bottom waits out of sight."""
         for board in self.query(BoardWidget):
             board.display = False

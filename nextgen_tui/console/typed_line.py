@@ -58,6 +58,15 @@ class TypingScreen(Screen[None]):
         def write(self, name: str) -> None: ...
         def noted(self, words: str) -> None: ...
 
+    def on_mount(self) -> None:
+        """Begin, unless it was closed before it was shown: nothing of it is left then."""
+        if self.children:
+            self.begin()
+
+    def begin(self) -> None:
+        """What is done once it is made of its parts."""
+        raise NotImplementedError
+
     def jump_places(self) -> Sequence[Place]:
         """Everything in sight that can be gone to."""
         return ()

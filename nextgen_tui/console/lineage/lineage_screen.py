@@ -86,7 +86,7 @@ class LineageScreen(TypingScreen):
         """The tree."""
         return self.query_one("#tree", Tree)
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """The root is open, and so is what it rests on."""
         self._show_parts(self.branches.root, self.root)
         self.branches.root.expand()
