@@ -18,6 +18,8 @@ from _pytest.unraisableexception import gc_collect_iterations_key
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many processes as cores run the tests already
 import polars as pl
+from polars.lazyframe.engine import _LocalEngine
+from polars.lazyframe.opt_flags import QueryOptFlags
 
 from tests import warm
 
@@ -106,6 +108,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     gc.unfreeze = note_a_thaw
+    ask_plainly()
     config.stash[gc_collect_iterations_key] = 1  # at the end of a run; other interpreters need five looks
     gc.set_threshold(NEW_OBJECTS, gc.get_threshold()[1], FULL_COLLECTION_EVERY)
     light = all(kind in config.getoption("-m") for kind in ("not torture", "not slow"))
@@ -169,6 +172,22 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     if ended:
         raise ended[0]
     return True
+
+
+def ask_plainly() -> None:
+    """Let queries do without what polars prepares anew for each: a third of a small one, and the tests ask millions.
+
+    They share their flags, and none looks whether it is monitored: none is. Another polars is left alone.
+    """
+    if "POLARS_QUERY_MONITORING" not in os.environ and hasattr(QueryOptFlags, "_eager"):
+        flags = QueryOptFlags._eager()
+        QueryOptFlags._eager = staticmethod(lambda: flags)  # type: ignore[method-assign]
+        _LocalEngine._with_monitoring = leave_flags  # type: ignore[method-assign]
+
+
+def leave_flags(_: _LocalEngine, optimizations: QueryOptFlags) -> QueryOptFlags:
+    """Stands for what copies the flags of a query to note in them that it is not monitored."""
+    return optimizations
 
 
 @contextmanager
