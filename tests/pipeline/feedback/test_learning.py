@@ -220,23 +220,27 @@ def test_coverage_comes_back_within_sixty_sessions_of_a_change_of_volatility() -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_coverage_over_twenty_sessions_comes_back_within_sixty_too(seed: int) -> None:
-    world = World(tickers=24, horizons=(20,), seed=seed, stages=(validate.STAGE, daily_scores.STAGE, metrics.STAGE))
-    for _ in range(45):
-        world.step()
-    for _ in range(80):
-        world.step(turbulence=1.6)
-    scored = world.tables["prediction_accuracy"]
-    made = pl.col("made_session")
+def test_coverage_over_twenty_sessions_comes_back_within_sixty_too() -> None:
+    """Judged of all seeds together: the share of one has a standard error of 0.05, since its outcomes overlap."""
+    shocked, recovered = [], []
+    for seed in range(1, 7):
+        world = World(tickers=24, horizons=(20,), seed=seed, stages=(validate.STAGE, daily_scores.STAGE, metrics.STAGE))
+        for _ in range(45):
+            world.step()
+        for _ in range(80):
+            world.step(turbulence=1.6)
+        shocked.append(_covered(world, 45, 45 + 19))
+        recovered.append(_covered(world, 45 + 40, 45 + 59))
+    assert max(shocked) < 0.82
+    assert min(recovered) >= 0.87
+    assert 0.87 <= float(np.mean(recovered)) <= 0.96, "a twentieth is what so few independent outcomes add to the rank"
 
-    def covered(first: int, last: int) -> float:
-        """Share of outcomes inside, of forecasts made so many sessions after the break."""
-        days = [CALENDAR.days[world.start + 45 + at] for at in (first, last)]
-        return float(scored.filter(made.is_between(*days))["inside_90"].to_numpy().mean())
 
-    assert covered(0, 19) < 0.82
-    assert 0.87 <= covered(40, 59) <= 0.95
+def _covered(world: World, first: int, last: int) -> float:
+    """Share of outcomes inside the 90 % interval, of forecasts made in these of the world's sessions."""
+    days = [CALENDAR.days[world.start + at] for at in (first, last)]
+    scored = world.tables["prediction_accuracy"].filter(pl.col("made_session").is_between(*days))
+    return float(scored["inside_90"].to_numpy().mean())
 
 
 @pytest.mark.slow
