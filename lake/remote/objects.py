@@ -40,6 +40,8 @@ class Patience:
 
 PATIENT = Patience(timedelta(seconds=20), 8, timedelta(seconds=45))
 BRIEF = Patience(timedelta(seconds=3), 1, timedelta(seconds=4))
+BROKEN = ("body error", "kind: Interrupted")
+"""What the library says of an answer that broke off, and of a connection that did."""
 
 
 class ObjectExistsError(Exception):
@@ -244,7 +246,8 @@ class Objects:
     def _ask(self, what: str, request: Callable[[], T]) -> T:
         """Make a request; what the store refuses, after all retries, is a storage error; its answers pass unchanged.
 
-        The library retries what fails as a request, but not an answer that breaks off in its body.
+        The library retries what fails as a request, but not an answer that breaks off in its body, and not a conditional
+        write whose connection broke: it cannot know that here one made twice is found to be done.
         """
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 
@@ -257,7 +260,7 @@ class Objects:
             except (BaseError, OSError) as error:
                 if isinstance(error, FileNotFoundError) and NO_BUCKET not in str(error):
                     raise
-                broken = "body error" in str(error)
+                broken = any(sign in str(error) for sign in BROKEN)
                 if not broken or monotonic() - begun > self._patience.total.total_seconds():
                     raise StorageError(f"{what} at {self.address}: {_first_line(error)}; {_advise(error)}") from error
                 sleep(0.1)

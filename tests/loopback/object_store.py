@@ -9,6 +9,8 @@ from __future__ import annotations
 import http.client
 import logging
 import os
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +32,7 @@ OTHER_STORE = "NEXTGEN_TEST_S3"
 of_this_store = pytest.mark.skipif(
     OTHER_STORE in os.environ, reason="another store checks signatures, or makes buckets"
 )
-Fault = Literal["pass", "lose request", "lose answer", "refuse", "slow", "cut short", "unconditional"]
+Fault = Literal["pass", "lose request", "lose answer", "reset", "refuse", "slow", "cut short", "unconditional"]
 KEYS = {
     "AWS_ACCESS_KEY_ID": os.environ.get("AWS_ACCESS_KEY_ID", "test"),
     "AWS_SECRET_ACCESS_KEY": os.environ.get("AWS_SECRET_ACCESS_KEY", "test"),
@@ -129,6 +131,10 @@ def open_wire() -> Iterator[Wire]:
             headers = {k: v for k, v in self.headers.items() if fault != "unconditional" or k.lower() not in CONDITIONS}
             status, told, content = ask(upstream, self.command, self.path, headers, body)
             if fault == "lose answer":
+                self.drop()
+                return
+            if fault == "reset":
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 self.drop()
                 return
             self.answer(status, told, content, short=fault == "cut short")

@@ -46,7 +46,7 @@ def brief(monkeypatch: pytest.MonkeyPatch) -> None:
     "fault",
     [
         "lose answer",
-        *(pytest.param(f, marks=pytest.mark.slow) for f in ("lose request", "refuse", "cut short", "slow")),
+        *(pytest.param(f, marks=pytest.mark.slow) for f in ("lose request", "reset", "refuse", "cut short", "slow")),
     ],
 )
 def test_faults_that_pass_are_overcome(on: On, place: Place, fault: Fault) -> None:

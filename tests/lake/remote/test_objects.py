@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from itertools import count
 
 import pytest
 
 from lake.errors import NotALakeError, StorageError
 from lake.remote.address import parse_address
 from lake.remote.objects import ObjectChangedError, ObjectExistsError, Objects
-from tests.loopback.object_store import Place, of_this_store
+from tests.loopback.object_store import Fault, Place, Request, of_this_store
 
 
 @pytest.mark.parametrize(
@@ -52,6 +53,24 @@ def test_objects_are_written_once_and_replaced_by_whoever_read_them_last(
     assert [one.key for one in objects.list("")] == ["a"]
     objects.delete(["a", "b"])
     assert objects.find("a") is None
+
+
+@pytest.mark.parametrize("fault", ["lose request", "lose answer", "reset", "refuse", "cut short"])
+def test_a_conditional_write_goes_through_where_its_first_requests_fail(
+    fault: Fault, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place.machine("one", monkeypatch)
+    objects = Objects(parse_address(place.address))
+    failing = count()
+
+    def fail_twice(request: Request) -> Fault:
+        return fault if request.conditional and next(failing) % 3 < 2 else "pass"
+
+    place.wire.fault = fail_twice
+    tag = objects.put_new("a", b"1")
+    assert objects.replace("a", b"2", tag) != tag
+    found = objects.find("a")
+    assert found is not None and found.content == b"2"
 
 
 def test_without_the_extra_the_way_to_install_it_is_told(place: Place) -> None:
