@@ -246,8 +246,8 @@ class Objects:
     def _ask(self, what: str, request: Callable[[], T]) -> T:
         """Make a request; what the store refuses, after all retries, is a storage error; its answers pass unchanged.
 
-        The library retries what fails as a request, but not an answer that breaks off in its body, and not a conditional
-        write whose connection broke: it cannot know that here one made twice is found to be done.
+        The library retries what fails as a request, but not an answer that breaks off in its body, nor a conditional
+        write whose connection broke, since it cannot know that one made twice is found to be done here.
         """
         from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 

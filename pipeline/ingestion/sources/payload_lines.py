@@ -51,7 +51,8 @@ def _write_lines(frame: pl.DataFrame, text: pl.Expr) -> pl.Series:
     They are put together as if no cell held anything that JSON escapes. That shows in what comes out, where each sign
     that would be escaped is counted: if there is any, they are written anew.
     """
-    plain = frame.select(line=text).to_series()
+    # Where a filter left nothing of a piece of the frame, polars stumbles over the empty one.
+    plain = frame.rechunk().select(line=text).to_series()
     quotes = 4 * frame.width * frame.height - 2 * sum(frame.null_count().row(0))
     return (
         plain if _has_nothing_to_escape(as_bytes(plain), quotes, frame.height - 1) else json_lines(frame).str.join("\n")

@@ -35,3 +35,11 @@ def test_a_symbol_whose_lines_stand_apart_has_one_payload_in_the_order_of_its_fi
     frame = pl.DataFrame({"close": ["1", "2", "3"]})
     found = [(name, text.item()) for name, text in join_lines(pl.Series(["B", "A", "B"]), frame)]
     assert found == [("B", '{"close":"1"}\n{"close":"3"}'), ("A", '{"close":"2"}')]
+
+
+def test_rows_of_which_a_piece_was_filtered_away_have_the_same_lines() -> None:
+    pieces = [pl.DataFrame({"ticker": [name] * 250, "close": ["1.5"] * 250}) for name in ("A", "B")]
+    frame = pl.concat(pieces, rechunk=False).filter(pl.Series([False] * 250 + [True] * 250))
+    assert frame.n_chunks() == 2
+    ((name, text),) = join_lines(frame["ticker"], frame)
+    assert (name, text[0]) == ("B", "\n".join(['{"ticker":"B","close":"1.5"}'] * 250))
