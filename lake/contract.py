@@ -174,10 +174,18 @@ class Table:
         """A frame of no rows with the contract's columns."""
         return self._no_rows.clone()
 
+    def empty_as_stored(self) -> pl.DataFrame:
+        """The same with the columns that are stored."""
+        return self._no_stored_rows.clone()
+
     @cached_property
     def _no_rows(self) -> pl.DataFrame:
         """Cached: typing some thirty columns takes milliseconds, and every stage that finds nothing needs it."""
         return pl.DataFrame(schema=self.schema)
+
+    @cached_property
+    def _no_stored_rows(self) -> pl.DataFrame:
+        return pl.DataFrame(schema=self.stored_schema)
 
     @cached_property
     def content_columns(self) -> tuple[str, ...]:

@@ -74,7 +74,7 @@ class Reader:
 
         A folder in which nothing was ever finished does not count: creating the table was cut off, and is done again.
         """
-        if table.name in self._handles:
+        if table.name in self._handles or self._snapshots.get(table.name):
             return True
         uri = Path(self.uri(table))
         return bool(entry_versions(uri)) or any(uri.glob(f"{CHECKSUMS}/*.commit")) or any(uri.glob("*.parquet"))
@@ -219,7 +219,9 @@ class Reader:
 
     def remember(self, table: Table, path: str, rows: pl.DataFrame) -> None:
         """Keep the rows of a data file written just now, as if it had been read."""
-        self._cache.add(f"{self.uri(table)}/{path}", rows)
+        file = f"{self.uri(table)}/{path}"
+        self._cache.add(file, rows)
+        self._schemas[file] = self._distinct_schemas.setdefault(tuple(rows.schema.items()), rows.schema)
 
     def _snapshot(self, table: Table, version: int) -> Snapshot:
         kept = self._snapshots.setdefault(table.name, OrderedDict())
@@ -279,7 +281,7 @@ class Reader:
         order: tuple[str, ...],
     ) -> pl.DataFrame:
         if not files:
-            return pl.DataFrame(schema={name: table.stored_schema[name] for name in wanted})
+            return table.empty_as_stored()[wanted]
 
         def read(scan: pl.LazyFrame) -> pl.DataFrame:
             if order and sum(file.rows for file in files) > MANY:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
 from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from lake.contract import Table
@@ -59,7 +62,22 @@ def _literal(moment: Clock) -> pl.Expr:
 def select_last_revisions(frame: pl.DataFrame, table: Table) -> pl.DataFrame:
     """Each entity's last row, unless that withdraws it; the frame is sorted by the table's key, so by revision."""
     last = frame
-    if "revision" not in frame.columns or frame["revision"].max() not in (0, None):
+    if "revision" not in frame.columns:
         last = frame.unique(subset=list(table.entity), keep="last", maintain_order=True)
+    elif (superseded := _find_superseded(frame, table.entity)).size:
+        kept = np.ones(frame.height, dtype=np.bool_)
+        kept[superseded] = False
+        last = frame.filter(pl.Series(kept))
     # A first revision may withdraw as well: what was announced and never took place.
     return last if table.withdrawal is None else last.filter(~pl.col(table.withdrawal).fill_null(value=False))
+
+
+def _find_superseded(frame: pl.DataFrame, entity: Sequence[str]) -> npt.NDArray[np.int64]:
+    """The rows that the next one revises: it is compared with the row before it only where it is no first revision."""
+    later = (frame["revision"] > 0).arg_true().to_numpy().astype(np.int64)
+    later = later[later > 0]
+    if not later.size:
+        return later
+    revised, revising = (frame[rows].select(entity) for rows in (later - 1, later))
+    alike = [(revised[name].eq_missing(revising[name])).to_numpy() for name in entity]
+    return later[np.logical_and.reduce(alike)] - 1

@@ -263,8 +263,10 @@ class Writer:
         if rows.is_empty() or newest == 0:
             return rows, rows.clear()
         low, high = _clock_range(table, rows) if table.clock in table.key else (None, None)
-        conditions = build_predicates(table, low, high)
+        conditions = [*build_predicates(table, low, high), *_bound_key(table, rows)]
         present = self._tables.load(table, newest, table.key, conditions, low, high)
+        if present.height > rows.height:  # what is looked up in is laid out first: let that be the fewer
+            present = present.join(rows.select(table.key), on=table.key, how="semi", nulls_equal=True)
         if present.is_empty():
             return rows, rows.clear()
         fresh = rows.join(present, on=table.key, how="anti", nulls_equal=True)
@@ -322,6 +324,14 @@ def _clock_range(table: Table, rows: pl.DataFrame) -> tuple[Any, Any]:
     """First and last value of the table's clock in the rows."""
     clock = rows[table.clock]
     return clock.min(), clock.max()
+
+
+def _bound_key(table: Table, rows: pl.DataFrame) -> Iterator[pl.Expr]:
+    """Conditions on the key beside the clock that every row meets whose key is among the rows': its times."""
+    for name in table.key:
+        column = rows.get_column(name)
+        if name != table.clock and column.dtype.is_temporal() and not column.null_count():
+            yield pl.col(name).is_between(column.min(), column.max())
 
 
 def _describe_conflict(table: Table, changed: pl.DataFrame) -> str:

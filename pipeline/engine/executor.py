@@ -62,6 +62,8 @@ class Executor:
         self.settings = settings
         self._source = source
         self._sections: dict[str, dict[str, Any]] = {}
+        self._parsed: dict[str, tuple[dict[str, Any], Any]] = {}
+        """Stage -> what the last recipe recorded of its parameters, and the object that it was read as."""
 
     @property
     def calendar(self) -> Sessions:
@@ -143,7 +145,7 @@ class Executor:
         What the stage shares out is done by whom the configuration names.
         """
         frames, moment = self.read_inputs(stage, recipe)
-        params = parse_params(stage, recipe.params)
+        params = self._parse_params(stage, recipe.params)
         first = [self._answering(stage)] if stage.kind == "landing" else []
         with working_on(partial(open_executor, self.settings.execution)):
             return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
@@ -286,6 +288,12 @@ class Executor:
             output_table=stage.writes.name,
             plugins=self.plugins.hashes(stage.uses),
         )
+
+    def _parse_params(self, stage: Stage, values: dict[str, Any]) -> Any:
+        """The stage's parameter object; read again only where the record differs from that of the run before."""
+        if stage.name not in self._parsed or self._parsed[stage.name][0] != values:
+            self._parsed[stage.name] = values, parse_params(stage, values)
+        return self._parsed[stage.name][1]
 
     def _params(self, section: str) -> dict[str, Any]:
         """The section as plain values; made once, because every run records it."""

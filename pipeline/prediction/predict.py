@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from functools import partial
 from hashlib import sha256
+from itertools import chain
 
 import numpy as np
 import polars as pl
@@ -225,11 +226,11 @@ def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, cal
             sigma=pl.Series(final.sigma.ravel()),
             # Stored as what was subtracted: a positive bias means forecasts were too high.
             bias_adjustment=pl.Series(0.0 - final.lessons.added.ravel()),
-            lessons=pl.Series(_flatten(final.lessons.used), dtype=pl.List(pl.String)),
-            traits=pl.Series(_flatten(final.traits), dtype=pl.List(pl.String)),
+            lessons=_list_texts(chain.from_iterable(final.lessons.used)),
+            traits=_list_texts(chain.from_iterable(final.traits)),
             interval_scale=pl.Series(final.scales.ravel()),
             without_lessons=_without_lessons(final),
-            bounds=pl.Series(name_bounds(final.acted.reshape(len(flat), -1)), dtype=pl.List(pl.String)),
+            bounds=_list_texts(name_bounds(final.acted.reshape(len(flat), -1))),
             model_id=pl.lit(raw.model_id),
             role=pl.lit(raw.role),
             target_session=pl.col("horizon").replace_strict(targets, return_dtype=pl.Date),
@@ -239,13 +240,16 @@ def _rows(tickers: pl.DataFrame, raw: RawForecast, final: CorrectedForecast, cal
 
 def _without_lessons(final: CorrectedForecast) -> pl.Series:
     """For each forecast its quantiles without lessons on widths and members; null where none acted."""
-    told = zip(final.without_lessons.reshape(-1, len(QUANTILES)).tolist(), final.touched.ravel().tolist(), strict=True)
-    return pl.Series([one if touched else None for one, touched in told], dtype=pl.List(pl.Float64))
+    told = pl.Series(final.without_lessons.reshape(-1, len(QUANTILES))).arr.to_list()
+    touched = pl.Series(final.touched.ravel())
+    return pl.select(pl.when(touched).then(told)).to_series()
 
 
-def _flatten(texts: list[list[list[str]]]) -> list[list[str]]:
-    """[tickers][horizons] -> one for each row."""
-    return [one for row in texts for one in row]
+def _list_texts(texts: Iterable[Sequence[str]]) -> pl.Series:
+    """Lists of texts as a column: most rows have the same few, which are made once each."""
+    places: dict[tuple[str, ...], int] = {}
+    at = [places.setdefault(tuple(one), len(places)) for one in texts]
+    return pl.Series([list(one) for one in places], dtype=pl.List(pl.String)).gather(at)
 
 
 def _circumstances(
@@ -356,7 +360,7 @@ def _location_weights(raw: RawForecast, count: int) -> pl.Series:
     if raw.locations is None:
         return pl.Series("location_weights", [None] * (count * len(raw.horizons)), dtype=kind)
     ordered = np.column_stack([raw.locations[name] for name in sorted(raw.members)])
-    return pl.Series("location_weights", np.tile(ordered, (count, 1)).tolist(), dtype=kind)
+    return pl.Series("location_weights", np.tile(ordered, (count, 1))).arr.to_list()
 
 
 def _ids(session: date, tickers: list[str], raw: RawForecast) -> pl.Series:

@@ -39,6 +39,8 @@ class _Kept:
     rows: pl.DataFrame
     asked: list[date]
     """Where the reads of this round began."""
+    size: int = 0
+    """Bytes of the rows, counted once: a table's columns take longer to count than to extend."""
 
     def leads_to(self, snapshot: Snapshot) -> bool:
         """Whether the snapshot has all of these files: then it has the same rows and perhaps some more."""
@@ -101,11 +103,12 @@ class KeptRows:
 
     def _keep(self, table: Table, kept: _Kept) -> _Kept | None:
         """Keep it, where it is not too much, and drop what was read longest ago, where all together are."""
-        if kept.rows.estimated_size() > MAX_TABLE_BYTES:
+        kept.size = int(kept.rows.estimated_size())
+        if kept.size > MAX_TABLE_BYTES:
             self._too_large[table.name] = kept.since
             return None
         self._kept[table.name] = kept
-        while len(self._kept) > 1 and sum(one.rows.estimated_size() for one in self._kept.values()) > MAX_BYTES:
+        while len(self._kept) > 1 and sum(one.size for one in self._kept.values()) > MAX_BYTES:
             self._kept.popitem(last=False)
         return kept
 
@@ -116,9 +119,11 @@ def add_rows(rows: pl.DataFrame, scan: pl.LazyFrame, key: Sequence[str]) -> pl.D
     What is added mostly lies behind all that has the same first value of the key, as a new session's bar does behind
     its ticker's: then each row has its place without sorting them all.
     """
-    if rows.height <= FEW_ROWS:
-        return pl.concat([rows.lazy(), scan]).sort(key).collect(engine="in-memory")
     added = scan.sort(key).collect(engine="in-memory")
+    if _lies_behind_all(rows, added, key):
+        return pl.concat([rows, added], rechunk=True)
+    if rows.height <= FEW_ROWS:
+        return pl.concat([rows, added]).sort(key)
     first, wanted = rows[key[0]], added[key[0]]
     begin, end = (first.search_sorted(wanted, side=side).to_numpy().astype(np.int64) for side in ("left", "right"))
     behind = _lies_behind(rows.select(key)[np.maximum(end - 1, 0)], added.select(key), key)
@@ -126,6 +131,14 @@ def add_rows(rows: pl.DataFrame, scan: pl.LazyFrame, key: Sequence[str]) -> pl.D
     if first.null_count() or wanted.null_count() or not (behind | (begin == end)).all():
         return both.sort(key)
     return both[pl.Series(np.insert(np.arange(len(rows)), end, len(rows) + np.arange(len(added))))]
+
+
+def _lies_behind_all(rows: pl.DataFrame, added: pl.DataFrame, key: Sequence[str]) -> bool:
+    """Whether the first row added comes after the last one there is, as where a key begins with the session."""
+    if rows.is_empty() or added.is_empty():
+        return True
+    last, first = ([frame.item(at, name) for name in key] for frame, at in ((rows, -1), (added, 0)))
+    return None not in last and None not in first and last < first
 
 
 def _lies_behind(rows: pl.DataFrame, added: pl.DataFrame, key: Sequence[str]) -> npt.NDArray[np.bool_]:

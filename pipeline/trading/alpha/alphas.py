@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -91,13 +91,13 @@ def _read_signals(
     """What each horizon says; members alone are compared with each other."""
     scores, sigmas, half_lives, skills = {}, {}, {}, {}
     for horizon in forecasts["horizon"].unique().sort().to_list():
-        mine = forecasts.filter(pl.col("horizon") == horizon)
-        now, sigma = _score_at(mine, moment.session, names, members)
-        if not now.any():
+        scored = _score_sessions(forecasts.filter(pl.col("horizon") == horizon), names, members)
+        if moment.session not in scored or not (now := scored[moment.session][0]).any():
             continue
+        sigma = scored[moment.session][1]
         past = [
-            (moment.calendar.distance(day, moment.session), _score_at(mine, day, names, members)[0])
-            for day in mine["session"].unique().sort().to_list()
+            (moment.calendar.distance(day, moment.session), then)
+            for day, (then, _) in scored.items()
             if day < moment.session
         ]
         scores[horizon], sigmas[horizon] = now, sigma
@@ -106,18 +106,17 @@ def _read_signals(
     return combine_signals(scores, sigmas, half_lives, skills, holding)
 
 
-def _score_at(forecasts: pl.DataFrame, day: date, names: list[str], members: Flags) -> tuple[Floats, Floats]:
-    """Each name's score and its deviation over the horizon, at a session: [N] each."""
-    rows = {
-        ticker: (point, (high - low) / NORMAL_80)
-        for ticker, point, low, high in forecasts.filter(pl.col("session") == day)
-        .select("ticker", "point", "q10", "q90")
-        .iter_rows()
-    }
-    points, sigmas = (
-        np.array([rows.get(name, (np.nan, np.nan))[part] for name in names], dtype=np.float64) for part in (0, 1)
-    )
-    return score_names(np.where(members, points, np.nan), sigmas), sigmas
+def _score_sessions(forecasts: pl.DataFrame, names: list[str], members: Flags) -> dict[date, tuple[Floats, Floats]]:
+    """Session -> each name's score and its deviation over the horizon, [N] each; in the order of the sessions."""
+    place = pl.DataFrame({"ticker": names, "place": np.arange(len(names))}, schema_overrides={"ticker": pl.String})
+    rows = forecasts.join(place, on="ticker", maintain_order="left")
+    days = forecasts["session"].unique().sort()
+    at = days.search_sorted(rows["session"]).to_numpy(), rows["place"].to_numpy()
+    points, sigmas = (np.full((len(days), len(names)), np.nan) for _ in range(2))
+    points[at] = rows["point"].to_numpy()
+    sigmas[at] = (rows["q90"] - rows["q10"]).to_numpy() / NORMAL_80
+    scores = (score_names(np.where(members, told, np.nan), width) for told, width in zip(points, sigmas, strict=True))
+    return dict(zip(days, zip(scores, sigmas, strict=True), strict=True))
 
 
 def _rows(
@@ -130,7 +129,7 @@ def _rows(
     model_id: str | None,
 ) -> pl.DataFrame:
     expected = sum((one.weight * one.alphas for one in signals), np.zeros(len(names)))
-    parts = [[_part(one, at) for one in signals if one.sigmas[at] > 0] for at in range(len(names))]
+    parts = _parts(signals, len(names))
     frame = pl.DataFrame(
         {
             "session": pl.Series([session] * len(names), dtype=pl.Date),
@@ -138,8 +137,8 @@ def _rows(
             "sector": pl.Series(sectors, dtype=pl.String),
             "horizon": pl.Series([holding] * len(names), dtype=pl.Int64),
             "alpha": expected,
-            "parts": pl.Series(parts, dtype=ALPHAS.schema["parts"]),
-            "model_id": pl.Series([model_id if part else None for part in parts], dtype=pl.String),
+            "parts": parts,
+            "model_id": pl.Series([model_id if part else None for part in parts.list.len()], dtype=pl.String),
             "beta": risk.beta,
             "market_variance": np.full(len(names), risk.market),
             "sector_variance": risk.sector,
@@ -150,17 +149,27 @@ def _rows(
     return frame.select(*ALPHAS.columns)
 
 
-def _part(signal: Signal, at: int) -> dict[str, float]:
-    return {
-        "horizon": signal.horizon,
-        "ic": signal.skill.ic,
-        "ic_error": signal.skill.error,
-        "score": float(signal.scores[at]),
-        "sigma": float(signal.sigmas[at]),
-        "half_life": signal.half_life,
-        "weight": signal.weight,
-        "alpha": float(signal.alphas[at]),
-    }
+def _parts(signals: Sequence[Signal], count: int) -> pl.Series:
+    """For each of so many names what every signal says that knows it, as one column: a name may have none."""
+    kind = ALPHAS.schema["parts"]
+    told = [_tell_parts(signal).with_columns(place=np.arange(count)) for signal in signals]
+    if not told:
+        return pl.repeat([], count, dtype=kind, eager=True)
+    known = pl.concat(told).filter(pl.Series(np.concatenate([signal.sigmas > 0 for signal in signals])))
+    lists = (
+        known.select("place", parts=pl.struct(pl.exclude("place"))).group_by("place", maintain_order=True).agg("parts")
+    )
+    every = pl.DataFrame({"place": np.arange(count)}).join(lists, on="place", how="left", maintain_order="left")
+    return every["parts"].cast(kind).fill_null(pl.Series([[]], dtype=kind))
+
+
+def _tell_parts(signal: Signal) -> pl.DataFrame:
+    """What a signal says of each name."""
+    of_all = {"horizon": signal.horizon, "ic": signal.skill.ic, "ic_error": signal.skill.error,
+              "half_life": signal.half_life, "weight": signal.weight}  # fmt: skip
+    names = pl.DataFrame({"score": signal.scores, "sigma": signal.sigmas, "alpha": signal.alphas})
+    fields = [field.name for field in ALPHAS.schema["parts"].inner.fields]
+    return names.with_columns(pl.lit(value).alias(name) for name, value in of_all.items()).select(fields)
 
 
 STAGE = Stage(

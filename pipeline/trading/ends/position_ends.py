@@ -79,7 +79,8 @@ def _restate(
     standing: list[dict[str, Any]], actions: pl.DataFrame, market_prices: pl.DataFrame, moment: Moment
 ) -> Iterator[dict[str, Any]]:
     """Say again what is worth something else by now: the shares at the end are those after every split up to it."""
-    stated = [end for end in standing if end["fraction"] is not None]
+    if not (stated := [end for end in standing if end["fraction"] is not None]):
+        return
     closes = Closes(market_prices, select_actions(actions, None, moment.session), [end["ticker"] for end in stated])
     for end in stated:
         close = _value_at_end(end, closes, moment)
@@ -113,6 +114,8 @@ def _write_off(
     params: TradingParams,
 ) -> Iterator[dict[str, Any]]:
     session, previous = moment.session, moment.calendar.previous(moment.session)
+    if all(moment.calendar.distance(day, previous) < params.write_off_after for day in held["close_session"].unique()):
+        return
     bars = drop_bars_of_others(market_prices, held, moment.calendar, params.max_gap)
     traded = set(bars.filter(pl.col("session") == session)["ticker"].to_list())
     revisions = {(row["ticker"], row["last_session"]): row["revision"] for row in last.iter_rows(named=True)}
