@@ -64,19 +64,20 @@ def actions(
     for session in _days_of_work(due, pl.concat([landings["landed"], words["landed"]]), moment):
         public = moment.calendar.close_at(session) + params.publication_lag(moment.calendar)
         last = select_last(known.filter(pl.col("available_at") <= public))
+        standing = number_copies(select_standing(last))
         landed = landings.filter(pl.col("landed") <= session)
         said, released = last_words(words, session)
         stated = drop_superseded(due.filter(pl.col("due") == session), landed)
         told = lines.filter(pl.col("landed") <= session, pl.col("ex_date") <= session)
         back = give_back(released, known.filter(pl.col("available_at") <= public), told, landed)
         stated = stated.join(back, on=GROUP, how="anti", maintain_order="left")
-        fresh = number_revisions(follow_word(stated, said, last), last)
-        left_out = _left_out(last, fresh, lines, landings.filter(pl.col("landed") == session))
+        fresh = number_revisions(follow_word(stated, said, last), last, standing)
+        left_out = _left_out(standing, fresh, lines, landings.filter(pl.col("landed") == session))
         left_out = drop_spoken_of(_drop_unsound(left_out, parts.bad), said, last)
-        denied = _denied(last, stated, fresh, lines, said)
+        denied = _denied(last, standing, stated, fresh, lines, said)
         dated = _add_availability(fresh, moment, params.publication_lag(moment.calendar))
         gone = pl.concat([left_out, denied]).with_columns(withdrawn=pl.lit(True))
-        claimed = find_claimed(number_copies(select_standing(last)), lines, said, SAME)
+        claimed = find_claimed(standing, lines, said, SAME)
         claimed = claimed.select(last.columns).with_columns(pl.col("revision") + 1)
         gone = _date_landing(pl.concat([gone, back, claimed]), session, public)
         new += [dated.select(*CORPORATE_ACTIONS.columns), gone]
@@ -128,13 +129,13 @@ def _due(actions: pl.DataFrame, moment: Moment) -> pl.DataFrame:
     )
 
 
-def _left_out(last: pl.DataFrame, fresh: pl.DataFrame, lines: pl.DataFrame, landings: pl.DataFrame) -> pl.DataFrame:
+def _left_out(standing: pl.DataFrame, fresh: pl.DataFrame, lines: pl.DataFrame, landings: pl.DataFrame) -> pl.DataFrame:
     """The facts that stand and that today's landings of their source cover and do not state."""
-    if landings.is_empty() or last.is_empty():
-        return last.clear()
+    if landings.is_empty() or standing.is_empty():
+        return standing.clear().select(*CORPORATE_ACTIONS.columns)
     newest = landings.sort("fetched_at").unique(["source", "asked"], keep="last", maintain_order=True)
     speaking = newest.select("source", "asked", *COVERAGE, told_by="payload_id")
-    covered = join_covering(number_copies(select_standing(last)), speaking)
+    covered = join_covering(standing, speaking)
     told = lines.select(*SAME, told_by="payload_id")
     missing = covered.join(told, on=[*SAME, "told_by"], how="anti", nulls_equal=True)
     replaced = fresh.select(*CORPORATE_ACTIONS.entity)
@@ -154,14 +155,19 @@ def _drop_unsound(facts: pl.DataFrame, bad: pl.DataFrame) -> pl.DataFrame:
 
 
 def _denied(
-    last: pl.DataFrame, stated: pl.DataFrame, fresh: pl.DataFrame, lines: pl.DataFrame, said: pl.DataFrame
+    last: pl.DataFrame,
+    standing: pl.DataFrame,
+    stated: pl.DataFrame,
+    fresh: pl.DataFrame,
+    lines: pl.DataFrame,
+    said: pl.DataFrame,
 ) -> pl.DataFrame:
     """The facts that stand and that the operator leaves out, and the lines ahead of which he said that it is not so."""
     replaced, known = fresh.select(*CORPORATE_ACTIONS.entity), pl.concat([last.select(GROUP), fresh.select(GROUP)])
-    facts = find_denied(number_copies(select_standing(last)), lines, said, SAME).with_columns(pl.col("revision") + 1)
+    facts = find_denied(standing, lines, said, SAME).with_columns(pl.col("revision") + 1)
     facts = facts.join(replaced, on=replaced.columns, how="anti", maintain_order="left")
     ahead = find_denied(stated, lines, said, SAME).join(known, on=GROUP, how="anti", maintain_order="left")
-    numbered = number_revisions(ahead, last).with_columns(pl.lit(None, UTC).alias("available_at"))
+    numbered = number_revisions(ahead, last, standing).with_columns(pl.lit(None, UTC).alias("available_at"))
     return pl.concat([facts.select(*CORPORATE_ACTIONS.columns), numbered.select(*CORPORATE_ACTIONS.columns)])
 
 

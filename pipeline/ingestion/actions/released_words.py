@@ -41,7 +41,7 @@ def give_back(released: pl.DataFrame, known: pl.DataFrame, lines: pl.DataFrame, 
     standing = number_copies(select_standing(mine))
     same = standing.filter(pl.col("source") == OPERATOR).select(*SAME, "sequence", "revision")
     kept = stated.join(same, on=SAME, nulls_equal=True, maintain_order="left").with_columns(pl.col("revision") + 1)
-    fresh = number_revisions(stated, mine)
+    fresh = number_revisions(stated, mine, standing)
     untouched = standing.join(stated, on=SAME, how="semi", nulls_equal=True)
     gone = mine.join(pl.concat([one.select(CORPORATE_ACTIONS.entity) for one in (fresh, untouched)]),
                      on=CORPORATE_ACTIONS.entity, how="anti", maintain_order="left")  # fmt: skip

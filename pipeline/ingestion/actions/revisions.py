@@ -30,13 +30,17 @@ def number_copies(known: pl.DataFrame) -> pl.DataFrame:
     return known.with_columns(copy=pl.int_range(pl.len(), dtype=pl.UInt32).over([*GROUP, *CONTENT]))
 
 
-def number_revisions(landing: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+def number_revisions(landing: pl.DataFrame, known: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
     """The rows whose content does not stand, with sequence and revision (Int32).
 
     A changed row takes the number of a known one of its kind and day that the landing no longer holds, or that was
     taken back; a row too many gets the next number.
+
+    Args:
+        landing: what is stated, its copies numbered.
+        known: the last revision of each fact.
+        standing: those of them that were not taken back, their copies numbered.
     """
-    standing = number_copies(select_standing(known))
     rank = pl.int_range(pl.len()).over(GROUP).alias("rank")
     fresh = landing.join(standing, on=SAME, how="anti", nulls_equal=True, maintain_order="left").with_columns(rank)
     kept = standing.join(landing, on=SAME, how="semi", nulls_equal=True)

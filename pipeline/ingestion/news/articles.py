@@ -99,9 +99,8 @@ def _add_session(delivered: pl.DataFrame, calendar: Sessions) -> pl.DataFrame:
     """Add session, the first whose decision may use the article, and available_at."""
     if delivered.is_empty():
         return delivered.with_columns(session=pl.lit(None, dtype=pl.Date), available_at=pl.col("published_at"))
-    closes = pl.DataFrame({"published_at": calendar.closes, "session": calendar.days}).with_columns(
-        pl.col("published_at").cast(UTC)
-    )
+    sessions = calendar.frame(calendar.days[0], calendar.days[-1])
+    closes = sessions.select(pl.col("close_at").cast(UTC).alias("published_at"), "session")
     by_publication = delivered.sort("published_at").join_asof(closes, on="published_at", strategy="forward")
     seen = pl.when("history").then("session").otherwise(pl.max_horizontal("session", "landed"))
     return by_publication.with_columns(session=seen, available_at=pl.col("published_at"))

@@ -168,8 +168,8 @@ def _tell_parts(signal: Signal) -> pl.DataFrame:
     of_all = {"horizon": signal.horizon, "ic": signal.skill.ic, "ic_error": signal.skill.error,
               "half_life": signal.half_life, "weight": signal.weight}  # fmt: skip
     names = pl.DataFrame({"score": signal.scores, "sigma": signal.sigmas, "alpha": signal.alphas})
-    fields = [field.name for field in ALPHAS.schema["parts"].inner.fields]
-    return names.with_columns(pl.lit(value).alias(name) for name, value in of_all.items()).select(fields)
+    told = names.with_columns(pl.lit(value).alias(name) for name, value in of_all.items())
+    return told.select("horizon", "ic", "ic_error", "score", "sigma", "half_life", "weight", "alpha")
 
 
 STAGE = Stage(

@@ -118,30 +118,48 @@ def _read_plans(
 ) -> dict[str, PlannedWeight]:
     built = trade_plans.filter(pl.col("steps").is_not_null(), pl.col("free_weight").is_not_null())
     decided = pl.col("session").is_in(built["session"].unique().to_list())
-    parts = alphas.filter(decided).select("ticker", "parts").iter_rows()
-    horizons = {ticker: {str(one["horizon"]): one["weight"] * one["alpha"] for one in row} for ticker, row in parts}
+    horizons = _read_horizons(alphas.filter(decided))
     members = _read_members(predictions.filter(decided, pl.col("horizon") == horizon).sort("ticker"))
     return {
         row["ticker"]: PlannedWeight(
             row["benchmark_weight"] or 0.0,
             row["free_weight"],
-            list(zip((one["rule"] for one in row["verdicts"]), row["steps"], strict=True)),
+            list(zip(row["rules"], row["steps"], strict=True)),
             horizons.get(row["ticker"], {}),
             members.get(row["ticker"], {}),
         )
-        for row in built.iter_rows(named=True)
+        for row in built.select(
+            "ticker", "benchmark_weight", "free_weight", "steps", rules=_each("verdicts", "rule")
+        ).iter_rows(named=True)
     }
+
+
+def _read_horizons(alphas: pl.DataFrame) -> dict[str, dict[str, float]]:
+    """Ticker -> horizon -> what it adds to the name's alpha."""
+    told = alphas.unique("ticker", keep="last", maintain_order=True).select("ticker", "parts").explode("parts")
+    parts = told.drop_nulls("parts").unnest("parts")
+    found: dict[str, dict[str, float]] = {}
+    for ticker, horizon, added in parts.select("ticker", "horizon", pl.col("weight") * pl.col("alpha")).iter_rows():
+        found.setdefault(ticker, {})[str(horizon)] = added
+    return found
+
+
+def _each(column: str, field: str) -> pl.Expr:
+    """One field of each entry of a list; only that is turned into objects then."""
+    return pl.col(column).list.eval(pl.element().struct.field(field))
 
 
 def _read_members(predictions: pl.DataFrame) -> dict[str, dict[str, float]]:
     """Ticker -> member -> what it adds to the ensemble's point beyond the mean of the names."""
-    added = [
-        (ticker, one["member"], one["point"] * weight)
-        for ticker, members, weights in predictions.select("ticker", "members", "location_weights").iter_rows()
-        for one, weight in zip(members, weights or [one["weight"] for one in members], strict=True)
-    ]
-    frame = pl.DataFrame(added, schema={"ticker": pl.String, "member": pl.String, "added": pl.Float64}, orient="row")
-    beyond = frame.with_columns(pl.col("added") - pl.col("added").mean().over("member"))
+    told = predictions.select(
+        "ticker",
+        member=_each("members", "member"),
+        point=_each("members", "point"),
+        weight=pl.coalesce("location_weights", _each("members", "weight")),
+    )
+    frame = told.explode("member", "point", "weight").drop_nulls("member")
+    added = pl.col("point") * pl.col("weight")
+    beyond = frame.select("ticker", "member", added - added.mean().over("member"))
     found: dict[str, dict[str, float]] = {}
     for ticker, member, amount in beyond.iter_rows():
         found.setdefault(ticker, {})[member] = amount
