@@ -172,7 +172,9 @@ def test_rows_that_are_added_come_where_sorting_all_would_put_them(seed: int) ->
     frame = pl.DataFrame(keys, schema={"a": pl.String, "b": pl.Int64, "c": pl.String}, orient="row")
     cut = chance.randint(6, 55)
     rows, added = frame[:cut].sort("a", "b", "c"), frame[cut:]
-    if seed % 3 == 0:  # all behind what is there
+    if seed % 3 == 0:  # each behind those of the same beginning
         added = added.with_columns(pl.col("b") + 100)
+    if seed % 4 == 1:  # all behind what is there, as a later session's rows are
+        added = added.with_columns(pl.lit("E").alias("a"))
     expected = pl.concat([rows, added]).sort("a", "b", "c")
     assert_frame_equal(add_rows(rows, added.lazy(), ("a", "b", "c")), expected)
