@@ -52,6 +52,10 @@ READ_ONCE = (
     "LC_",
 )
 """Begin the names of variables that are read while Python or a library starts."""
+READ_LATER = ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS")
+"""Of these, what a fork can still say: what reads the one is not loaded in the template, and numba is asked again."""
+ONE_THREAD = ("OPENBLAS_NUM_THREADS", "1")
+"""What the template has read, whatever its user's environment says."""
 HOUSEKEEPING = ("jemalloc", "polars-ooc")
 """Begin the names of threads that libraries start when imported, to tidy memory; a fork does well without them."""
 ADOPT_ORPHANS = 36
@@ -106,7 +110,8 @@ def template() -> Template:
 
 def read_once(environment: dict[str, str]) -> dict[str, str]:
     """Of an environment, what a fork cannot change any more."""
-    return {name: value for name, value in environment.items() if name.startswith(READ_ONCE)}
+    fixed = {name: value for name, value in environment.items() if name.startswith(READ_ONCE)}
+    return {name: value for name, value in fixed.items() if name not in READ_LATER and (name, value) != ONE_THREAD}
 
 
 _environment = read_once(dict(os.environ))
@@ -208,9 +213,12 @@ def serve(connection: socket.socket) -> dict[str, Any]:
 
 def enter(request: dict[str, Any]) -> None:
     """Be where the command is to run."""
+    from numba.core import config as numba_config
+
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    numba_config.reload_config()
     if request["session"]:
         os.setsid()
     elif request["group"]:
@@ -250,7 +258,7 @@ def carry_out(request: dict[str, Any]) -> None:
 
 def warm_up() -> None:
     """Import, and compute the calendar, without starting a thread: a fork would not have it."""
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    os.environ.update([ONE_THREAD])
     for name in IMPORTED:
         importlib.import_module(name)
     from pipeline.market.sessions import exchange_sessions
@@ -268,6 +276,7 @@ def refuse_threads() -> None:
     others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
     busy = [name for task in others if not (name := (task / "comm").read_text()).startswith(HOUSEKEEPING)]
     assert not busy, f"threads run before the fork: {busy}"
+    assert "libgomp" not in Path("/proc/self/maps").read_text(), "it has read OMP_NUM_THREADS, which forks may change"
 
 
 if __name__ == "__main__":
