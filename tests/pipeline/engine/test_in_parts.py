@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -68,12 +68,11 @@ def compute(history: Path, path: Path, execution: ExecutionParams) -> tuple[Runn
     return runner, runner.run_stage(STAGE, runner.source.coverage()[1])
 
 
-@contextmanager
-def closing_executors() -> Iterator[None]:
-    try:
-        yield
-    finally:
-        opening.close_executors()
+@pytest.fixture(scope="module", autouse=True)
+def closed_executors() -> Iterator[None]:
+    """Who does pieces stays there from test to test, as from stage to stage, and ends with them."""
+    yield
+    opening.close_executors()
 
 
 @pytest.mark.parametrize(
@@ -89,8 +88,7 @@ def closing_executors() -> Iterator[None]:
 def test_the_rows_are_those_of_one_piece_whoever_computes_them(
     history: Path, whole: Run, tmp_path: Path, execution: ExecutionParams
 ) -> None:
-    with closing_executors():
-        runner, run = compute(history, tmp_path / "lake", execution)
+    runner, run = compute(history, tmp_path / "lake", execution)
     assert (run.rows, run.written, run.fingerprint) == (whole.rows, whole.written, whole.fingerprint)
     assert run.rows > 5_000 and run.output_version == whole.output_version
     files = runner.lake.files(FEATURE_ROWS, run.output_version)
@@ -104,11 +102,15 @@ def test_the_rows_are_those_of_one_piece_whoever_computes_them(
     assert reproduce(runner, run).identical
 
 
-def test_workers_that_are_killed_cost_no_row_and_leave_no_file(history: Path, whole: Run, tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_workers_that_are_killed_cost_no_row_and_leave_no_file(
+    history: Path, whole: Run, tmp_path: Path, count: int
+) -> None:
     """The small version of tests/torture/test_scale.py."""
-    with closing(Processes(2, retries=20)) as executor, working_on(lambda: executor), killing(executor, 2) as killed:
+    executor = Processes(2, retries=20)
+    with closing(executor), working_on(lambda: executor), killing(executor, count) as killed:
         rounds = 0
-        while len(killed) < 2:
+        while len(killed) < count:
             runner, run = compute(history, tmp_path / str(rounds), IN_PARTS)
             assert (run.rows, run.fingerprint) == (whole.rows, whole.fingerprint)
             files = {file.path for file in runner.lake.files(FEATURE_ROWS, run.output_version or 0)}
@@ -164,7 +166,7 @@ def test_workers_log_and_tell_as_if_they_were_here(
     told: list[str] = []
     copy_lake(history, tmp_path / "lake")
     runner = Runner(Lake.open(tmp_path / "lake"), replace(SETTINGS, execution=replace(IN_PARTS, workers=2)))
-    with closing_executors(), runner.lake.lock("test"), caplog.at_level(logging.INFO):
+    with runner.lake.lock("test"), caplog.at_level(logging.INFO):
         last = runner.source.coverage()[1]
         span = (runner.calendar.offset(last, -200), last)
         work = in_parts.Work(kind=in_parts_kind(), cycle_id="single", since=span[0], session=last, stages=(STAGE,))
