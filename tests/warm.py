@@ -266,6 +266,7 @@ def warm_up() -> None:
     exchange_sessions()  # nearly all of them ask for it
     assert "textual" not in sys.modules, "it has read variables that a console may be started with others of"
     refuse_threads()
+    refuse_openmp()
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(sign, signal.SIG_IGN)  # meant for those that the template's user started
     gc.freeze()
@@ -276,6 +277,10 @@ def refuse_threads() -> None:
     others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
     busy = [name for task in others if not (name := (task / "comm").read_text()).startswith(HOUSEKEEPING)]
     assert not busy, f"threads run before the fork: {busy}"
+
+
+def refuse_openmp() -> None:
+    """A fork may say how many threads OpenMP has, if nothing has asked before."""
     assert "libgomp" not in Path("/proc/self/maps").read_text(), "it has read OMP_NUM_THREADS, which forks may change"
 
 
