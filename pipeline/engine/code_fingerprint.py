@@ -18,6 +18,8 @@ LIBRARIES = (
     "numpy",
     "scipy",
     "clarabel",
+    "numba",
+    "llvmlite",
     "pyarrow",
     "deltalake",
     "torch",
