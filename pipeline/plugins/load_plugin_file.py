@@ -22,7 +22,6 @@ from typing import Any
 from pipeline.features.catalogue import ALL
 from pipeline.features.feature import Feature, refuse_duplicates
 from pipeline.features.feature_set import refuse_unhashed
-from pipeline.features.try_feature import try_feature
 from pipeline.market.sessions import Sessions
 from pipeline.models.members import MEMBERS
 from pipeline.models.members.member import Member
@@ -143,6 +142,8 @@ def _check_features(features: tuple[Any, ...], calendar: Sessions) -> tuple[Feat
     refuse_duplicates(features, taken=[feature.name for feature in ALL])
     for feature in features:
         refuse_unhashed(feature)
+    from pipeline.features.try_feature import try_feature  # loads numba: only where a plugin has features
+
     return tuple(try_feature(feature, calendar) for feature in features)
 
 
