@@ -85,6 +85,11 @@ class DetailScreen(TypingScreen):
         links.styles.height = min(len(rows) + 1, 12)
         links.show(Sheet(frame, COLS, ("number",), noun="link").filter(self._filter), 0, None)
 
+    @property
+    def can_jump(self) -> bool:
+        """Where there are ways on."""
+        return bool(self.detail.links)
+
     def jump_places(self) -> Sequence[Place]:
         """The ways on in sight."""
         if not self.detail.links:

@@ -40,7 +40,7 @@ class CommandLine(SafeInput):
 
 
 class TypingScreen(Screen[None]):
-    """A screen with such a line; `filtered` and `write` say what becomes of a filter and a file name there."""
+    """A screen with such a line; what it declares here is what each kind does in its own way."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "line('filter')", "Filter", key_display="/", priority=True, id="filter"),
@@ -55,17 +55,37 @@ class TypingScreen(Screen[None]):
 
     if TYPE_CHECKING:
 
-        def write(self, name: str) -> None: ...
-        def noted(self, words: str) -> None: ...
+        @property
+        def filter_words(self) -> str:
+            """What is filtered by now."""
+
+        def begin(self) -> None:
+            """What is done once it is made of its parts."""
+
+        def filtered(self, words: str) -> None:
+            """Show what meets the filter as it is typed."""
+
+        def take_keys(self) -> None:
+            """Give the keys back to what is shown."""
+
+        def run_back(self) -> None:
+            """What escape does where nothing is typed."""
+
+        def write(self, name: str) -> None:
+            """Write what is shown to a file of that name."""
+
+        def noted(self, words: str) -> None:
+            """Put a note on record."""
 
     def on_mount(self) -> None:
         """Begin, unless it was closed before it was shown: nothing of it is left then."""
         if self.children:
             self.begin()
 
-    def begin(self) -> None:
-        """What is done once it is made of its parts."""
-        raise NotImplementedError
+    @property
+    def can_jump(self) -> bool:
+        """Whether anything here can be gone to by a letter."""
+        return False
 
     def jump_places(self) -> Sequence[Place]:
         """Everything in sight that can be gone to."""
@@ -89,19 +109,6 @@ class TypingScreen(Screen[None]):
         """The app."""
         return cast(Console, self.app)
 
-    @property
-    def filter_words(self) -> str:
-        """What is filtered by now."""
-        raise NotImplementedError
-
-    def filtered(self, words: str) -> None:
-        """Show what meets the filter as it is typed."""
-        raise NotImplementedError
-
-    def take_keys(self) -> None:
-        """Give the keys back to what is shown."""
-        raise NotImplementedError
-
     def action_line(self, purpose: str, words: str = "") -> None:
         """Open the line for something to be typed."""
         self._purpose, self._recalled = purpose, 0
@@ -115,11 +122,13 @@ class TypingScreen(Screen[None]):
         self.query_one(KeyBar).show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What opens the line is a letter like any other once it is open.
+        """What opens the line is a letter like any other once it is open; only where there are places is there a jump.
 
         Until then it goes before the sheet's own keys, or a command typed fast would lose its first letters to them.
         """
         del parameters
+        if action == "jump":
+            return self.can_jump
         return not (action == "line" and self._purpose)
 
     def on_input_changed(self, message: Input.Changed) -> None:
@@ -163,10 +172,6 @@ class TypingScreen(Screen[None]):
             self.close_line()
         else:
             self.run_back()
-
-    def run_back(self) -> None:
-        """What escape does where nothing is typed."""
-        raise NotImplementedError
 
     def keys_here(self) -> Iterable[tuple[str, str]]:
         """Every key valid here, with what it does."""

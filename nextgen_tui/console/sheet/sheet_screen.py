@@ -46,6 +46,11 @@ class SheetScreen(TypingScreen):
 
     # ---- by a letter
 
+    @property
+    def can_jump(self) -> bool:
+        """There are sheets, if nothing else."""
+        return True
+
     def jump_places(self) -> Sequence[Place]:
         """The sheets, the headings, which sort, and the rows in sight."""
         tabs, view = self.query_one("#sheets", SheetTabs), self.view

@@ -266,8 +266,8 @@ class SheetWidget(ScrollView, can_focus=True):
                 self.action_choose()
 
     def _click_heading(self, x: int) -> None:
-        starts = [(place.x, heading) for place, heading in self.heading_places()]
-        if found := [heading for left, heading in starts if left <= x]:
+        found = [heading for place, heading in self.heading_places() if place.x <= x]
+        if found and x <= sum(width + GAP for _, width in self._columns):
             self.post_message(self.HeadingClicked(found[-1]))
 
     def heading_places(self) -> list[tuple[Offset, str]]:
