@@ -15,7 +15,8 @@ from time import process_time
 from lake.store import Lake
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import INGEST, find_stage
+from pipeline.engine.session_order import find_stage
+from pipeline.engine.stages import INGEST
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 

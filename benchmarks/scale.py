@@ -42,7 +42,7 @@ from lake.tables.market import MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import QUANTILES
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.execution.current import working_on
 from pipeline.execution.in_process import InProcess
 from pipeline.execution.opening import close_executors, open_executor

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -86,11 +85,9 @@ def find_table(name: str) -> Table:
 
 def find_stage(name: str) -> Stage:
     """The stage of that name, or a usage error naming the nearest."""
-    from pipeline.engine.stages import STAGES
+    from pipeline.engine import session_order
 
-    for stage in STAGES:
-        if stage.name == name:
-            return stage
-    near = get_close_matches(name, [stage.name for stage in STAGES], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "; `nextgen stages` lists them"
-    raise click.UsageError(f"there is no stage {name!r}{hint}")
+    try:
+        return session_order.find_stage(name)
+    except KeyError as error:
+        raise click.UsageError(str(error.args[0])) from None

@@ -48,9 +48,9 @@ def complete_table(_context: click.Context) -> Names:
 @_offer
 def complete_stage(_context: click.Context) -> Names:
     """The stages, in the order of a cycle."""
-    from pipeline.engine.stages import STAGES
+    from pipeline.engine.session_order import ORDER, find_table
 
-    return [(stage.name, f"writes {stage.writes.name}") for stage in STAGES]
+    return [(name, f"writes {table.name}") for name in ORDER if (table := find_table(name))]
 
 
 @_offer

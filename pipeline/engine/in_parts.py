@@ -25,8 +25,8 @@ from lake.store import CommitResult, Lake
 from lake.tables.market import TICKER_UNIVERSE
 from pipeline.config.settings import Settings
 from pipeline.engine.executor import Executor, Say, parse_params
+from pipeline.engine.session_order import find_stage
 from pipeline.engine.stage import Moment, Stage
-from pipeline.engine.stages import find_stage
 from pipeline.engine.work import Span, Work
 from pipeline.execution.current import current_executor, working_on
 from pipeline.execution.in_process import InProcess

@@ -21,8 +21,8 @@ from lake.upkeep.compaction import STAGE as COMPACTION
 from pipeline.config.settings import Settings
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.runner import Runner
+from pipeline.engine.session_order import find_stage
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import find_stage
 from pipeline.execution.opening import executor_apart
 from pipeline.execution.piece import Piece, as_done
 from pipeline.plugins.plugins import PluginError

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
@@ -36,7 +36,7 @@ from pipeline.engine.in_parts import SplittingExecutor
 from pipeline.engine.resume import resume
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import BACKFILL, CHAMPION_CHOSEN, REPORT, TRAINING, TRAINING_DUE
-from pipeline.engine.work import Span, Work
+from pipeline.engine.work import Progress, Span, Work, silent
 from pipeline.features.feature_set import feature_set
 from pipeline.ingestion.sources.source import Source
 from pipeline.market.sessions import Sessions
@@ -44,16 +44,9 @@ from pipeline.models.search.space import read_space
 from pipeline.models.targets.target import parse_target
 from pipeline.plugins.plugins import Plugins
 
-Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many steps are done, and of how many."""
-
 
 def _tell_step(progress: Progress, stage: Stage, number: int, total: int, words: str) -> None:
     progress(f"{stage.name.replace('_', ' ')}: {words}", number, total)
-
-
-def silent(what: str, done: int, total: int) -> None:
-    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True)

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 
 from lake.tables.control import WorkKind
+from pipeline.engine.session_order import (
+    CYCLE,
+    NEWS_BETWEEN,
+    SNAPSHOT,
+    TARGETED,
+    TRAINING,
+    load_backfill,
+    load_stages,
+)
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import BACKFILL, CYCLE, NEWS_BETWEEN, SNAPSHOT, TARGETED, TRAINING
 
 Span = tuple[date, date]
 """The first and last session of a range."""
+Progress = Callable[[str, int, int], None]
+"""Told what is being done, how many steps are done, and of how many."""
+
+
+def silent(what: str, done: int, total: int) -> None:
+    """Progress that nobody watches."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +62,7 @@ def cycle(session: date) -> Work:
         cycle_id=f"cycle-{session:%Y%m%d}",
         since=session,
         session=session,
-        stages=CYCLE,
+        stages=load_stages(CYCLE),
         skips_idle=True,
     )
 
@@ -60,7 +74,7 @@ def backfill(since: date, session: date) -> Work:
         cycle_id=f"history-{since:%Y%m%d}-{session:%Y%m%d}",
         since=since,
         session=session,
-        stages=BACKFILL,
+        stages=load_backfill(),
     )
 
 
@@ -94,7 +108,7 @@ def training(session: date, target: str = "", *, search: bool = False) -> Work:
         cycle_id=f"training-{session:%Y%m%d}{what}",
         since=session,
         session=session,
-        stages=TARGETED if target else TRAINING,
+        stages=load_stages(TARGETED if target else TRAINING),
         target=target,
         search=search,
     )
@@ -112,7 +126,7 @@ def snapshot(session: date, as_of: datetime) -> Work:
         cycle_id=f"snapshot-{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}",
         since=session,
         session=session,
-        stages=SNAPSHOT,
+        stages=load_stages(SNAPSHOT),
         as_of=as_of,
     )
 
@@ -129,7 +143,7 @@ def news(session: date, as_of: datetime) -> Work:
         cycle_id=f"news-{as_of.astimezone(UTC):%Y%m%dT%H%M%SZ}",
         since=session,
         session=session,
-        stages=NEWS_BETWEEN,
+        stages=load_stages(NEWS_BETWEEN),
         as_of=as_of,
     )
 

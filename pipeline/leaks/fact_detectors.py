@@ -15,8 +15,8 @@ from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import MARKET_PRICES
 from lake.tables.news import NEWS_ARTICLES, NEWS_SENTIMENT, RAW_REPLIES
 from pipeline.engine.executor import Executor
+from pipeline.engine.session_order import CYCLE, load_stages
 from pipeline.engine.stage import Moment, Stage
-from pipeline.engine.stages import CYCLE
 from pipeline.ingestion.universe import ticker_universe
 from pipeline.leaks.detection import PLANTED, Detection, Leak, judge
 
@@ -85,10 +85,10 @@ class FactProbe:
     def find_greedy_reads(self) -> Detection:
         """Let every stage of a session in the past read: nothing dated or learned later may be in its frames."""
         at, reader = self.executor.calendar.previous(self.session), f"{PLANTED}reader"
-        found = {stage.name: leak for stage in CYCLE if (leak := self._ask_reads(stage, at)) is not None}
+        found = {stage.name: leak for stage in load_stages(CYCLE) if (leak := self._ask_reads(stage, at)) is not None}
         late = self._known_after(reader, self._facts(MARKET_PRICES), at, MARKET_PRICES)
         found |= {reader: late} if late is not None else {}
-        names = [stage.name for stage in CYCLE if stage.kind == "pure"]
+        names = [stage.name for stage in load_stages(CYCLE) if stage.kind == "pure"]
         return judge("reads", "stages are shown what comes after their session", [*names, reader], found)
 
     def find_survivors(self) -> Detection:

@@ -12,10 +12,10 @@ import polars as pl
 from lake.runs import of_work, summarize_work
 from lake.store import Lake
 from lake.tables.control import RUNS, WorkKind
-from pipeline.engine.stages import FORECAST, INGEST, SCORE, SETTLE
+from pipeline.engine.session_order import FORECAST, INGEST, SCORE, SETTLE
 
 GROUPS = {"learn": INGEST, "settle": SETTLE, "score": SCORE, "look ahead": FORECAST}
-"""Name of a group of stages -> its stages."""
+"""Name of a group of stages -> their names."""
 GroupEnd = Literal["done", "failed", "not run"]
 RECENT = timedelta(days=400)
 """Before the start of the last session's runs: what was started in this time is read first."""
@@ -97,7 +97,7 @@ def read_stage_grid(runs: pl.DataFrame, count: int) -> StageGrid:
     )
     ends = {(session, stage): status for session, stage, status in final.select("session", "stage", "status").rows()}
     groups = {
-        name: tuple(_group_end([ends.get((session, stage.name)) for stage in stages]) for session in sessions)
+        name: tuple(_group_end([ends.get((session, stage)) for stage in stages]) for session in sessions)
         for name, stages in GROUPS.items()
     }
     return StageGrid(tuple(sessions), groups)

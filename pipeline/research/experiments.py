@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -19,7 +19,6 @@ from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS
 from pipeline.config.check_values import Given, nearest
 from pipeline.config.loading import load
 from pipeline.control.operator.trading_switches import who_decides
-from pipeline.engine.runner import Runner
 from pipeline.market.sessions import Sessions
 from pipeline.reading.tried import count_openings, count_trials
 from pipeline.research import ResearchError
@@ -32,6 +31,9 @@ from pipeline.research.spec import Spec, Variant, read_spec
 from pipeline.research.variants.variant_branch import find_eve, make_variant
 from pipeline.research.variants.variant_processes import Finished, Told, run_variants
 from pipeline.trading.review.performance import deflated_sharpe
+
+if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
+    from pipeline.engine.runner import Runner
 
 
 def register(lake: Lake, spec: Spec) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from lake.runs import DONE
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, WorkKind
-from pipeline.engine.stages import REPORT
+from pipeline.engine.session_order import REPORT
 
 ASKED = (
     "cycle_id",
@@ -88,7 +88,7 @@ def find_other_code(one: Lake, other: Lake, first: date, last: date) -> tuple[st
 
 def _read_runs(lake: Lake, first: date, last: date) -> pl.DataFrame:
     """The last run of each stage of each piece of work, those left out that only report on it."""
-    wanted = DONE & (pl.col("stage") != REPORT.name) & (pl.col("work") != WorkKind.UPKEEP)
+    wanted = DONE & (~pl.col("stage").is_in(list(REPORT))) & (pl.col("work") != WorkKind.UPKEEP)
     runs = lake.read(RUNS, since=first, until=last, where=wanted, columns=("run_id", *ASKED))
     return runs.sort("started_at").unique(["cycle_id", "stage"], keep="last", maintain_order=True)
 

@@ -6,7 +6,7 @@ import json
 import os
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from lake.branches.branch import MAIN, Branch, find_branch, read_config
@@ -19,11 +19,13 @@ from pipeline.config.resolving import DEFAULT, values_of
 from pipeline.config.toml_document import toml_document, write_document
 from pipeline.control.operator.mandates import set_mandate, standing_mandate
 from pipeline.control.operator.trading_switches import who_decides
-from pipeline.engine.runner import Runner
 from pipeline.reading.mandate_fields import write_value
 from pipeline.research import ResearchError
 from pipeline.research.recording import record
 from pipeline.trading.mandates.mandate import Mandate
+
+if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
+    from pipeline.engine.runner import Runner
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,7 +16,7 @@ from lake.tables.control import RUNS
 from pipeline.config.check_values import Given
 from pipeline.config.loading import load
 from pipeline.config.settings import Settings
-from pipeline.engine.runner import Progress, silent
+from pipeline.engine.work import Progress, silent
 from pipeline.market.sessions import Sessions
 from pipeline.research import ResearchError
 from pipeline.research.asked import WhatIf, count_what_ifs

@@ -25,7 +25,7 @@ from pipeline.config.toml_document import toml_document, write_document
 from pipeline.control.operator.requests import Request, read_request_state, submit
 from pipeline.engine.child_command import python_command
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.ingestion.news.params import LanguageModelParams, NewsParams
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.registry import SourceParams

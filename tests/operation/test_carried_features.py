@@ -22,7 +22,8 @@ from nextgen_tui.cli.main import outcome
 from pipeline.config.settings import FeatureParams, PluginParams
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import INGEST, find_stage
+from pipeline.engine.session_order import find_stage
+from pipeline.engine.stages import INGEST
 from pipeline.features.feature_set import F1, current_set
 from pipeline.plugins.load_plugin_file import MODULE_PREFIX
 from pipeline.reading.provenance.row_sources import RowSources

@@ -16,7 +16,7 @@ from lake.tables.control import RUNS
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.news import NEWS_SENTIMENT
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from tests.copies import copy_lake
 from tests.operation.conftest import Operation
 

@@ -24,7 +24,7 @@ from pipeline.config.settings import PluginParams
 from pipeline.control.operator.decisions import promote
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.features.feature_set import current_set
 from pipeline.plugins.plugins import PluginError
 from tests.copies import copy_lake

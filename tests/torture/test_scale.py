@@ -14,7 +14,7 @@ from lake.runs import Run
 from lake.store import Lake
 from lake.tables.features import FEATURE_ROWS
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.execution.current import working_on
 from pipeline.execution.dask_cluster import DaskCluster
 from pipeline.execution.params import ExecutionParams

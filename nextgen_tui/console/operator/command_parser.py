@@ -15,8 +15,8 @@ from lake.contract import Table
 from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.requests import EXPIRES_AFTER, Request
 from pipeline.control.schedule.task import ACTIONS
+from pipeline.engine.session_order import CYCLE, REPORT, TRAINING, find_stage, load_stages
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import CYCLE, REPORT, TRAINING, find_stage
 from pipeline.reading.daemon import NO_DAEMON
 from pipeline.text_format import counted
 
@@ -215,7 +215,7 @@ WAITS_FOR_DAEMON = f"{NO_DAEMON}: the request waits up to {WAITING_HOURS} for on
 
 
 def _work_lines(name: str) -> tuple[str, ...]:
-    stages = {"cycle": (*CYCLE, REPORT), "train": TRAINING}.get(name, ())
+    stages = load_stages({"cycle": (*CYCLE, *REPORT), "train": tuple(TRAINING)}.get(name, ()))
     if not stages:
         return ("reads   every table", "writes  many small files as a few large ones, and checkpoints; no row changes")
     return (
@@ -229,7 +229,8 @@ def _count_stages(stages: Sequence[Stage], name: str) -> str:
     """As many as the screens count of a cycle; what runs only where a training is due, and the report, come on top."""
     if name != "cycle":
         return counted(len(stages), "stage")
-    every, due = (sum((one in TRAINING) == trains and one is not REPORT for one in stages) for trains in (False, True))
+    names = {one.name for one in stages}.difference(REPORT)
+    every, due = len(names.difference(TRAINING)), len(names.intersection(TRAINING))
     return f"{counted(every, 'stage')}, {due} more where a training is due, and the report"
 
 

@@ -19,7 +19,7 @@ from nextgen_tui.console.page import Action, Detail, Link, Page, Row, Section, S
 from nextgen_tui.console.sheet.sheet import Cell, Col, Style, dim, strip, verdict
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
-from pipeline.engine.stages import STAGES
+from pipeline.engine.session_order import ORDER, load_stages
 from pipeline.reading.cockpit.strips import add_stage_ends
 
 FAILED = pl.col("status") != "done"
@@ -207,8 +207,9 @@ def cycle_actions(row: Row) -> tuple[Action, ...]:
 def blocked_stages(stage: str) -> tuple[Line, ...]:
     """The stages that read, directly or through others, what this one did not write."""
     waiting: list[str] = []
-    missing = {one.writes.name for one in STAGES if one.name == stage}
-    for one in STAGES:
+    stages = load_stages(ORDER)
+    missing = {one.writes.name for one in stages if one.name == stage}
+    for one in stages:
         if one.name != stage and missing & {read.table.name for read in one.reads}:
             waiting.append(one.name)
             missing.add(one.writes.name)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, RAW_PRICES
 from pipeline.control.operator.decisions import require_last_session
-from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Moment
 from pipeline.ingestion.actions.corporate_actions import ANNOUNCED, STAGE, actions
 from pipeline.ingestion.actions.foreign_amounts import Conversion
+
+if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
+    from pipeline.engine.runner import Runner
 
 
 def read_outlook(runner: Runner, further: pl.DataFrame | None = None, *, withdrawn: bool = False) -> pl.DataFrame:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import uuid4
 
 import polars as pl
@@ -18,7 +18,9 @@ from lake.store import Lake
 from lake.tables.control import MODEL_CHOICES, TRADE_DECISIONS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.trading import TRADE_PLANS
-from pipeline.engine.runner import Runner
+
+if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
+    from pipeline.engine.runner import Runner
 
 Origin = Literal["console", "cli"]
 Decision = Literal["approve", "veto"]

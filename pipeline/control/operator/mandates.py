@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -25,8 +25,10 @@ from pipeline.control.operator.decisions import (
     read_market_time,
 )
 from pipeline.control.operator.trading_switches import first_unpublished, who_decides
-from pipeline.engine.runner import Runner
 from pipeline.trading.mandates.mandate import CASH, EQUAL_WEIGHT, FIELDS, Mandate, Mandated, from_row, read_mandate
+
+if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
+    from pipeline.engine.runner import Runner
 
 
 def standing_mandate(lake: Lake, default: Mandate) -> Mandated:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -27,7 +27,9 @@ from pipeline.control.operator.decisions import (
     read_market_time,
 )
 from pipeline.control.operator.trading_switches import who_decides
-from pipeline.engine.runner import Runner
+
+if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
+    from pipeline.engine.runner import Runner
 
 MAX_HORIZON = 20
 """Sessions ahead, as far as forecasts go."""

@@ -16,7 +16,7 @@ from lake.store import Lake
 from lake.tables.control import TASK_ATTEMPTS, TASK_REQUESTS
 from pipeline.control.schedule.journal import SlotState, parse_events
 from pipeline.control.schedule.task import ACTIONS, OPERATOR_ACTIONS, SEARCH, Group, Schedule, Task
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import require_stage
 from pipeline.models.targets.target import parse_target
 
 WORK = ("run", "task", *ACTIONS, *OPERATOR_ACTIONS)
@@ -155,7 +155,7 @@ def _parse_work(request: Request) -> tuple[str, ...]:
         raise RequestError("name the stages to run; `nextgen stages` lists them")
     for name in named:
         try:
-            find_stage(name)
+            require_stage(name)
         except KeyError as error:
             raise RequestError(str(error.args[0])) from None
     return named

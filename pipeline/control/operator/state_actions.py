@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -21,12 +21,14 @@ from pipeline.control.operator.decisions import (
     require_last_session,
 )
 from pipeline.control.operator.statements import KINDS, TERMS, StatedAction, Statement, effect_of, spell_out
-from pipeline.engine.runner import Runner
 from pipeline.ingestion.actions.action_coverage import OPERATOR
 from pipeline.ingestion.actions.corporate_actions import ANNOUNCED
 from pipeline.ingestion.actions.released_words import RELEASED
 from pipeline.ingestion.actions.validate_actions import FIELDS, NATURES, validate_actions
 from pipeline.ingestion.sources.payloads import BY_LINE, WHOLE, payload_id
+
+if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
+    from pipeline.engine.runner import Runner
 
 MAX_REASON = 1_000
 

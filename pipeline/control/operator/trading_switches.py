@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import polars as pl
 
@@ -21,8 +21,10 @@ from pipeline.control.operator.decisions import (
     order_after,
     read_market_time,
 )
-from pipeline.engine.runner import Runner
 from pipeline.trading.planning.trading_stops import TradingStop, read_stops, standing
+
+if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
+    from pipeline.engine.runner import Runner
 
 Switch = Literal["pause", "kill", "resume"]
 

@@ -20,7 +20,7 @@ from pipeline.control.schedule.needed_tasks import find_need
 from pipeline.control.schedule.task import ACTIONS, ExpectedOutput, Group, Schedule, Task
 from pipeline.control.schedule.toml_lines import TomlTable, parse_document, read_text, suggest
 from pipeline.control.schedule.trigger import Trigger, TriggerError, parse_duration, parse_trigger
-from pipeline.engine.stages import STAGES
+from pipeline.engine.session_order import LANDINGS, ORDER
 from pipeline.ingestion.sources.registry import SOURCES
 from pipeline.market.sessions import Sessions, exchange_sessions
 
@@ -236,7 +236,6 @@ def _parse_group(table: TomlTable) -> tuple[str, Group]:
 
 def _parse_run(table: TomlTable) -> tuple[str, ...]:
     named = table.strings("run")
-    stages = [stage.name for stage in STAGES]
     if not named:
         table.add_error("run", f"is missing: it names an action ({', '.join(ACTIONS)}) or stages")
     if len(named) > 1 and any(name in ACTIONS for name in named):
@@ -244,8 +243,8 @@ def _parse_run(table: TomlTable) -> tuple[str, ...]:
             "run", "an action cannot be combined with others; give it its own task and order them with `after`"
         )
     for name in named:
-        if name not in ACTIONS and name not in stages:
-            hint = suggest(name, [*ACTIONS, *stages]) or f"; write {', '.join(ACTIONS)}, or one of `nextgen stages`"
+        if name not in ACTIONS and name not in ORDER:
+            hint = suggest(name, [*ACTIONS, *ORDER]) or f"; write {', '.join(ACTIONS)}, or one of `nextgen stages`"
             table.add_error("run", f"there is no stage {name!r}{hint}")
     return named
 
@@ -345,8 +344,7 @@ def _refuse_contradictions(table: TomlTable, task: Task) -> None:
 
 
 def _fetches(task: Task) -> bool:
-    landings = {stage.name for stage in STAGES if stage.kind == "landing"}
-    return bool({"cycle", "snapshot", "news"} & set(task.run)) or any(name in landings for name in task.run)
+    return bool({"cycle", "snapshot", "news"} & set(task.run)) or any(name in LANDINGS for name in task.run)
 
 
 def _refuse_unknown_dependencies(top: TomlTable, tasks: Mapping[str, Task]) -> None:

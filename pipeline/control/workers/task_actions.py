@@ -23,9 +23,9 @@ from pipeline.control.workers.job import Job, JobReport
 from pipeline.control.workers.job_progress import report_progress
 from pipeline.control.workers.market_moment import find_market_moment
 from pipeline.engine.failures import record_failures
-from pipeline.engine.runner import Progress, Runner
-from pipeline.engine.stages import find_stage
-from pipeline.engine.work import Work, cycle, news, single_stage, snapshot, training
+from pipeline.engine.runner import Runner
+from pipeline.engine.session_order import find_stage
+from pipeline.engine.work import Progress, Work, cycle, news, single_stage, snapshot, training
 from pipeline.models.targets.target import parse_target
 
 LOCK_POLL = 0.5

@@ -23,8 +23,8 @@ from pipeline.config.settings import Settings
 from pipeline.engine.capsules.write_capsule import CONTENT, FRAMES, SETTINGS, TRACE, VERSION
 from pipeline.engine.code_fingerprint import code_fingerprint
 from pipeline.engine.executor import CURRENCY, EXTENSIONS, find_test_window, parse_params
+from pipeline.engine.session_order import find_stage
 from pipeline.engine.stage import Moment, Stage
-from pipeline.engine.stages import find_stage
 from pipeline.market.sessions import exchange_sessions
 from pipeline.plugins.plugins import Plugins
 

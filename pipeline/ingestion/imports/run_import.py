@@ -19,13 +19,13 @@ from lake.tables.imports import IMPORTED_PREDICTIONS, IMPORTED_TRADES, RAW_IMPOR
 from lake.tables.market import INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.engine import work
-from pipeline.engine.dry_run import DryRun
 from pipeline.engine.failures import record_failures
-from pipeline.engine.runner import Progress, Runner, silent
+from pipeline.engine.runner import Runner
 from pipeline.engine.stage import Stage
 from pipeline.engine.stages import IMPORT
-from pipeline.engine.work import Work
+from pipeline.engine.work import Progress, Work, silent
 from pipeline.ingestion.imports.chunks import Delivery, Known, correct, deliver, read_landed_lines
+from pipeline.ingestion.imports.dry_run import DryRun
 from pipeline.ingestion.imports.mapping import Mapping
 from pipeline.ingestion.imports.old_system import Store
 from pipeline.ingestion.imports.spool import DaySpan, Spooled, spans, staged

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date, datetime
 
 from lake.tables import TABLES
-from pipeline.engine.stages import STAGES
+from pipeline.engine.session_order import find_table
 from pipeline.health.checks import SEVERITY, Check, Status
 from pipeline.reading.health_verdict import Health, Problem
 
@@ -50,7 +50,7 @@ SHEETS = {"quarantined": "data set aside", "arrived": "data tickers", "last run"
 
 def find_screen(part: str) -> str:
     """The screen that tells more of a part of the operation, a stage or a table; empty where none does."""
-    table = next((stage.writes for stage in STAGES if stage.name == part), TABLES.get(part))
+    table = find_table(part) or TABLES.get(part)
     if part in PARTS or table is None:
         return PARTS.get(part, "")
     return PARTS.get(table.name) or DOMAINS.get(table.domain, "")

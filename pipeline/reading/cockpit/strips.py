@@ -9,7 +9,7 @@ import polars as pl
 
 from lake.runs import of_work
 from lake.tables.control import WorkKind
-from pipeline.engine.stages import CYCLE
+from pipeline.engine.session_order import CYCLE
 
 NOT_YET = "not yet"
 """The state of a session before there was anything."""
@@ -55,7 +55,7 @@ def add_stage_ends(cycles: pl.DataFrame, runs: pl.DataFrame, names: Sequence[str
         runs: rows of the table `runs`, in the order they were started.
         names: the stages in their order; those of a cycle where none are given.
     """
-    order = list(names or (stage.name for stage in CYCLE))
+    order = list(names or CYCLE)
     of_cycles = runs.filter(of_work(WorkKind.CYCLE), pl.col("cycle_id").is_in(cycles["cycle_id"].to_list()))
     last = of_cycles.unique(subset=["cycle_id", "stage"], keep="last", maintain_order=True)
     found = {(cycle, stage): status for cycle, stage, status in last.select("cycle_id", "stage", "status").iter_rows()}

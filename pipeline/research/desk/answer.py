@@ -15,7 +15,7 @@ from lake.tables.control import RUNS
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.config.settings import Settings
 from pipeline.engine.code_fingerprint import code_fingerprint
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.market.sessions import Sessions
 from pipeline.reading.tried import count_openings
 from pipeline.research.compare_runs import RunComparison, compare_settings, compare_values

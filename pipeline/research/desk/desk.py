@@ -15,8 +15,8 @@ from lake.store import Lake
 from lake.tables.control import RUNS, WorkKind
 from lake.tables.trading import MANDATES
 from pipeline.engine.executor import parse_params
-from pipeline.engine.runner import Progress, silent
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
+from pipeline.engine.work import Progress, silent
 from pipeline.market.sessions import Sessions
 from pipeline.research.desk import DeskSession
 from pipeline.research.desk.book import SessionResult

@@ -8,7 +8,7 @@ from datetime import date
 
 from lake.store import Lake
 from pipeline.config.settings import Settings
-from pipeline.engine.runner import Progress, silent
+from pipeline.engine.work import Progress, silent
 from pipeline.market.annual_sessions import sessions_per_year
 from pipeline.market.sessions import Sessions
 from pipeline.research.desk.book import SessionResult

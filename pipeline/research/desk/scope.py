@@ -14,7 +14,7 @@ from lake.store import Lake
 from lake.tables.books import POSITION_ENDS
 from lake.tables.control import RUNS, TRADE_DECISIONS, TRADING_SWITCHES, WorkKind
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES
-from pipeline.engine.stages import REPORT
+from pipeline.engine.session_order import REPORT
 from pipeline.research.desk import NotOnDeskError
 
 SETTINGS = (
@@ -37,7 +37,7 @@ EMPTY: tuple[tuple[Table, str], ...] = (
 )
 """Tables that have to be empty, and what their rows mean."""
 BRINGS_FACTS = pl.col("work").is_in([WorkKind.BACKFILL, WorkKind.IMPORT]) | (
-    (pl.col("work") == WorkKind.SINGLE_STAGE) & (pl.col("stage") != REPORT.name)
+    (pl.col("work") == WorkKind.SINGLE_STAGE) & ~pl.col("stage").is_in(list(REPORT))
 )
 """Work that may bring facts of the past."""
 

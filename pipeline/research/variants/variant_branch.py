@@ -15,7 +15,7 @@ from pipeline.config.check_values import Given
 from pipeline.config.loading import load
 from pipeline.config.resolving import DEFAULT, values_of
 from pipeline.config.toml_document import toml_document, write_document
-from pipeline.engine.runner import Progress, silent
+from pipeline.engine.work import Progress, silent
 from pipeline.research import ResearchError
 from pipeline.research.variants.variant_replay import Replayed, VariantReplay
 

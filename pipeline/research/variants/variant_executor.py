@@ -15,8 +15,8 @@ from lake.tables import TABLES
 from pipeline.config.settings import Settings
 from pipeline.engine.code_fingerprint import code_fingerprint
 from pipeline.engine.executor import Executor, parse_params
+from pipeline.engine.session_order import find_stage
 from pipeline.engine.stage import Read, Stage
-from pipeline.engine.stages import find_stage
 from pipeline.engine.work import Work
 
 

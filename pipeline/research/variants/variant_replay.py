@@ -16,18 +16,16 @@ from lake.storage.delta_log import checkpoint_versions, entry_path
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.control import RUNS, WorkKind
+from lake.tables.feedback import RETRAIN_CANDIDATES
 from lake.upkeep.checkpoints import CHECKPOINT_EVERY
 from pipeline.config.loading import load
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import Settings
 from pipeline.engine import work
-from pipeline.engine.runner import Progress, silent
+from pipeline.engine.session_order import ORDER, REPORT, TRAINING, load_stages
 from pipeline.engine.stage import Stage
-from pipeline.engine.stages import CHAMPION_CHOSEN, REPORT, STAGES, TRAINING, TRAINING_DUE
-from pipeline.engine.work import Work
+from pipeline.engine.work import Progress, Work, silent
 from pipeline.research.variants.variant_executor import VariantExecutor
-
-BY_NAME = {stage.name: stage for stage in STAGES}
 
 
 @dataclass(frozen=True)
@@ -82,7 +80,7 @@ class VariantReplay:
         A compaction writes no new rows; its version comes along with the next one that does.
         """
         runs = find_done_runs(self.parent)
-        runs = [run for run in runs if run.recipe.stage != REPORT.name and run.recipe.work is not WorkKind.UPKEEP]
+        runs = [run for run in runs if run.recipe.stage not in REPORT and run.recipe.work is not WorkKind.UPKEEP]
         return [list(piece) for _, piece in groupby(runs, key=lambda run: run.recipe.cycle_id)]
 
     def _find_changed(self) -> set[str]:
@@ -115,7 +113,7 @@ class VariantReplay:
         recipe = before[0].recipe
         if recipe.work is WorkKind.CYCLE:
             return work.cycle(recipe.session)
-        stages = tuple(BY_NAME[run.recipe.stage] for run in before if run.recipe.stage in BY_NAME)
+        stages = load_stages(run.recipe.stage for run in before if run.recipe.stage in ORDER)
         return Work(
             kind=recipe.work,
             cycle_id=recipe.cycle_id,
@@ -128,7 +126,7 @@ class VariantReplay:
     def _do(self, wanted: Work, stage: Stage, known: Mapping[str, Run], runs: Sequence[Run]) -> Run | None:
         """The run of a stage on the branch: the parent's where nothing can differ; None where it has nothing to do."""
         before = self.executor.before = known.get(stage.name)
-        if wanted.kind is WorkKind.CYCLE and stage in TRAINING and self._may_train_otherwise():
+        if wanted.kind is WorkKind.CYCLE and stage.name in TRAINING and self._may_train_otherwise():
             if not self._trains_now(stage, wanted.session, runs):
                 return None
         elif before is None:
@@ -154,14 +152,18 @@ class VariantReplay:
 
     def _may_train_otherwise(self) -> bool:
         """Whether the reasons to train, or what would be trained on, are no longer the parent's."""
-        asked = {TRAINING_DUE.table.name, *(read.table.name for stage in TRAINING for read in stage.reads)}
+        asked = {RETRAIN_CANDIDATES.name, *(read.table.name for stage in load_stages(TRAINING) for read in stage.reads)}
         return not asked.isdisjoint(self.executor.changed)
 
     def _trains_now(self, stage: Stage, session: date, runs: Sequence[Run]) -> bool:
-        if stage is TRAINING[0]:
+        # With every stage, which only a replay needs: the desk and the console ask of variants, and run none.
+        from pipeline.engine.stages import CHAMPION_CHOSEN, TRAINING_DUE
+
+        first, *_, last = TRAINING
+        if stage.name == first:
             return self.executor.holds(TRAINING_DUE, stage, session)
-        trained = any(run.recipe.stage == TRAINING[0].name for run in runs)
-        return trained or (stage is TRAINING[-1] and self.executor.holds(CHAMPION_CHOSEN, stage, session))
+        trained = any(run.recipe.stage == first for run in runs)
+        return trained or (stage.name == last and self.executor.holds(CHAMPION_CHOSEN, stage, session))
 
 
 def find_chosen(parent: Settings, branch: Settings) -> dict[str, Any]:

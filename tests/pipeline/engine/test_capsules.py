@@ -19,7 +19,7 @@ from pipeline.engine.capsules.replay_capsule import CapsuleError, read_capsule, 
 from pipeline.engine.capsules.write_capsule import FRAMES, KEPT, MAX_BYTES, list_capsules, write_capsule
 from pipeline.engine.failures import StageFailedError
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 
 ERROR = ValueError("it failed")
 BROKEN = """

@@ -20,7 +20,7 @@ from pipeline.control.operator.decisions import DecisionError
 from pipeline.control.operator.requests import Request
 from pipeline.engine.child_command import installed_script, python_command
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from tests.new_lake import new_lake

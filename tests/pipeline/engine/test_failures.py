@@ -24,7 +24,7 @@ from pipeline.control.workers.task_actions import carry_out_job
 from pipeline.engine import work
 from pipeline.engine.failures import CycleOrderError, StageFailedError
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.engine.work import Work
 
 LAST, NEXT = date(2019, 9, 17), date(2019, 9, 18)

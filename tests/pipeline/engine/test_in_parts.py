@@ -22,7 +22,7 @@ from pipeline.engine.failures import StageFailedError
 from pipeline.engine.in_parts import split_sessions
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.execution import opening
 from pipeline.execution.current import working_on
 from pipeline.execution.params import ExecutionParams

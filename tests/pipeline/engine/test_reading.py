@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from lake.tables.market import MARKET_PRICES
 from pipeline.engine.runner import Runner
+from pipeline.engine.session_order import find_stage
 from pipeline.engine.stage import join_spans
-from pipeline.engine.stages import find_stage
 
 FIRST = date(2024, 1, 1)
 days = st.integers(0, 60).map(lambda number: FIRST + timedelta(days=number))

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime
 
 from lake.tables.control import WorkKind
 from pipeline.engine import work
-from pipeline.engine.stages import BACKFILL, CYCLE, IMPORT, NEWS_BETWEEN, SNAPSHOT, TRAINING, find_stage
+from pipeline.engine.session_order import find_stage
+from pipeline.engine.stages import BACKFILL, CYCLE, IMPORT, NEWS_BETWEEN, SNAPSHOT, TRAINING
 
 FIRST, LAST = date(2021, 3, 1), date(2021, 3, 5)
 NOON = datetime(2021, 3, 5, 17, tzinfo=UTC)

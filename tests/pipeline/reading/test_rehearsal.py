@@ -14,7 +14,7 @@ from lake.tables.control import RUNS, WorkKind
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.engine import work
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.reading.rehearsal import rehearse
 from tests.frames.control import recipe, run
 from tests.new_lake import new_lake

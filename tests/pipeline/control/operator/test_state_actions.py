@@ -18,7 +18,7 @@ from pipeline.control.operator.decisions import DecisionError
 from pipeline.control.operator.state_actions import state_action
 from pipeline.control.operator.statements import StatedAction, Statement
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.reading.results.actions import list_actions
 from tests.copies import copy_lake
 from tests.frames.market import actions, instruments, rates

@@ -23,7 +23,8 @@ from lake.tables.news import NEWS_ARTICLES
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.reproduction import reproduce
-from pipeline.engine.runner import Runner, silent
+from pipeline.engine.runner import Runner
+from pipeline.engine.work import silent
 from pipeline.ingestion.imports.run_import import ImportReport, import_system
 from pipeline.ingestion.imports.sqlite import open_sqlite
 from pipeline.ingestion.prices.cross_check import AGREES

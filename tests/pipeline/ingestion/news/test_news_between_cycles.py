@@ -12,7 +12,7 @@ from lake.tables.control import WorkKind
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.rss.params import Feed, RssParams

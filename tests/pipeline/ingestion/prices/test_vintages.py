@@ -20,7 +20,7 @@ from lake.tables.market import (
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.runner import Runner
-from pipeline.engine.stages import find_stage
+from pipeline.engine.session_order import find_stage
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams

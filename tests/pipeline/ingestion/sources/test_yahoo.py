@@ -468,6 +468,6 @@ def test_state_lies_where_the_user_says(tmp_path: Path) -> None:
 
 
 def _named(name: str) -> Any:
-    from pipeline.engine.stages import find_stage
+    from pipeline.engine.session_order import find_stage
 
     return find_stage(name)

@@ -14,8 +14,8 @@ import pytest
 
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.news import NEWS_ARTICLES, RAW_NEWS
+from pipeline.engine.session_order import find_stage
 from pipeline.engine.stage import Moment
-from pipeline.engine.stages import find_stage
 from pipeline.ingestion.news.articles import articles, validate_articles
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.yahoo.source import LIMITED, UNREACHABLE, YahooSource
