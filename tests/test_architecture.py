@@ -226,6 +226,23 @@ def test_the_list_of_stages_loads_without_the_heavy_libraries() -> None:
     assert result.returncode == 0, result.stderr
 
 
+@pytest.mark.cold
+def test_who_only_reads_loads_no_stage_and_no_library_of_the_network() -> None:
+    """Stages are half of the program: the first screen and the verdict know them by their names.
+
+    But for one: what a metric means is declared beside the stage that computes it.
+    """
+    program = (
+        "import sys, nextgen_tui.console.app, nextgen_tui.console.pages.health, pipeline.reading.health_verdict\n"
+        "from pipeline.engine.session_order import ORDER\n"
+        "spared = {*ORDER.values(), 'pipeline.engine.runner', 'httpx2', 'exchange_calendars', 'pandas', 'torch'}\n"
+        "spared -= {'pipeline.feedback.metrics'}\n"
+        "sys.exit(f'loaded {sorted(loaded)}' if (loaded := spared & set(sys.modules)) else 0)"
+    )
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert result.returncode == 0, result.stderr
+
+
 def test_percent_is_written_in_one_way() -> None:
     offenders = []
     for module, path in MODULES.items():

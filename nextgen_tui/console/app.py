@@ -29,13 +29,13 @@ from nextgen_tui.console.dialogs import HelpScreen, list_keys
 from nextgen_tui.console.lake_view import Clock, LakeView, read_runs, utc_now
 from nextgen_tui.console.lineage.lineage_screen import LineageScreen
 from nextgen_tui.console.operator.opening import OpeningApp
-from nextgen_tui.console.page import Page, PageState, build_state
+from nextgen_tui.console.page import PageState, build_state
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.pages.health import HealthData
 from nextgen_tui.console.runtime.change_detection import ChangeToken, change_token, log_folders, refuse_without_runs
 from nextgen_tui.console.runtime.lifeline import Lifeline
 from nextgen_tui.console.runtime.shutdown import ConsoleExecutor
-from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.screens import PAGES, PageEntry, load_ahead
 from nextgen_tui.console.time_travel import AsOf, parse_as_of, step_as_of
 from nextgen_tui.remembered.preferences import Preferences
 from nextgen_tui.text.safe_text import safe_text
@@ -75,7 +75,12 @@ class PageLoaded(Message):
     state: PageState
 
 
-def bind_pages(pages: Iterable[Page[Any]]) -> list[Binding]:
+def open_screen(entry: PageEntry) -> PageScreen:
+    """The screen of a page."""
+    return PageScreen(entry.page)
+
+
+def bind_pages(pages: Iterable[PageEntry]) -> list[Binding]:
     """The keys that lead to the pages."""
     return [
         Binding(page.number, f"page('{page.name.lower()}')", page.name, show=False, priority=True) for page in pages
@@ -88,7 +93,7 @@ class ConsoleApp(OpeningApp):
     TITLE = "nextgen"
     CSS_PATH = "console.tcss"
     ENABLE_COMMAND_PALETTE = True
-    MODES = {page.name.lower(): partial(PageScreen, page) for page in PAGES}
+    MODES = {entry.name.lower(): partial(open_screen, entry) for entry in PAGES}
     DEFAULT_MODE = "health"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
     BINDINGS = [
@@ -141,6 +146,7 @@ class ConsoleApp(OpeningApp):
         self.health: Health | None = None
         self._known: AlertFacts | None = None
         self._reported_late: set[str] = set()
+        self._loaded_ahead = False
 
     def open_lake(self, path: Path) -> None:
         """Show another lake from now on: nothing of the one before stays on screen."""
@@ -285,7 +291,7 @@ class ConsoleApp(OpeningApp):
     @work(thread=True, exit_on_error=False, group="load")
     def _load(self, name: str) -> None:
         """It is not handed the view: a worker holds what it was given until rubbish is sought, frames and all."""
-        page, known, view = self.pages[name], self._states.get(name, PageState()), self.view
+        page, known, view = self.pages[name].page, self._states.get(name, PageState()), self.view
         if view is None:
             return
         try:
@@ -320,6 +326,13 @@ class ConsoleApp(OpeningApp):
             self._states[message.name] = message.state
             self._take_verdict(message)
             self.refresh_screen()
+            if not (self._loaded_ahead or message.state.incomplete):
+                self._loaded_ahead = True
+                self._load_ahead()
+
+    @work(thread=True, exit_on_error=False, group="ahead")
+    def _load_ahead(self) -> None:
+        load_ahead()
 
     def _take_verdict(self, message: PageLoaded) -> None:
         """Keep the verdict of now for the bar at the top, and alert to it where it turned to failure."""

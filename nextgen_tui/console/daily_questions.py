@@ -77,7 +77,7 @@ def answer(view: LakeView, question: DailyQuestion) -> DailyAnswer:
     Raises:
         LakeError: if the lake cannot be read.
     """
-    page = next(page for page in PAGES if page.number == question.keys[0])
+    page = next(entry.page for entry in PAGES if entry.number == question.keys[0])
     page.prepare(view)
     data = page.load(view)
     name = page.sheets(data)[0]

@@ -17,7 +17,8 @@ from textual.widgets import Input, Static
 
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, wrap_hanging
-from nextgen_tui.console.page import Action, Detail, Link, Page, PageState
+from nextgen_tui.console.page import Action, Detail, Link, PageState
+from nextgen_tui.console.screens import PageEntry
 from nextgen_tui.console.sheet.sheet import Cell, Style
 from nextgen_tui.console.styles import content
 from nextgen_tui.console.time_travel import AsOf
@@ -36,7 +37,7 @@ class Console(Protocol):
 
     lake_path: Path
     lake_name: str
-    pages: dict[str, Page[Any]]
+    pages: dict[str, PageEntry]
     view: LakeView | None
     at: AsOf | None
     """Where it was asked to stand."""
@@ -176,7 +177,7 @@ SHORT = 3
 """Letters of a screen's name where there is no room for all of them."""
 
 
-def tab_words(pages: Sequence[Page[Any]], here: str, width: int) -> list[str]:
+def tab_words(pages: Sequence[PageEntry], here: str, width: int) -> list[str]:
     """What stands for each screen: number and name, or as much of the names as there is room for."""
 
     def words(letters: int) -> list[str]:
@@ -194,7 +195,7 @@ def tab_words(pages: Sequence[Page[Any]], here: str, width: int) -> list[str]:
     return next(fitting, bare)
 
 
-def render_tabs(pages: Sequence[Page[Any]], here: str, width: int) -> Content:
+def render_tabs(pages: Sequence[PageEntry], here: str, width: int) -> Content:
     """The screens by number; the one in front stands out."""
     parts: list[Content] = []
     for page, words in zip(pages, tab_words(pages, here, width), strict=True):
@@ -203,7 +204,7 @@ def render_tabs(pages: Sequence[Page[Any]], here: str, width: int) -> Content:
     return Content.assemble(*parts)
 
 
-def tab_at(pages: Sequence[Page[Any]], here: str, width: int, x: int) -> str | None:
+def tab_at(pages: Sequence[PageEntry], here: str, width: int, x: int) -> str | None:
     """Which screen stands at a place of that line."""
     left = 0
     for page, words in zip(pages, tab_words(pages, here, width), strict=True):

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nextgen_tui.cli.version import describe_version
 from nextgen_tui.console.notes import Line
@@ -13,9 +14,9 @@ from nextgen_tui.console.page import Detail, Section
 from nextgen_tui.console.sheet.sheet import Cell, Style
 from nextgen_tui.text.formats import counted
 from nextgen_tui.text.safe_text import safe_text
-from pipeline.reading.doctor.examine import Surroundings, examine
-from pipeline.reading.doctor.finding import Finding
-from pipeline.reading.doctor.terminal import TerminalState
+
+if TYPE_CHECKING:
+    from pipeline.reading.doctor.finding import Finding
 
 SIGNS: dict[str, tuple[str, Style]] = {"ok": ("✓ ", "good"), "warn": ("! ", "warn"), "fail": ("✗ ", "bad")}
 
@@ -28,6 +29,10 @@ def look(lake: Path, columns: int, rows: int) -> Detail:
         columns: characters of the terminal.
         rows: its lines.
     """
+    # With the libraries of the network, which nothing on the way to the first screen needs.
+    from pipeline.reading.doctor.examine import Surroundings, examine
+    from pipeline.reading.doctor.terminal import TerminalState
+
     environ = dict(os.environ)
     terminal = TerminalState(True, columns, rows, "utf-8", environ)
     place = Surroundings(lake_path=lake, environ=environ, version=describe_version(), terminal=terminal)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
 
 from lake.tables.vocabulary import SYMBOL
 from pipeline.market.securities.following import Securities
-from pipeline.models.dataset import Examples, Index
+
+if TYPE_CHECKING:  # a request names its target, and needs no features for that
+    from pipeline.models.dataset import Examples, Index
 
 KINDS = ("sector", "ticker", "group")
 """From the most to the least names, but for groups; the narrowest specialist speaks for a name."""

@@ -35,7 +35,7 @@ from nextgen_tui.console.page import Detail, Link, Page, Section, SheetSpec
 from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded, wait_until_settled
 from nextgen_tui.console.screen_frame import SafeInput
-from nextgen_tui.console.screens import PAGES
+from nextgen_tui.console.screens import PAGES, PageEntry
 from nextgen_tui.console.sheet.sheet import Cell, Col, dim
 from nextgen_tui.text.table_view import frame_grid
 from pipeline.control.operator.requests import Request
@@ -128,7 +128,7 @@ class Fuzzed(ConsoleApp):
         self.page = HostilePage()
         self.MODES = {"health": partial(PageScreen, self.page)}  # type: ignore[assignment]
         super().__init__(lake)
-        self.pages = {"health": self.page}
+        self.pages = {"health": PageEntry("1", "Health", self.page.question, lambda: self.page)}
         self._modes = self.MODES
 
 
@@ -254,7 +254,7 @@ async def test_a_lake_full_of_hostile_values_is_harmless_on_every_real_screen(tm
             await wait_until_loaded(pilot)
             shown = app.page_state(one.name.lower())
             assert not shown.trouble
-            for _ in one.sheets(shown.data):
+            for _ in one.page.sheets(shown.data):
                 await wait_until_settled(pilot)
                 assert steering(app.screen) == []
                 await pilot.press("tab")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nextgen_tui.console.app import ConsoleApp, bind_pages
+from nextgen_tui.console.app import ConsoleApp, bind_pages, open_screen
 from nextgen_tui.console.detail_screen import DetailScreen
 from nextgen_tui.console.dialogs import HelpScreen
 from nextgen_tui.console.notes import plain_text
@@ -17,7 +17,7 @@ from nextgen_tui.console.page_screen import PageScreen
 from nextgen_tui.console.pages.runs import RunsPage
 from nextgen_tui.console.runtime.screenshots import wait_until_loaded
 from nextgen_tui.console.screen_frame import screen_lines, tab_at
-from nextgen_tui.console.screens import PAGES, check_keys
+from nextgen_tui.console.screens import PAGES, PageEntry, check_keys
 from nextgen_tui.console.sheet.sheet_widget import SheetWidget
 
 FREE = [key for key in PAGE_KEYS if key not in {page.number for page in PAGES}]
@@ -32,14 +32,15 @@ class LetteredPage(RunsPage):
     number, name = "Z", "Lettered"
 
 
-WIDER = (*PAGES, OneMorePage(), LetteredPage())
+FURTHER = (OneMorePage, LetteredPage)
+WIDER = (*PAGES, *(PageEntry(one.number, one.name, one.question, one) for one in FURTHER))
 
 
 class WiderConsole(ConsoleApp):
     """The console with two screens more."""
 
     CSS_PATH = Path(getfile(ConsoleApp)).with_name("console.tcss")
-    MODES = {page.name.lower(): partial(PageScreen, page) for page in WIDER}
+    MODES = {page.name.lower(): partial(open_screen, page) for page in WIDER}
     BINDINGS = bind_pages(WIDER)
 
     def __init__(self, lake_path: Path) -> None:
@@ -64,6 +65,11 @@ async def test_a_screen_beyond_the_ninth_is_reached_by_its_key_and_stands_in_bar
         told = plain_text(app.screen.lines())
         assert OneMorePage.question in told
         assert told.count("Lettered") == 1, "it stands among the screens, not among the keys"
+
+
+def test_what_is_said_of_a_screen_before_it_is_imported_is_what_it_says_itself() -> None:
+    told = [(entry.number, entry.name, entry.question) for entry in PAGES]
+    assert told == [(entry.page.number, entry.page.name, entry.page.question) for entry in PAGES]
 
 
 def test_a_narrow_bar_still_leads_to_the_screen_that_was_clicked() -> None:
@@ -91,7 +97,6 @@ def test_no_key_of_a_screen_does_anything_else() -> None:
     ],
 )
 def test_a_screen_without_a_key_or_name_of_its_own_is_refused(number: str, name: str, complaint: str) -> None:
-    page = OneMorePage()
-    page.number, page.name = number, name  # type: ignore[misc]
+    page = PageEntry(number, name, OneMorePage.question, OneMorePage)
     with pytest.raises(TypeError, match=complaint):
         check_keys((*PAGES, page))

@@ -51,7 +51,7 @@ def test_an_insights_error_is_told_in_its_unit() -> None:
 def test_every_screen_says_the_same_once_the_lake_was_tidied(own_desk: Lake) -> None:
     def said_by_all() -> list[tuple[str, int]]:
         view = LakeView(own_desk, read_runs(own_desk), clock=lambda: NOW)
-        read = [(page, page.load(view)) for page in PAGES if page.name != "Runs"]
+        read = [(one.page, one.page.load(view)) for one in PAGES if one.name != "Runs"]
         return [(page.sentence(data), page.sheet(data, page.sheets(data)[-1]).height) for page, data in read]
 
     before = said_by_all()

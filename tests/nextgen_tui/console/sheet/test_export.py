@@ -33,7 +33,7 @@ def test_an_export_disarms_formulas_and_never_writes_over_a_file(tmp_path: Path)
     assert pl.read_parquet(tmp_path / "out.parquet").equals(table.visible)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [entry.page for entry in PAGES], ids=lambda page: page.name)
 def test_every_sheet_is_exported_as_plain_figures(page: Page[Any], desk_path: Path, tmp_path: Path) -> None:
     lake = Lake.open(desk_path)
     data = page.load(LakeView(lake, read_runs(lake)))
