@@ -9,7 +9,6 @@ from functools import cached_property
 from itertools import product
 from typing import Literal
 
-import numpy as np
 import polars as pl
 from polars.datatypes import DataType, DataTypeClass
 
@@ -377,6 +376,8 @@ def _finiteness(column: str) -> str:
 
 def _is_finite(column: pl.Series) -> bool:
     """Whether all values but nulls are numbers; what is null lies there as none."""
+    import numpy as np  # here, since it takes a tenth of a second and who only reads needs none of it
+
     return bool(np.count_nonzero(~np.isfinite(column.to_numpy())) == column.null_count())
 
 

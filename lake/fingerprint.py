@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import chain
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from lake.engine import put_in_order
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 HELD = 2**25
 """Bytes of text, roughly, that are copied to be hashed at a time."""
@@ -76,6 +79,8 @@ def _canonicalise(frame: pl.DataFrame, key: Sequence[str], names: Sequence[str])
     Floats are taken as they lie in memory. All other columns of few rows take one query, since queries cost more than
     what they compute; it tells the order of the rows, too.
     """
+    import numpy as np  # here, since it takes a tenth of a second and who only reads needs none of it
+
     floats = {name: held for name in names if (held := _read_floats(frame.get_column(name))) is not None}
     others = [name for name in names if name not in floats]
     rows = _query(frame, key, others) if others or key else {}
@@ -94,6 +99,8 @@ def _canonicalise(frame: pl.DataFrame, key: Sequence[str], names: Sequence[str])
 
 def _read_floats(column: pl.Series) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.floating]] | None:
     """Which floats are null, and all of them with 0 for a null; None where it takes a query to tell."""
+    import numpy as np  # as above
+
     if not column.dtype.is_float():
         return None
     values, missing = column.to_numpy(), column.null_count()

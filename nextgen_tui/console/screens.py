@@ -73,13 +73,16 @@ PAGES = (
 )
 
 
+ASKED = ("pipeline.engine.stages", "pipeline.reading.consequences", "pipeline.reading.doctor.examine")
+"""What dialogs and details tell of a cycle, of what an action brings, and of everything that the program rests on."""
+
+
 def load_ahead() -> None:
-    """Import what the first screen did without, so that no key waits for it: a thread does, once there is something to
-    read."""
+    """Import what the first screen did without, so that no key waits for it: once there is something to read."""
     for entry in PAGES:
         _ = entry.page
-    importlib.import_module("pipeline.engine.stages")  # what dialogs and details tell of a cycle
-    importlib.import_module("pipeline.reading.doctor.examine")
+    for module in ASKED:
+        importlib.import_module(module)
 
 
 def check_keys(pages: Sequence[PageEntry]) -> None:

@@ -6,14 +6,17 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
 from lake.contract import Table
 from lake.storage.memory.file_cache import collect_rows
 from lake.storage.snapshot import FileSpan, Snapshot, select_overlapping
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 """Bytes of one table that are kept; a read of more goes to the files."""
@@ -119,6 +122,8 @@ def add_rows(rows: pl.DataFrame, scan: pl.LazyFrame, key: Sequence[str]) -> pl.D
     What is added mostly lies behind all that has the same first value of the key, as a new session's bar does behind
     its ticker's: then each row has its place without sorting them all.
     """
+    import numpy as np  # here, since it takes a tenth of a second and who only reads needs none of it
+
     added = scan.sort(key).collect(engine="in-memory")
     if _lies_behind_all(rows, added, key):
         return pl.concat([rows, added], rechunk=True)

@@ -36,7 +36,6 @@ from nextgen_tui.remembered.preferences import Preferences
 from nextgen_tui.remembered.typed_history import SQL
 from nextgen_tui.text.safe_text import remove_unsafe, safe_text
 from pipeline.control.operator.requests import submit
-from pipeline.reading.consequences import find_consequences, has_consequences
 from pipeline.reading.daemon import Activity
 from pipeline.reading.sql.child import ask
 
@@ -120,6 +119,9 @@ class CommandApp(App[None]):
         if isinstance(found, command_parser.Local):
             self._run_local(found)
         elif not self._refuse():
+            # Here, with the rules of the book: nothing is asked for before there is something to read.
+            from pipeline.reading.consequences import find_consequences, has_consequences
+
             also = tuple(one for one in more if isinstance(one, command_parser.PendingRequest))
             lake, request = (self.view.lake if self.view else None), found.request
             targets = " ".join(one.request.target for one in (found, *also))

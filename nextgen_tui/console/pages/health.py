@@ -30,7 +30,6 @@ from pipeline.reading.cycles import GroupEnd, read_stage_grid
 from pipeline.reading.daemon import DaemonState, Running, read_daemon, read_running
 from pipeline.reading.health_verdict import Health, check_rows, compose_health, judge_health
 from pipeline.reading.market_time import calendar_at_hand, lake_calendars, operation_time, work_out_calendar
-from pipeline.reading.results.accuracy import describe_check
 from pipeline.reading.schedule import task_rows
 
 CYCLES = 40
@@ -189,6 +188,13 @@ def judge(view: LakeView) -> Health:
     return judge_health(view.lake, now, calendars, measure_lake=False)  # it is judged every few seconds
 
 
+def name_check(check: str) -> str:
+    """A check as it is shown."""
+    from pipeline.reading.results.accuracy import describe_check  # here, as in the tile: with what every metric means
+
+    return describe_check(check)
+
+
 def check_detail(view: LakeView, runs: pl.DataFrame, row: Row) -> Detail:
     """What was looked at, what was found, and the run behind it.
 
@@ -206,7 +212,7 @@ def check_detail(view: LakeView, runs: pl.DataFrame, row: Row) -> Detail:
 
 def _check(row: Row) -> Section:
     lines = [
-        (verdict(row["status"]), Cell(f"  {row['service']}: {describe_check(row['check'])}")),
+        (verdict(row["status"]), Cell(f"  {row['service']}: {name_check(row['check'])}")),
         note(row["message"]),
         fact("figure", formats.number(row["value"])),
         fact("limit", formats.number(row["limit"])),
@@ -269,7 +275,7 @@ def _size(count: int) -> str:
 CHECK_COLS = (
     Col("verdict", "status", verdict),
     Col("service", "service"),
-    Col("check", "check", describe_check),
+    Col("check", "check", name_check),
     Col("what was found", "message", max_width=90),
     Col("figure", "value", lambda value: formats.number(value, 3), right=True, rank=1),
     Col("limit", "limit", lambda value: formats.number(value, 3), right=True, rank=2),

@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import polars as pl
 
 from lake.tables.vocabulary import SYMBOL
@@ -47,6 +46,8 @@ class Target:
             universe: rows of ticker_universe: ticker, session, sector, member.
             companies: who had which ticker, when.
         """
+        import numpy as np  # here: a request names its target, and needs no numbers for that
+
         mine = universe.filter(pl.col("member") & self.members()).select("ticker", "session", own="ticker")
         mine = companies.name_companies(mine, "session")
         on = ["ticker", "session"]

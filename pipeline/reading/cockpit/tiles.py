@@ -17,7 +17,6 @@ from lake.tables.models import MODEL_PROMOTIONS
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS
 from lake.tables.trading import STRATEGIC_PRIORITIES, TRADE_PLANS
-from pipeline.reading.results.summary import COVERAGE_LEVELS, coverage_facts, skill_facts
 from pipeline.text_format import change, counted, percent
 
 LATELY = timedelta(days=60)
@@ -93,6 +92,9 @@ def predictions_tile(read: Reader, session: date) -> Tile:
 
 def accuracy_tile(read: Reader, session: date) -> Tile:
     """Where skill is shown, whether the intervals hold what they promise, and how skill went at the middle horizon."""
+    # Here, with what every metric means: the verdict is shown before it.
+    from pipeline.reading.results.summary import COVERAGE_LEVELS, coverage_facts, skill_facts
+
     names = ["pinball_skill", *COVERAGE_LEVELS]
     wanted = (pl.col("scope") == "all") & pl.col("metric").is_in(names)
     rows = read(FEEDBACK_METRICS, since=session - LATELY, until=session, where=wanted)
