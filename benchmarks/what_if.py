@@ -18,6 +18,7 @@ from lake.store import Lake
 from pipeline.config.check_values import Given
 from pipeline.config.loading import choice, load
 from pipeline.engine.runner import Runner
+from pipeline.market.calendar_cache import ChildCalendars
 from pipeline.research.compare_runs import RunComparison
 from pipeline.research.what_if import ask_what_if
 
@@ -65,7 +66,8 @@ def time(
 ) -> tuple[RunComparison, float, float]:
     """An answer with the wall and processor seconds that it took."""
     begun, cpu = perf_counter(), process_time()
-    found = ask_what_if(lake, runner.settings, runner.calendar, tried, first, runs_stages=runs_stages)
+    calendar = ChildCalendars()(runner.settings.market.exchange)  # as the command has it
+    found = ask_what_if(lake, runner.settings, calendar, tried, first, runs_stages=runs_stages)
     return found, perf_counter() - begun, process_time() - cpu
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -20,13 +20,15 @@ from lake.storage.appending import WRITER_PROTOCOL
 from lake.storage.checksums import CHECKSUMS
 from lake.storage.delta_log import EntryFile, entry_versions, identify_entry
 from lake.storage.file_repair import find_damaged_file
-from lake.storage.memory.file_cache import FileCache, collect_rows
+from lake.storage.memory.file_cache import MAX_FILE_ROWS, FileCache, collect_rows
 from lake.storage.memory.kept_rows import KeptRows
 from lake.storage.memory.ordered_read import MANY, read_in_order
 from lake.storage.snapshot import EMPTY, Clock, FileSpan, Snapshot, read_snapshot, select_overlapping
 from lake.tables import TABLES
 from lake.tables.control import RUNS
 
+FEW_FILES = 8
+"""Files of which each is asked for its columns."""
 MAX_SNAPSHOTS = 16
 """Snapshots remembered of each table: a walk over its history goes on from the last one."""
 
@@ -319,6 +321,7 @@ class Reader:
         steps = select_steps(self._formats, table.name)
         if not steps and table.further is None:
             return self._cache.scan(root, files, schema)
+        self._guess_schemas(root, files)
         by_columns: dict[tuple[str, ...], list[FileSpan]] = {}
         for file in files:
             by_columns.setdefault(tuple(self._schema(f"{root}/{file.path}")), []).append(file)
@@ -329,6 +332,22 @@ class Reader:
             rows = rows.with_columns(pl.lit(None, dtype=schema[name]).alias(name) for name in lacking)
             parts.append(upgrade_rows(rows, steps, [*columns, *lacking], schema))
         return pl.concat(parts)
+
+    def _guess_schemas(self, root: Path, files: Sequence[FileSpan]) -> None:
+        """Read small files as if all had the columns of the first and the last, where these two have the same.
+
+        To open each for its columns alone takes as long as to read it. The guess cannot go wrong unseen: a file that
+        has others refuses to be read so, and then each is asked.
+        """
+        unknown = [file for file in files if file.rows <= MAX_FILE_ROWS and f"{root}/{file.path}" not in self._schemas]
+        if len(unknown) < FEW_FILES:
+            return
+        schema = self._schema(f"{root}/{unknown[0].path}")
+        if self._schema(f"{root}/{unknown[-1].path}") is not schema:
+            return
+        with suppress(pl.exceptions.PolarsError):  # what is damaged is found, and named, when it is read for its rows
+            self._cache.scan(root, unknown, schema)
+            self._schemas |= dict.fromkeys((f"{root}/{file.path}" for file in unknown), schema)
 
     def _scan_any(self, table: Table, files: Sequence[FileSpan]) -> pl.LazyFrame:
         """The rows of a control table to which another program added files: of their columns those that are known."""

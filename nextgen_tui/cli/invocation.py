@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipeline.config.resolving import Loaded
     from pipeline.config.settings import Settings
     from pipeline.engine.runner import Runner
+    from pipeline.market.sessions import Sessions
 
 
 @dataclass
@@ -94,6 +95,15 @@ class Invocation:
     def settings(self) -> Settings:
         """The resolved configuration."""
         return self.loaded.settings
+
+    @cached_property
+    def calendar(self) -> Sessions:
+        """The exchange's sessions as the runner has them, from the calendars that are at hand for all programs: those
+        of the library take as long to load as the rest of a question."""
+        from pipeline.market.calendar_cache import ChildCalendars
+
+        market = self.settings.market
+        return ChildCalendars(changes=market.changes)(market.exchange)
 
     @cached_property
     def runner(self) -> Runner:

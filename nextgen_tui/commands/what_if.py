@@ -53,7 +53,7 @@ def command(
         compared = ask_what_if(
             invocation.lake,
             invocation.settings,
-            invocation.runner.calendar,
+            invocation.calendar,
             parse_settings(chosen),
             first,
             last,
@@ -73,7 +73,7 @@ def _tell_rules_apart(invocation: Invocation, first: date | None, last: date | N
     from pipeline.research.what_if import ask_each_rule
 
     with invocation.output.progress("rules") as progress:
-        asked = (invocation.lake, invocation.settings, invocation.runner.calendar, first, last, progress)
+        asked = (invocation.lake, invocation.settings, invocation.calendar, first, last, progress)
         rules = ask_each_rule(*asked)
     invocation.output.show(show_rules(rules))
     invocation.output.record(record_rules(rules))
