@@ -19,6 +19,9 @@ from pipeline.trading.execution.volatility_and_volume import LOOKBACK
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.stops import FALLS, read_closes
 
+BAR = ("session", "ticker", "open", "high", "low", "close", "volume")
+"""What is asked of a session's own bars."""
+
 
 class SharedView:
     """A stretch: what some sessions in a row see of bars, and what follows from it."""
@@ -52,13 +55,14 @@ class SharedView:
     @cached_property
     def many(self) -> ManySessions:
         """Conditions at the opens and closes of all sessions."""
-        by_ticker = self._bars.sort(MARKET_PRICES.key)
-        return ManySessions(by_ticker, self._actions, self.sessions, self._calendar, self._params)
+        return ManySessions(self._by_ticker, self._actions, self.sessions, self._calendar, self._params)
 
     @cached_property
     def today(self) -> dict[date, list[Row]]:
-        """The bars by session."""
-        return group_rows(self._bars, "session")
+        """The bars of these sessions, by session."""
+        days = self._bars["session"]
+        mine = self._bars.filter(days.is_between(self.sessions[0], self.sessions[-1]))
+        return group_rows(mine.select(BAR), "session")
 
     @cached_property
     def _closes(self) -> dict[str, list[tuple[date, float]]]:
@@ -73,12 +77,11 @@ class SharedView:
     def recent(self, session: date) -> pl.DataFrame:
         """The bars of the last sessions, as plans and fills read them."""
         since = self._calendar.offset(session, -LOOKBACK)
-        first, last = bisect_left(self._days, since), bisect_right(self._days, session)
-        return self._bars.slice(first, last - first).sort(MARKET_PRICES.key)
+        return self._by_ticker.filter(pl.col("session").is_between(since, session))
 
     @cached_property
-    def _days(self) -> list[date]:
-        return self._bars["session"].to_list()
+    def _by_ticker(self) -> pl.DataFrame:
+        return self._bars.sort(MARKET_PRICES.key)
 
     def _find_alone(self) -> frozenset[date]:
         """Those in whose windows a ticker changed hands, or a dividend went ex in a gap."""
