@@ -43,6 +43,15 @@ def test_a_commit_brings_its_columns_and_older_rows_have_null_in_them(lake: Lake
         assert seen.contract(FEATURE_ROWS, first).content_columns == (*FEATURE_ROWS.columns, "one")
 
 
+@pytest.mark.parametrize("odd", range(10))
+def test_one_file_of_many_that_has_other_columns_is_read_with_its_own(lake: Lake, odd: int) -> None:
+    days = [date(2022, 3, day) for day in range(1, 11)]
+    for number, day in enumerate(days):
+        commit(lake, rows(day, **{"two" if number == odd else "one": float(number)}), f"run {number}")
+    seen = whole(Lake.open(lake.path)).sort("session").select("one", "two").rows()
+    assert seen == [(None, float(odd)) if number == odd else (float(number), None) for number in range(10)]
+
+
 def test_a_column_that_no_commit_has_brought_is_null(lake: Lake) -> None:
     assert lake.read(FEATURE_ROWS, version=0, columns=("ticker", "one")).schema["one"] == pl.Float32
     commit(lake, rows(DAYS[0], one=1.0), "a")
