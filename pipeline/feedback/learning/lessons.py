@@ -151,7 +151,7 @@ def name_lesson(lesson: Lesson | None, key: Key, evidence: Evidence, history: Le
     if lesson:
         return lesson
     errors = evidence.by_horizon[horizon]
-    tickers = [errors.tickers[number] for number in np.flatnonzero(errors.select(scope, name)[-1])]
+    tickers = [errors.grid.tickers[number] for number in np.flatnonzero(errors.select(scope, name)[-1])]
     enough = len(tickers) >= MIN_TICKERS
     return Lesson(identity, halve_tickers(identity, tickers, evidence.session) if enough else "week")
 

@@ -25,36 +25,64 @@ class MeanOfShared:
     sessions: NDArray[np.int64]
 
 
-def measure_mean(values: Floats, positions: NDArray[np.int64], horizon: int, power: int) -> MeanOfShared:
-    """Test each column's mean against 0.
+@dataclass(frozen=True)
+class Sharing:
+    """What the outcomes in a column have in common by when their forecasts were made; arrays [columns].
 
     Outcomes made d sessions apart share 1 - d / h of their moves. A measure that is linear in the outcome is correlated
     by as much, one of its size by the square of that at most, if moves are normal. With these correlations K and M what
     takes out the mean, the sum of squared deviations is tr(MK) times the variance, and has
     tr(MK)^2 / tr(MKMK) degrees of freedom (Satterthwaite, 1946).
+    """
+
+    total: Floats
+    """Sum of the correlations of all pairs."""
+    trace: Floats
+    """tr(MK)."""
+    freedom: Floats
+
+    @classmethod
+    def of(cls, present: NDArray[np.bool_], positions: NDArray[np.int64], horizon: int, power: int) -> Sharing:
+        """Work it out.
+
+        Args:
+            present: [sessions, columns] in order of time.
+            positions: [sessions] when the forecasts were made, as numbers of sessions.
+            horizon: sessions a forecast spans.
+            power: of the share; 1 or 2.
+        """
+        held, n = present.astype(np.float64), np.maximum(present.sum(axis=0), 1)
+        shared = np.maximum(0.0, 1 - np.abs(positions[:, None] - positions[None, :]) / horizon) ** power
+        with_each = held * (shared @ held)
+        total = with_each.sum(axis=0)
+        trace = n - total / n
+        squares = (held * ((shared * shared) @ held)).sum(axis=0)
+        trace_of_square = squares - 2 / n * (with_each**2).sum(axis=0) + (total / n) ** 2
+        return cls(total, trace, _ratio(trace**2, trace_of_square))
+
+
+def measure_mean(values: Floats, positions: NDArray[np.int64], horizon: int, power: int) -> MeanOfShared:
+    """Test each column's mean against 0; the arguments are those of `Sharing.of`, and [sessions, columns] of values."""
+    present = ~np.isnan(values)
+    return judge_mean(values, present, Sharing.of(present, positions, horizon, power))
+
+
+def judge_mean(values: Floats, present: NDArray[np.bool_], sharing: Sharing) -> MeanOfShared:
+    """Test each column's mean against 0.
 
     Args:
         values: [sessions, columns] in order of time; NaN is missing.
-        positions: [sessions] when the forecasts were made, as numbers of sessions.
-        horizon: sessions a forecast spans.
-        power: of the share; 1 or 2.
+        present: the same shape: which are not.
+        sharing: of each column, or of one where all are alike.
     """
-    present = ~np.isnan(values)
-    held, n = present.astype(np.float64), np.maximum(present.sum(axis=0), 1)
-    shared = np.maximum(0.0, 1 - np.abs(positions[:, None] - positions[None, :]) / horizon) ** power
-    with_each = held * (shared @ held)
-    total = with_each.sum(axis=0)
-    trace = n - total / n
-    squares = (held * ((shared * shared) @ held)).sum(axis=0)
-    trace_of_square = squares - 2 / n * (with_each**2).sum(axis=0) + (total / n) ** 2
-    freedom = _ratio(trace**2, trace_of_square)
+    count = present.sum(axis=0).astype(np.int64)
+    n = np.maximum(count, 1)
     mean = np.where(present, values, 0.0).sum(axis=0) / n
     deviations = (np.where(present, values - mean, 0.0) ** 2).sum(axis=0)
-    error = np.sqrt(_ratio(deviations, trace) * total) / n
+    error = np.sqrt(_ratio(deviations, sharing.trace) * sharing.total) / n
     t = _ratio(mean, error)
-    testable = (freedom >= 2) & (error > 0)
-    p = np.where(testable, student_p(t, np.where(testable, freedom, 2.0)), 1.0)
-    count = present.sum(axis=0).astype(np.int64)
+    testable = (sharing.freedom >= 2) & (error > 0)
+    p = np.where(testable, student_p(t, np.where(testable, sharing.freedom, 2.0)), 1.0)
     return MeanOfShared(np.where(count > 0, mean, np.nan), error, t, p, count)
 
 

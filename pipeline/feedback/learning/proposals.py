@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -11,14 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.feedback.learning.evidence import Evidence, Key
+from pipeline.feedback.learning.grid import Floats, row_means
 from pipeline.feedback.learning.level_test import LevelTest
 from pipeline.feedback.learning.mean_test import MeanOfShared, measure_mean
 from pipeline.feedback.learning.questions import find_question, tell_mean
-from pipeline.feedback.learning.slices import row_means
 from pipeline.market.sessions import Sessions
 from pipeline.prediction.traits import OF_SESSIONS, kind_of, pair_traits
-
-Floats = NDArray[np.float64]
 
 FAMILIES = {
     "all": 0.36,
@@ -50,6 +48,33 @@ class _Suspect:
     standard_error: float
     p: float
     scored: int
+
+
+@dataclass(frozen=True)
+class _LookedOver:
+    """Slices of one scope at one horizon that were looked over together; arrays [slices]."""
+
+    scope: str
+    horizon: int
+    name: Callable[[int], str]
+    """Number -> slice."""
+    mean: Floats
+    standard_error: Floats
+    p: Floats
+    scored: NDArray[np.int64]
+    tested: NDArray[np.bool_]
+    """Which are tested at all: scored often enough and, but for a bias, off by more than is left alone."""
+
+    def list_likely(self, among: int, most: float) -> Iterator[_Suspect]:
+        """Those that chance brings up among so many by this probability at most."""
+        for number in np.flatnonzero(self.tested & (self.p * among <= most)).tolist():
+            yield _Suspect(
+                (self.scope, self.name(number), self.horizon),
+                float(self.mean[number]),
+                float(self.standard_error[number]),
+                float(self.p[number]),
+                int(self.scored[number]),
+            )
 
 
 def family_of(kind: str, scope: str, name: str) -> str:
@@ -84,20 +109,16 @@ def _is_due(evidence: Evidence) -> bool:
     return is_rhythm(evidence.session, evidence.calendar)
 
 
-def _likeliest(evidence: Evidence, suspects: Iterator[_Suspect], taken: Collection[Key]) -> list[Proposal]:
+def _likeliest(evidence: Evidence, looked_over: Iterable[_LookedOver], taken: Collection[Key]) -> list[Proposal]:
     """The one of a family that chance explains least, if it hardly explains the furthest out of so many."""
-    asked = evidence.params.hypotheses
-    tested = [one for one in suspects if one.scored >= asked.screened and one.p < 1]
-    left = [one for one in tested if one.key not in taken]
+    all_of_them = list(looked_over)
+    tested = sum(int(one.tested.sum()) for one in all_of_them)
+    likely = (one for some in all_of_them for one in some.list_likely(tested, evidence.params.hypotheses.propose))
+    left = [one for one in likely if one.key not in taken]
     if not left:
         return []
     best = min(left, key=lambda one: (one.p, one.key))
-    chance = best.p * len(tested)
-    return (
-        [Proposal(best.key, _describe(evidence.question.kind, best, chance, len(tested)))]
-        if chance <= asked.propose
-        else []
-    )
+    return [Proposal(best.key, _describe(evidence.question.kind, best, best.p * tested, tested))]
 
 
 def _describe(kind: str, one: _Suspect, chance: float, among: int) -> str:
@@ -107,64 +128,63 @@ def _describe(kind: str, one: _Suspect, chance: float, among: int) -> str:
     )
 
 
-def _screen(evidence: Evidence, scopes: Collection[str]) -> Iterator[_Suspect]:
+def _screen(evidence: Evidence, scopes: Collection[str]) -> Iterator[_LookedOver]:
     """Every slice of these scopes, at every horizon."""
     for horizon, errors in evidence.by_horizon.items():
+        sectors = sorted(set(errors.grid.sectors))
         if "all" in scopes:
-            yield from _weigh(evidence, ("all", "all", horizon))
-        if "sector" in scopes and len(set(errors.sectors)) > 1:
-            for sector in sorted(set(errors.sectors)):
-                yield from _weigh(evidence, ("sector", sector, horizon))
+            yield _look_over(evidence, horizon, "all", ["all"])
+        if "sector" in scopes and len(sectors) > 1:
+            yield _look_over(evidence, horizon, "sector", sectors)
         if "ticker" in scopes:
-            yield from _each_ticker(evidence, horizon, *errors.beyond_sectors, str)
+            yield _each_ticker(evidence, horizon)
         if "trait" in scopes:
-            for trait in errors.traits:
-                yield from _weigh(evidence, ("trait", trait, horizon))
-        if "pair" in scopes:
-            yield from _pairs(evidence, horizon)
+            yield _look_over(evidence, horizon, "trait", list(errors.grid.traits))
+        if "pair" in scopes and errors.grid.traits:
+            known = [*errors.grid.traits, *(f"sector:{sector}" for sector in sectors)]
+            yield _look_over(evidence, horizon, "pair", pair_traits(known))
         if "ticker pair" in scopes:
             yield from _ticker_pairs(evidence, horizon)
 
 
-def _pairs(evidence: Evidence, horizon: int) -> Iterator[_Suspect]:
-    errors = evidence.by_horizon[horizon]
-    known = [*errors.traits, *(f"sector:{sector}" for sector in sorted(set(errors.sectors)))]
-    for pair in pair_traits(known) if errors.traits else ():
-        yield from _weigh(evidence, ("pair", pair, horizon))
+def _look_over(evidence: Evidence, horizon: int, scope: str, names: list[str]) -> _LookedOver:
+    """Slices by their names."""
+    found, asked = evidence.test_slices(horizon, scope, names), evidence.params.hypotheses
+    tested = (found.scored >= asked.screened) & (found.p < 1)
+    if evidence.question.kind != "bias":
+        for number in np.flatnonzero(tested):
+            mean = float(found.mean[number])
+            raw = evidence.find_raw(horizon, scope, names[number]) if evidence.question.kind == "width" else np.nan
+            tested[number] = evidence.question.is_large(mean, raw, np.nan, asked)
+    return _LookedOver(
+        scope, horizon, names.__getitem__, found.mean, found.standard_error, found.p, found.scored, tested
+    )
 
 
-def _ticker_pairs(evidence: Evidence, horizon: int) -> Iterator[_Suspect]:
+def _each_ticker(evidence: Evidence, horizon: int) -> _LookedOver:
+    """Each ticker, beyond its sector."""
+    tickers = evidence.by_horizon[horizon].grid.tickers
+    return _of_tickers(evidence, horizon, "ticker", tickers.__getitem__, evidence.test_tickers(horizon))
+
+
+def _ticker_pairs(evidence: Evidence, horizon: int) -> Iterator[_LookedOver]:
     """Each ticker's forecasts with each trait, all tickers at once: beyond their sectors, or what is usual for them."""
-    errors = evidence.by_horizon[horizon]
-    own = errors.beyond_sectors[0]
-    usual = row_means(own.T, errors.present.T)[None, :]
-    for trait, mask in errors.traits.items():
-        errors_there = np.where(mask, own - (usual if kind_of(trait) in OF_SESSIONS else 0.0), np.nan)
-        yield from _each_ticker(evidence, horizon, errors_there, None, partial(_pair_with, trait))
+    errors, power = evidence.by_horizon[horizon], evidence.question.overlap_power
+    grid, own = errors.grid, errors.error_means.beyond_sectors
+    beyond_usual = own - row_means(own.T, errors.present.known.T)[None, :]
+    for trait, mask in grid.traits.items():
+        there = np.where(mask, beyond_usual if kind_of(trait) in OF_SESSIONS else own, np.nan)
+        # A trait seldom comes in neighbouring sessions, from whose differences the level test learns.
+        test = measure_mean(there, grid.positions, horizon, power)
+        yield _of_tickers(evidence, horizon, "pair", partial(_name_pair, trait, grid.tickers), test)
 
 
-def _pair_with(trait: str, ticker: str) -> str:
-    return pair_traits([trait, f"ticker:{ticker}"])[0]
+def _name_pair(trait: str, tickers: Sequence[str], number: int) -> str:
+    return pair_traits([trait, f"ticker:{tickers[number]}"])[0]
 
 
-def _each_ticker(
-    evidence: Evidence, horizon: int, values: Floats, outcomes: Floats | None, name: Callable[[str], str]
-) -> Iterator[_Suspect]:
-    errors = evidence.by_horizon[horizon]
-    scope = "ticker" if outcomes is not None else "pair"
-    if outcomes is not None:
-        test: LevelTest | MeanOfShared = evidence.test(values, outcomes, errors.positions, horizon, scope)
-    else:  # a trait seldom comes in neighbouring sessions, from whose differences the level test learns
-        test = measure_mean(values, errors.positions, horizon, evidence.question.overlap_power)
-    for number, ticker in enumerate(errors.tickers):
-        mean, error, p = (float(found[number]) for found in (test.mean, test.standard_error, test.p))
-        yield _Suspect((scope, name(ticker), horizon), mean, error, p, int(test.sessions[number]))
-
-
-def _weigh(evidence: Evidence, key: Key) -> Iterator[_Suspect]:
-    found, question = evidence.weigh(key), evidence.question
-    if found is None:
-        return
-    large = question.is_large(found.mean, found.series.raw, found.series.sigma, evidence.params.hypotheses)
-    if question.kind == "bias" or large:
-        yield _Suspect(key, found.mean, found.standard_error, found.p, found.scored)
+def _of_tickers(
+    evidence: Evidence, horizon: int, scope: str, name: Callable[[int], str], test: LevelTest | MeanOfShared
+) -> _LookedOver:
+    tested = (test.sessions >= evidence.params.hypotheses.screened) & (test.p < 1)
+    return _LookedOver(scope, horizon, name, test.mean, test.standard_error, test.p, test.sessions, tested)

@@ -45,11 +45,12 @@ def hypotheses(
     followed = follow(prediction_accuracy, learned, corporate_actions, moment.session)
     past, *acting, insights = followed.learned
     steps = []
+    scores = Evidence.gather(followed.accuracy, moment.session, moment.calendar, params)
     for question in list_questions(followed.accuracy, params.hypotheses):
         live = find_live(past.filter(pl.col("kind") == question.kind))
         if not live and question is not BIAS and not is_rhythm(moment.session, moment.calendar):
             continue
-        evidence = Evidence.gather(followed.accuracy, moment.session, moment.calendar, params, question)
+        evidence = scores.ask(question)
         over = [*_end(live, acting, moment.session), *_look(live, evidence)]
         barred = find_barred(insights, moment.calendar.offset(moment.session, -params.bias.quarantine), question.kind)
         new = _register(propose(evidence, _taken(live, over) | barred), evidence, hypotheses)

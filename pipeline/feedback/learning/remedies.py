@@ -49,9 +49,10 @@ def slice_lessons(
     live = find_live(asked)
     rows: list[Row] = []
     window = params.bias.window
+    scores = Evidence.gather(followed.accuracy, moment.session, moment.calendar, params)
     for kind in sorted({row["kind"] for row in live}, key=lambda one: (one == "exclusion", one)):
         question = find_question(kind)
-        evidence = Evidence.gather(followed.accuracy, moment.session, moment.calendar, params, question)
+        evidence = scores.ask(question)
         history = LessonHistory.read(flags.filter(pl.col("kind") == kind), insights, moment)
         barred = find_barred(insights, moment.calendar.offset(moment.session, -params.bias.quarantine), kind)
         if kind == "exclusion":
