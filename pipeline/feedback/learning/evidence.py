@@ -56,16 +56,15 @@ class ScoredForecasts:
     """The deciding forecasts' scores, laid out once they are asked for, and then for all questions."""
 
     accuracy: pl.DataFrame
-    """Rows of prediction_accuracy, shadow forecasts left out."""
+    """Rows of prediction_accuracy, those of shadow forecasts among them."""
     calendar: Sessions
 
     @cached_property
     def grids(self) -> dict[int, Grid]:
         """By horizon."""
-        order = self.accuracy.select("horizon", at=pl.arg_sort_by("horizon", "made_session", "ticker", "prediction_id"))
-        numbers = order["at"].to_numpy().astype(np.int64)
-        horizons = order["horizon"].to_numpy()[numbers]
-        parts = {int(horizon): numbers[horizons == horizon] for horizon in np.unique(horizons)}
+        decide = (self.accuracy["role"] != "shadow").to_numpy()
+        horizons = self.accuracy["horizon"].to_numpy()
+        parts = {int(one): np.flatnonzero(decide & (horizons == one)) for one in np.unique(horizons[decide])}
         return {horizon: Grid.lay_out(self.accuracy, rows, self.calendar) for horizon, rows in parts.items()}
 
     def measure(self, question: SliceQuestion) -> dict[int, HorizonErrors]:
@@ -74,6 +73,11 @@ class ScoredForecasts:
         return {
             horizon: HorizonErrors(grid, grid.spread(values), question.nested) for horizon, grid in self.grids.items()
         }
+
+    def select(self, horizon: int, chosen: Mask) -> pl.DataFrame:
+        """The rows of forecasts in some cells of a horizon's grid."""
+        grid = self.grids[horizon]
+        return self.accuracy[np.sort(grid.rows[chosen[grid.cells]])]
 
 
 @dataclass(frozen=True)
@@ -111,8 +115,7 @@ class Evidence:
         question: SliceQuestion = BIAS,
     ) -> Evidence:
         """Take prediction_accuracy rows by what is asked of them; shadow forecasts are left out."""
-        decided = accuracy.filter(pl.col("role") != "shadow")
-        return cls(session, calendar, ScoredForecasts(decided, calendar), params, question)
+        return cls(session, calendar, ScoredForecasts(accuracy, calendar), params, question)
 
     def ask(self, question: SliceQuestion) -> Evidence:
         """The same scores for another question."""
@@ -216,16 +219,7 @@ class Evidence:
     def rows_of(self, key: Key) -> pl.DataFrame:
         """The rows of prediction_accuracy of a slice."""
         scope, name, horizon = key
-        errors = self.by_horizon[horizon]
-        session, ticker = np.nonzero(errors.select(scope, name))
-        chosen = pl.DataFrame(
-            {
-                "made_session": pl.Series(errors.grid.made, dtype=pl.Date).gather(session),
-                "ticker": pl.Series(errors.grid.tickers, dtype=pl.String).gather(ticker),
-            }
-        )
-        mine = self.scores.accuracy.filter(pl.col("horizon") == horizon)
-        return mine.join(chosen, on=["made_session", "ticker"], how="semi", maintain_order="left")
+        return self.scores.select(horizon, self.by_horizon[horizon].select(scope, name))
 
 
 def _group_by_sessions(scored: Mask) -> Iterator[tuple[Numbers, Numbers]]:

@@ -16,6 +16,9 @@ from pipeline.market.sessions import Sessions
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
+Cells = tuple[NDArray[np.intp], NDArray[np.intp]]
+BETWEEN = "\x1f"
+"""Stands between traits told in one text: the sign of old for it, which none of them has."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,7 @@ class Grid:
     """[tickers]."""
     rows: Numbers
     """Which rows of the scores are laid out."""
-    cells: tuple[NDArray[np.intp], NDArray[np.intp]]
+    cells: Cells
     """The session and the ticker of each."""
     told: pl.Series
     """The traits of each."""
@@ -44,24 +47,23 @@ class Grid:
 
     @classmethod
     def lay_out(cls, scores: pl.DataFrame, rows: Numbers, calendar: Sessions) -> Grid:
-        """Lay out rows of prediction_accuracy: those of one horizon, one at least, in the order of session and ticker.
+        """Lay out rows of prediction_accuracy: those of one horizon, one at least.
 
-        Of several forecasts of a ticker made at a session the last counts.
+        Of several forecasts of a ticker made at a session the last counts, by their ids.
         """
-        mine = scores.select("made_session", "ticker", "sector", "traits", "realised", "sigma")[rows]
-        made = mine["made_session"].unique().sort()
-        named = mine.select("ticker", "sector").unique("ticker", keep="last", maintain_order=True).sort("ticker")
-        cells = (
-            made.search_sorted(mine["made_session"]).to_numpy(),
-            named["ticker"].search_sorted(mine["ticker"]).to_numpy(),
-        )
-        shape = (len(made), len(named))
+        mine = scores.select("prediction_id", "made_session", "ticker", "sector", "traits", "realised", "sigma")[rows]
+        tickers = mine["ticker"].unique().sort()
+        made, cells = _find_cells(mine, tickers)
+        shape = (len(made), len(tickers))
+        if len(np.unique(np.ravel_multi_index(cells, shape))) < len(rows):
+            order = mine["prediction_id"].arg_sort().to_numpy()
+            mine, rows, cells = mine[order], rows[order], (cells[0][order], cells[1][order])
         return cls(
             horizon=int(scores["horizon"][int(rows[0])]),
-            made=made.to_list(),
+            made=made,
             positions=np.array([calendar.position(day) for day in made], dtype=np.int64),
-            tickers=named["ticker"].to_list(),
-            sectors=named["sector"].to_list(),
+            tickers=tickers.to_list(),
+            sectors=mine["sector"].gather(_find_last(shape, cells)).to_list(),
             rows=rows,
             cells=cells,
             told=mine["traits"],
@@ -72,14 +74,17 @@ class Grid:
     @cached_property
     def traits(self) -> dict[str, Mask]:
         """Trait -> which forecasts have it, those by sector and ticker left out."""
-        told = self.told.explode()
-        names = told.unique().drop_nulls().sort()
-        number = told.cast(pl.Enum(names)).to_physical()
-        lengths = self.told.list.len().fill_null(0).clip(1)  # one that says nothing is a null among what is told
-        row = np.repeat(np.arange(len(self.told)), lengths.to_numpy())[number.is_not_null().to_numpy()]
-        masks = np.zeros((len(names), *self.outcomes.shape), dtype=bool)
-        masks[number.drop_nulls().to_numpy(), self.cells[0][row], self.cells[1][row]] = True
-        return {name: masks[at] for at, name in enumerate(names) if not name.startswith("sector:")}
+        told = self.told.list.join(BETWEEN)  # few are told apart: each is taken apart once
+        distinct = told.unique().drop_nulls().sort()
+        each = [set(one.split(BETWEEN)) for one in distinct]
+        names = sorted(name for name in set().union(*each) if name and not name.startswith("sector:"))
+        number = told.cast(pl.Enum(distinct)).to_physical().fill_null(len(each)).to_numpy()
+        masks = {}
+        for name in names:
+            having = np.array([*(name in one for one in each), False])[number]
+            masks[name] = np.zeros(self.outcomes.shape, dtype=bool)
+            masks[name][self.cells[0][having], self.cells[1][having]] = True
+        return masks
 
     def spread(self, values: Floats) -> Floats:
         """A figure of each row of the scores as a matrix; NaN where there is none."""
@@ -153,7 +158,24 @@ def row_means(values: Floats, chosen: Mask, counts: Numbers | None = None) -> Fl
     return means
 
 
-def _matrix(shape: tuple[int, ...], cells: tuple[NDArray[np.intp], NDArray[np.intp]], values: Floats) -> Floats:
+def _matrix(shape: tuple[int, ...], cells: Cells, values: Floats) -> Floats:
     matrix = np.full(shape, np.nan)
     matrix[cells] = values
     return matrix
+
+
+def _find_cells(forecasts: pl.DataFrame, tickers: pl.Series) -> tuple[list[date], Cells]:
+    """The sessions forecasts were made at, in order, and the number of session and ticker of each."""
+    days = forecasts["made_session"].to_physical().to_numpy()
+    made, session = np.unique(days, return_inverse=True)
+    ticker = forecasts["ticker"].cast(pl.Enum(tickers)).to_physical().to_numpy().astype(np.intp)
+    return pl.Series(made).cast(pl.Date).to_list(), (session.astype(np.intp), ticker)
+
+
+def _find_last(shape: tuple[int, int], cells: Cells) -> Numbers:
+    """[tickers] which is the forecast of the last session."""
+    number = np.full(shape, -1)
+    number[cells] = np.arange(len(cells[0]))
+    last = shape[0] - 1 - (number[::-1] >= 0).argmax(axis=0)
+    found: Numbers = number[last, np.arange(shape[1])]
+    return found

@@ -36,6 +36,11 @@ class Securities:
         return collect(filled.select("security_id", "ticker", "since").sort("since", "ticker"), self.spells.height)
 
     @cached_property
+    def names(self) -> list[str]:
+        """All that are the id or a ticker of a company with spells; what has another name is called by it always."""
+        return sorted({*self.spells["security_id"], *self.spells["ticker"]})
+
+    @cached_property
     def _tickers(self) -> dict[str, tuple[list[date], list[str]]]:
         """Company -> the days from which it had another ticker, and which."""
         found: dict[str, tuple[list[date], list[str]]] = {}

@@ -17,13 +17,17 @@ def follow_scores(prediction_accuracy: pl.DataFrame, companies: Securities, sess
         companies: who had which ticker when.
         session: whose tickers are wanted.
     """
-    named = companies.name_companies(prediction_accuracy, "made_session")
+    concerned = prediction_accuracy["ticker"].is_in(companies.names)
+    if not concerned.any():
+        return prediction_accuracy
+    of_companies = prediction_accuracy.select("ticker", "made_session").filter(concerned)
+    named = companies.name_companies(of_companies, "made_session")
     now = named.with_columns(asked=pl.lit(session, dtype=pl.Date))
     called = companies.name_tickers(now, "asked")
     holders = companies.name_companies(called, "asked")["ticker"]
     ended = pl.format("{}, ended", named["ticker"])
-    ticker = pl.when(holders == named["ticker"]).then(called["ticker"]).otherwise(ended)
-    return prediction_accuracy.with_columns(ticker=ticker)
+    ticker = named.select(ticker=pl.when(holders == named["ticker"]).then(called["ticker"]).otherwise(ended))["ticker"]
+    return prediction_accuracy.with_columns(prediction_accuracy["ticker"].scatter(concerned.arg_true(), ticker))
 
 
 def follow_slices(learned: pl.DataFrame, companies: Securities, session: date) -> pl.DataFrame:
@@ -36,6 +40,8 @@ def follow_slices(learned: pl.DataFrame, companies: Securities, session: date) -
         companies: who had which ticker when.
         session: whose tickers are wanted.
     """
+    if not learned["scope"].is_in(["ticker", "pair"]).any():
+        return learned
     of_ticker = ticker_of().is_not_null()
     named = learned.filter(of_ticker).with_columns(ticker=ticker_of())
     followed = _rename(companies.follow_to(named, "session", session))
