@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pipeline.student import normal_deviate
 
 Floats = NDArray[np.float64]
+UNSHARED = 250_000
+"""Multiplications up to which a product is done in one thread."""
 _two_sided = np.vectorize(lambda z: erfc(z / sqrt(2.0)), otypes=[np.float64])
 
 
@@ -63,6 +65,19 @@ def long_run_variance(deviations: Floats, n: NDArray[np.int64], bandwidth: int) 
         covariance = (deviations[lag:] * deviations[:-lag]).sum(axis=0) / n
         total += 2 * (1 - lag / (bandwidth + 1)) * covariance
     return np.asarray(np.maximum(total, plain), dtype=np.float64)
+
+
+def multiply_counts(weights: Floats, counts: Floats) -> Floats:
+    """The matrix product of whole numbers, which is exact: the same in any order, in any number of threads.
+
+    It is done in pieces that are too small for the library to share out. Its threads would wait for more to do by
+    turning round and round, for milliseconds after each product.
+    """
+    columns = max(1, UNSHARED // max(weights.size, 1))
+    product = np.empty((weights.shape[0], counts.shape[1]))
+    for first in range(0, counts.shape[1], columns):
+        product[:, first : first + columns] = weights @ counts[:, first : first + columns]
+    return product
 
 
 def student_p(t: Floats, freedom: Floats) -> Floats:

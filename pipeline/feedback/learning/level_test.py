@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.feedback.statistics import long_run_variance, student_p
+from pipeline.feedback.statistics import long_run_variance, multiply_counts, student_p
 
 Floats = NDArray[np.float64]
 
@@ -89,7 +89,7 @@ def _shared(present: NDArray[np.bool_], positions: NDArray[np.int64], horizon: i
     """Sessions that all pairs of present outcomes share, summed up: [columns]."""
     overlap = np.maximum(0, horizon - np.abs(positions[:, None] - positions[None, :])).astype(np.float64)
     held = present.astype(np.float64)
-    shared: Floats = (held * (overlap @ held)).sum(axis=0)
+    shared: Floats = (held * multiply_counts(overlap, held)).sum(axis=0)
     return shared
 
 

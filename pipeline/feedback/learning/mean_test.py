@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.feedback.statistics import student_p
+from pipeline.feedback.statistics import multiply_counts, student_p
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Sharing:
     freedom: Floats
 
     @classmethod
-    def of(cls, present: NDArray[np.bool_], positions: NDArray[np.int64], horizon: int, power: int) -> Sharing:
-        """Work it out.
+    def of(cls, present: Mask, positions: NDArray[np.int64], horizon: int, power: int) -> Sharing:
+        """Work it out for a few columns.
 
         Args:
             present: [sessions, columns] in order of time.
@@ -51,23 +52,38 @@ class Sharing:
             horizon: sessions a forecast spans.
             power: of the share; 1 or 2.
         """
-        held, n = present.astype(np.float64), np.maximum(present.sum(axis=0), 1)
+        held = present.astype(np.float64)
         shared = np.maximum(0.0, 1 - np.abs(positions[:, None] - positions[None, :]) / horizon) ** power
-        with_each = held * (shared @ held)
+        return cls._add_up(held, shared @ held, (shared * shared) @ held)
+
+    @classmethod
+    def count(cls, present: Mask, positions: NDArray[np.int64], horizon: int, power: int) -> Sharing:
+        """The same for many columns, from the numbers of sessions that are shared: exact sums, in whatever order."""
+        held = present.astype(np.float64)
+        shared = np.maximum(0, horizon - np.abs(positions[:, None] - positions[None, :])).astype(np.float64) ** power
+        whole = float(horizon) ** power
+        with_each, squares = (multiply_counts(one, held) for one in (shared, shared * shared))
+        return cls._add_up(held, with_each / whole, squares / whole**2)
+
+    @classmethod
+    def _add_up(cls, held: Floats, with_each: Floats, squares_with_each: Floats) -> Sharing:
+        """From what each outcome shares with all others, and the squares of it."""
+        n = np.maximum(held.sum(axis=0), 1)
+        with_each = held * with_each
         total = with_each.sum(axis=0)
         trace = n - total / n
-        squares = (held * ((shared * shared) @ held)).sum(axis=0)
+        squares = (held * squares_with_each).sum(axis=0)
         trace_of_square = squares - 2 / n * (with_each**2).sum(axis=0) + (total / n) ** 2
         return cls(total, trace, _ratio(trace**2, trace_of_square))
 
 
 def measure_mean(values: Floats, positions: NDArray[np.int64], horizon: int, power: int) -> MeanOfShared:
-    """Test each column's mean against 0; the arguments are those of `Sharing.of`, and [sessions, columns] of values."""
+    """Test each column's mean against 0; NaN is missing among values, all else as in `Sharing.of`."""
     present = ~np.isnan(values)
-    return judge_mean(values, present, Sharing.of(present, positions, horizon, power))
+    return judge_mean(values, present, Sharing.count(present, positions, horizon, power))
 
 
-def judge_mean(values: Floats, present: NDArray[np.bool_], sharing: Sharing) -> MeanOfShared:
+def judge_mean(values: Floats, present: Mask, sharing: Sharing) -> MeanOfShared:
     """Test each column's mean against 0.
 
     Args:
