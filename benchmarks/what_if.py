@@ -22,6 +22,8 @@ from pipeline.market.calendar_cache import ChildCalendars
 from pipeline.research.compare_runs import RunComparison
 from pipeline.research.what_if import ask_what_if
 
+CALENDARS = ChildCalendars()
+"""As the command has them: from the file, when they are first asked for."""
 TRIED = "trading.philosophy.turnover", "0.1"
 
 
@@ -66,7 +68,7 @@ def time(
 ) -> tuple[RunComparison, float, float]:
     """An answer with the wall and processor seconds that it took."""
     begun, cpu = perf_counter(), process_time()
-    calendar = ChildCalendars()(runner.settings.market.exchange)  # as the command has it
+    calendar = CALENDARS(runner.settings.market.exchange)
     found = ask_what_if(lake, runner.settings, calendar, tried, first, runs_stages=runs_stages)
     return found, perf_counter() - begun, process_time() - cpu
 

@@ -22,35 +22,33 @@ Now = Callable[[], datetime]
 
 
 @lru_cache(maxsize=4)
-def calendars_from(_today: date, changes: CalendarChanges = NO_CHANGES) -> ChildCalendars:
+def calendars_from(_today: date, changes: CalendarChanges) -> ChildCalendars:
     """The exchanges' sessions to about a year from now: read anew every day of the tasks' time and of the market's."""
     return ChildCalendars(changes=changes)
 
 
 def read_changes(lake: Path) -> CalendarChanges:
     """What the operator of a lake knows of the calendar; nothing where the configuration cannot be used."""
-    try:
-        return load(lake, os.environ).settings.market.changes
-    except ConfigError:  # who needs the configuration itself says what is wrong with it
-        return NO_CHANGES
+    return _read_market(lake).changes
 
 
 def lake_calendars(lake: Path, now: Now) -> ChildCalendars:
     """The exchanges' sessions that a lake needs: an accelerated market has its own day."""
-    return calendars_from(_find_needed(lake, now)[0], read_changes(lake))
+    pace = read_pace(lake)
+    return calendars_from(pace.after if pace else now().date(), read_changes(lake))
 
 
 def calendar_at_hand(lake: Path, now: Now) -> bool:
     """Whether what is due can be told at once, without working a calendar out first."""
     day, exchange = _find_needed(lake, now)
-    return calendars_from(day).is_cached(exchange)
+    return calendars_from(day, NO_CHANGES).is_cached(exchange)
 
 
 def work_out_calendar(lake: Path, now: Now) -> None:
     """Let a child process compute the calendar, which takes seconds and heavy libraries, unless it is at hand."""
     with suppress(ValueError, OSError):  # who asks for sessions afterwards gets the same error, where it can be shown
         day, exchange = _find_needed(lake, now)
-        calendars_from(day)(exchange)
+        calendars_from(day, NO_CHANGES)(exchange)
 
 
 def operation_time(lake: Lake, now: Now) -> datetime:
@@ -58,7 +56,7 @@ def operation_time(lake: Lake, now: Now) -> datetime:
     pace = read_pace(lake.path)
     if pace is None:
         return now()
-    return make_market_clock(lake, pace, calendars_from(pace.after)(pace.exchange)).now()
+    return make_market_clock(lake, pace, calendars_from(pace.after, NO_CHANGES)(pace.exchange)).now()
 
 
 def _find_needed(lake: Path, now: Now) -> tuple[date, str]:
@@ -68,7 +66,11 @@ def _find_needed(lake: Path, now: Now) -> tuple[date, str]:
 
 def market_exchange(lake: Path) -> str:
     """The exchange of a lake's market, whose calendar is worked out ahead: the schedule's own tasks go by it."""
+    return _read_market(lake).exchange
+
+
+def _read_market(lake: Path) -> MarketParams:
     try:
-        return load(lake, os.environ).settings.market.exchange
+        return load(lake, os.environ).settings.market
     except ConfigError:  # who needs the configuration itself says what is wrong with it
-        return MarketParams().exchange
+        return MarketParams()
