@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from uuid import uuid4
@@ -150,5 +152,18 @@ def _ask_desk(
     progress: Progress,
 ) -> RunComparison:
     tried = load(lake.path, os.environ, chosen).settings
-    results = Desk(lake, calendar, eve, last).ask(find_chosen(settings, tried), progress)
-    return compare_with_book(lake, (settings, tried), (MAIN, "what-if"), results, calendar)
+    with _no_search_for_rubbish():
+        results = Desk(lake, calendar, eve, last).ask(find_chosen(settings, tried), progress)
+        return compare_with_book(lake, (settings, tried), (MAIN, "what-if"), results, calendar)
+
+
+@contextmanager
+def _no_search_for_rubbish() -> Iterator[None]:
+    """What one question makes is needed until it is answered: to look through it again and again takes a fourteenth."""
+    searched = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if searched:
+            gc.enable()

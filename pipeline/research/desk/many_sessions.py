@@ -41,7 +41,7 @@ class ManySessions:
             params: the window, and what puts a name on hold.
         """
         windows = TradingWindows(bars, actions, calendar, params.sizing.window)
-        self.at_open = key_rows(windows.measure(sessions))
+        self.at_open = key_rows(windows.measure(sessions).select("session", "ticker", "median_volume", "volatility"))
         self.at_close = key_rows(windows.measure(sessions, at_close=True))
         move = (1 + pl.col("total_return")).log().abs()
         opening = ((1 + pl.col("total_return")) * bars["open"] / bars["close"]).log().abs()
@@ -71,5 +71,7 @@ def group_rows(rows: pl.DataFrame, name: str) -> dict[Any, list[Row]]:
 
 def key_rows(rows: pl.DataFrame) -> dict[date, dict[str, Row]]:
     """Return the rows by session and ticker."""
-    grouped = group_rows(rows, "session")
-    return {session: {row["ticker"]: row for row in mine} for session, mine in grouped.items()}
+    found: dict[date, dict[str, Row]] = defaultdict(dict)
+    for row in rows.iter_rows(named=True):
+        found[row["session"]][row["ticker"]] = row
+    return found
