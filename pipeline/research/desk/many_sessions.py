@@ -41,7 +41,7 @@ class ManySessions:
             params: the window, and what puts a name on hold.
         """
         windows = TradingWindows(bars, actions, calendar, params.sizing.window)
-        self.at_open = key_rows(windows.measure(sessions).select("session", "ticker", "median_volume", "volatility"))
+        self.at_open = key_rows(windows.measure(sessions))
         self.at_close = key_rows(windows.measure(sessions, at_close=True))
         move = (1 + pl.col("total_return")).log().abs()
         opening = ((1 + pl.col("total_return")) * bars["open"] / bars["close"]).log().abs()
