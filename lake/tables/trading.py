@@ -249,7 +249,9 @@ EXECUTED_TRADES = Table(
         "trade_id": text("session, ticker, and the side or short or cover", unit="id", max_length=60),
         "plan_id": PLAN_ID.refer_to("trade_plans.plan_id", "trade_decisions.plan_id"),
         "session": Column(pl.Date(), "exchange date", "the session of the open").refer_to("market_prices.session"),
-        "ts": instant("the open at which it was filled; the close for what was filled later in the session"),
+        "ts": instant(
+            "the open at which it was filled; later the end of the bar within the session in which it was, or the close"
+        ),
         "ticker": TICKER.refer_to("market_prices.ticker"),
         "side": SIDE,
         "status": Column(pl.String(), "name", "what happened", pattern="filled|partial|unfilled"),

@@ -105,7 +105,7 @@ SNAPSHOT = {
     "intraday_prices": "pipeline.ingestion.intraday.intraday_prices",
     "quarantine_intraday": "pipeline.ingestion.intraday.quarantine_intraday",
 }
-"""Bars within the session in progress, several times a session: no cycle reads them or waits for them."""
+"""Bars within the session in progress, several times a session: no cycle waits for them."""
 NEWS_BETWEEN = {"land_news": INGEST["land_news"]}
 """News between cycles: landed alone; the cycle of the session to come makes articles of it."""
 REPORT = {"report": "pipeline.health.report"}

@@ -65,7 +65,8 @@ class Orders:
     """The same of sales, but for those of stops, which go to the open once a close is below them."""
     stops: Literal["at-close", "resting"] = "at-close"
     """at-close sells at the open after a close below the stop; resting leaves a stop order in the market, which sells
-    within the session that trades at its price, and at the open if that is lower already."""
+    within the session that trades at its price, and at the open if that is lower already. Where there are bars within
+    the session (source.*.intervals), stops and limits are filled when and where those came to them."""
     settlement_sessions: Annotated[int, Field(ge=0, le=5)] = 0
     """Sessions after which what a sale brought pays for buys: 0 as in a margin account, 1 in a cash account whose
     trades settle on the next session."""

@@ -259,7 +259,7 @@ class World:
         table = read.table
         if self.tables[table.name].is_empty():
             return _select_none(table.name, read.columns or tuple(table.columns))
-        until = moment.session if read.upto == "session" else moment.calendar.previous(moment.since)
+        until = moment.calendar.previous(moment.since) if read.upto == "previous" else moment.session
         since = None if read.lookback is None else moment.calendar.offset(moment.since, -read.lookback)
         spans = join_spans(read.further(frames or {}, moment) if read.further else (), (since, until))
         as_of = None if read.known_later else moment.as_of

@@ -23,6 +23,7 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import RUNS
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.research import BRANCH_MERGES, EXPERIMENTS, FACTOR_PROPOSALS, FACTOR_RESULTS, WHAT_IFS
 from lake.tables.trading import MANDATES
@@ -159,6 +160,20 @@ def test_what_the_desk_cannot_tell_is_run_and_said_why(lake: Lake, operation: Op
     switch_trading(Runner(lake, settings), "pause", "a storm", "cli")
     with pytest.raises(NotOnDeskError, match="the operator stopped trading at some time"):
         Desk(lake, calendar, eve, last)
+
+
+def test_limits_in_sessions_whose_bars_tell_when_they_were_filled_are_run(lake: Lake, operation: Operation) -> None:
+    simulated = replace(operation.settings.source.simulated, intervals=("1d", "1h"))
+    source = replace(operation.settings.source, simulated=simulated)
+    runner, calendar = Runner(lake, replace(operation.settings, source=source)), operation.runner.calendar
+    session = calendar.next(operation.sessions[-1])
+    runner.snapshot(calendar.close_at(session))
+    runner.cycle(session)
+    assert session in set(lake.read(INTRADAY_PRICES)["session"])
+    desk = Desk(lake, calendar, operation.sessions[0], session)
+    assert desk.ask({"trading.costs.half_spread": 0.002})
+    with pytest.raises(NotOnDeskError, match=r"bars within [-0-9]+ tell when its stops and limits were filled"):
+        desk.ask({"trading.orders.buys": "limit"})
 
 
 @pytest.mark.slow

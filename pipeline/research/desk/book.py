@@ -20,7 +20,7 @@ from pipeline.trading.books.money import value_of
 from pipeline.trading.books.trades import FilledTrade, build_fill_events
 from pipeline.trading.execution.execute import build_orders, name_trades
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
-from pipeline.trading.execution.orders import Stop
+from pipeline.trading.execution.orders import Phase, Stop
 from pipeline.trading.execution.resting_stops import leave_out_unreached
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.plan import COOL_DOWN_LOOKBACK
@@ -134,6 +134,8 @@ class DeskBook:
         self.sales = [sale for sale in self.sales if sale[0] >= lately]
         orders = build_orders(self.plans, opening.actions, defaultdict(str), opening.doubts)
         orders = leave_out_unreached(orders, opening.bars)
+        if opening.has_paths and any(order.kind.phase in (Phase.STOP, Phase.WITHIN) for order in orders):
+            raise NotOnDeskError(f"bars within {session} tell when its stops and limits were filled")
         auction = Auction(calendar.open_at(session), calendar.close_at(calendar.previous(session)))
         unsettled = self._add_unsettled(session, params.orders.settlement_sessions)
         results = list(fill_orders(orders, dict(opening.bars), self.book, auction, params.costs, unsettled))

@@ -10,6 +10,7 @@ import polars as pl
 
 from lake.store import Lake
 from lake.tables.books import PORTFOLIO_HOLDINGS
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, TICKER_PRIORITIES
 from lake.tables.trading import ALPHAS, EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
@@ -55,6 +56,8 @@ class OpenFacts:
     bars: Mapping[str, Bar]
     doubts: Mapping[str, str]
     """Ticker -> why nobody explains its open."""
+    has_paths: bool
+    """Whether there are bars within the session, by which stops and limits are filled."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,8 @@ class DeskFacts:
         }
         self._market = group_rows(StoredRows.read(lake, STRATEGIC_PRIORITIES, near, last).rows, "session")
         self._chosen = group_rows(self._forecasts.rows.filter(pl.col("horizon") == params.horizon), "session")
+        within = (*INTRADAY_PRICES.key, "session")
+        self._paths_of = frozenset(StoredRows.read(lake, INTRADAY_PRICES, first, last, columns=within).rows["session"])
         known = self._actions.cut(None, last)
         self._stretches = {
             day: stretch for stretch in divide(self._bars, known, asked, calendar) for day in stretch.sessions
@@ -133,6 +138,7 @@ class DeskFacts:
             quotes=Quotes(self._recent(asked)[0], names) if names else NO_QUOTES,
             bars=self._make_bars(asked),
             doubts=doubt_opens(*self._recent(asked), session, self.calendar, params) if doubtful else {},
+            has_paths=session in self._paths_of,
         )
 
     def _make_bars(self, asked: DeskSession) -> dict[str, Bar]:
@@ -234,6 +240,6 @@ def _by_role(row: Row) -> tuple[str, str]:
 
 
 def _make_bar(row: Row, before: Row) -> Bar:
-    prices = (to_micros(row[name]) for name in ("low", "high", "close"))
-    usual = before.get("median_volume"), before.get("volatility")
-    return Bar(to_micros(row["open"]), row["volume"], *usual, "", OWN, *prices)
+    opened, low, high, close = (to_micros(row[name]) for name in ("open", "low", "high", "close"))
+    usual, sigma = before.get("median_volume"), before.get("volatility")
+    return Bar(opened, row["volume"], usual, sigma, "", OWN, low, high, close)

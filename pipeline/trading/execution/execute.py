@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ import polars as pl
 
 from lake.tables.books import BALANCES, BOOK_OPENINGS, LEDGER_ENTRIES, POSITION_ENDS
 from lake.tables.control import TRADE_DECISIONS
+from lake.tables.intraday import INTRADAY_PRICES
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
@@ -29,6 +31,7 @@ from pipeline.trading.execution.closing_orders import close_positions
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import Bar, Order, Stop, make_order_type
 from pipeline.trading.execution.resting_stops import add_resting_stops, leave_out_unreached, restate_price
+from pipeline.trading.execution.session_path import NO_PATH, PATH_COLUMNS, read_paths
 from pipeline.trading.execution.short_sales import prepare_shorts
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_before_open
 from pipeline.trading.params import Approval, TradingParams
@@ -63,6 +66,7 @@ def execute(
     fx_rates: pl.DataFrame,
     trading_switches: pl.DataFrame,
     balances: pl.DataFrame,
+    intraday_prices: pl.DataFrame,
     moment: Moment,
     params: TradingParams,
 ) -> pl.DataFrame:
@@ -72,7 +76,8 @@ def execute(
     sold short has to be borrowed, and its collateral buys nothing. An order
     that the operator vetoed before the open is not filled, nor one that lacks an approval where that is required, nor
     one that he stopped with all others; where he asked for it then, what is held is sold. What is quoted in another
-    currency is filled at the last rate of a day before the session, if one is new enough.
+    currency is filled at the last rate of a day before the session, if one is new enough. Where there are bars within
+    the session, stops and limits are filled as these came to them.
     """
     session = moment.session
     plans = add_resting_stops(trade_plans.filter(pl.col("for_session") == session))
@@ -104,7 +109,9 @@ def execute(
         orders = close_positions(orders, book, closing, moment.calendar.previous(session))
     lending = Lending(params.shorts, session)
     orders, short_sales = prepare_shorts(orders, book, lending, market_prices, known, rates, moment)
+    paths = read_paths(requote_bars(intraday_prices, rates, session), session)
     bars = _bars(recent_bars, recent_actions, orders, rates, moment, params)
+    bars = {ticker: replace(bar, path=paths.get(ticker, NO_PATH)) for ticker, bar in bars.items()}
     orders = leave_out_unreached(orders, bars)
     auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
     unsettled = _add_unsettled(executed_trades, moment, params.orders.settlement_sessions)
@@ -228,8 +235,8 @@ def _bars(
         "ticker", *PRICES, "volume", "median_volume", "volatility", "currency"
     ).iter_rows():
         exchange, refusal = _convert(ticker, quoted, rates, moment)
-        prices = map(to_micros, (low, high, close))
-        found[ticker] = Bar(to_micros(opened), volume, usual, sigma, refusal, exchange, *prices)
+        low, high, close = (to_micros(price) for price in (low, high, close))
+        found[ticker] = Bar(to_micros(opened), volume, usual, sigma, refusal, exchange, low, high, close)
     return found
 
 
@@ -255,7 +262,7 @@ def _rows(results: list[OrderResult], session: date, opening: datetime, closing:
             "trade_id": name_trades(orders, session),
             "plan_id": [order.plan_id for order in orders],
             "session": [session] * count,
-            "ts": [closing if order.kind.phase else opening for order in orders],
+            "ts": [result.at or (closing if result.order.kind.phase else opening) for result in results],
             "ticker": [order.ticker for order in orders],
             "side": [order.side for order in orders],
             "status": [result.status for result in results],
@@ -334,6 +341,7 @@ STAGE = Stage(
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
         SWITCHES,
         Read(BALANCES, lookback=1, upto="previous"),
+        Read(INTRADAY_PRICES, upto="held", columns=PATH_COLUMNS),
     ),
     writes=EXECUTED_TRADES,
     params=TradingParams(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from pipeline.text_format import percent
@@ -27,6 +27,8 @@ class OrderResult:
     reason: str
     price: int | None = None
     """Millionths before costs: what it was offered; None where it found no market."""
+    at: datetime | None = None
+    """When the session came to it; None where nothing tells."""
 
     @property
     def status(self) -> str:
@@ -37,6 +39,8 @@ class OrderResult:
 
 
 NO_FILL = Fill(0, 0, 0, 0, 0, 0)
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""In the place of times that nothing tells: a stop is assumed to have come first."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,13 @@ class Offer:
     """Millionths: costs take the price no further."""
     used: int
     """Shares that earlier orders of the session took."""
+    left: float = 1.0
+    """Share of the bar's volume that traded from then on."""
+
+    @property
+    def volume(self) -> int:
+        """Shares that traded from then on."""
+        return int(self.bar.volume * self.left)
 
     def fill(self, side: str, shares: int, costs: Costs) -> Fill:
         """Fill shares at that price."""
@@ -81,9 +92,10 @@ def fill_orders(
 ) -> Iterator[OrderResult]:
     """Fill orders one after the other; each finds the cash, the shares and the volume that those before left.
 
-    Those for the open come first, then stops, then limits, then those for the close; in each phase the order given
-    counts. A stop sells what is left of the position, and is left out where nothing is. Two sales may be of one ticker:
-    one was decided under the name that the company had until then.
+    Those for the open come first, those for the close last. Between them they are filled as bars within the session
+    tell that it came to them; where none tell, stops first and limits last. Else the order given counts. A stop sells
+    what is left of the position, and is left out where nothing is. Two sales may be of one ticker: one was decided
+    under the name that the company had until then.
 
     Args:
         orders: in the order in which they are served.
@@ -96,7 +108,7 @@ def fill_orders(
         short_sales: what can be borrowed, and the cash that stays for what is short; None where nothing is lent.
     """
     purse = _Purse(book, unsettled or 0, unsettled is None, short_sales)
-    for asked in sorted(orders, key=lambda one: one.kind.phase):
+    for asked in sorted(orders, key=lambda one: _find_turn(one, bars.get(one.ticker))):
         order = asked
         if asked.kind.phase is Phase.STOP:  # it lies in the market for whatever the open left
             order = replace(asked, shares=purse.count_there(asked))
@@ -105,6 +117,15 @@ def fill_orders(
         result = _fill_order(order, bars.get(order.ticker), purse.find_room(order), auction, costs)
         purse.take(order, result.fill)
         yield result
+
+
+def _find_turn(order: Order, bar: Bar | None) -> tuple[Phase, datetime, Phase]:
+    """When within a session an order is filled, as far as that is known."""
+    phase = order.kind.phase
+    if phase in (Phase.OPEN, Phase.CLOSE):
+        return phase, FIRST, phase
+    at = order.kind.quote(order, bar).at if bar is not None else None
+    return Phase.STOP, at or (FIRST if phase is Phase.STOP else LAST), phase
 
 
 class _Room(NamedTuple):
@@ -183,9 +204,10 @@ def _fill_order(order: Order, bar: Bar | None, room: _Room, auction: Auction, co
     quote = order.kind.quote(order, bar)
     if quote.price is None:
         return OrderResult(order, bar, NO_FILL, quote.reason)
-    offer = Offer(bar, quote.price, quote.limit, room.used)
+    offer = Offer(bar, quote.price, quote.limit, room.used, quote.left)
     shares, reason = _limit_size(order, offer, room, costs)
-    return OrderResult(order, bar, offer.fill(order.side, shares, costs) if shares else NO_FILL, reason, quote.price)
+    fill = offer.fill(order.side, shares, costs) if shares else NO_FILL
+    return OrderResult(order, bar, fill, reason, quote.price, quote.at)
 
 
 def _explain_no_market(order: Order, bar: Bar | None, auction: Auction) -> str:
@@ -202,10 +224,11 @@ def _explain_no_market(order: Order, bar: Bar | None, auction: Auction) -> str:
 def _limit_size(order: Order, offer: Offer, room: _Room, costs: Costs) -> tuple[int, str]:
     """The shares that can be filled, and what limits them."""
     shares, reason = order.shares, ""
-    volume = offer.bar.volume
+    volume = offer.volume
     if (available := max(take_of_volume(volume, costs) - offer.used, 0)) < shares:
         share = percent(costs.participation, 1)
-        shares, reason = available, f"only {share} of the volume of {volume:,} shares may be taken"
+        since = "" if offer.left == 1 else " since then"
+        shares, reason = available, f"only {share} of the volume of {volume:,} shares{since} may be taken"
     if room.there is not None and room.there < shares:
         shares, reason = room.there, room.limit
     affordable = _find_affordable(order.side, shares, offer, room, costs)

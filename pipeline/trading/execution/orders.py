@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -10,6 +11,7 @@ from typing import NamedTuple, Protocol
 from pipeline.trading.books.money import format_micros
 from pipeline.trading.books.trades import TRADE_KINDS, name_kind
 from pipeline.trading.currencies.session_rates import OWN, Exchange
+from pipeline.trading.execution.session_path import NO_PATH, Reached, SessionPath
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,8 @@ class Bar:
     """Millionths, as `high` and `close`; 0 where only the open is known."""
     high: int = 0
     close: int = 0
+    path: SessionPath = NO_PATH
+    """How its prices went, where bars within the session tell; what traded at all, its low and high say."""
 
 
 class Quote(NamedTuple):
@@ -39,6 +43,10 @@ class Quote(NamedTuple):
     """Why it is not."""
     limit: int | None = None
     """Millionths: costs take the price no further."""
+    at: datetime | None = None
+    """When the session came to it; None where nothing tells."""
+    left: float = 1.0
+    """Share of the session's volume that traded from then on."""
 
 
 class Phase(IntEnum):
@@ -129,9 +137,10 @@ class Limit:
         else:
             better, beyond, far = bar.open_price >= self.price, bar.high > self.price, ("high", bar.high)
         if better:
-            return Quote(bar.open_price, limit=self.price)
+            return _quote_open(bar, self.price)
         if beyond:
-            return Quote(self.price, limit=self.price)
+            find, best = (bar.path.fall, min) if order.side == "buy" else (bar.path.rise, max)
+            return _quote_reached(best, self.price, bar, find(self.price, beyond=True), self.price)
         words = f"the session's {far[0]} of {format_micros(far[1])} did not get beyond its limit of"
         return Quote(None, f"{words} {format_micros(self.price)}")
 
@@ -140,6 +149,7 @@ class Limit:
 class Stop:
     """A resting sale that becomes a market order once the session trades at its price, at the open if that is lower.
 
+    Where bars within the session tell that nothing traded between one price and one beyond its own, it is filled there.
     Whatever else the session could have filled of the position, the stop counts first. Of a short position it is a buy,
     above the market.
     """
@@ -160,11 +170,28 @@ class Stop:
     def quote(self, order: Order, bar: Bar) -> Quote:  # noqa: ARG002
         """Its price, or the open if that is worse already."""
         if self.is_reached(bar):
-            return Quote(max(self.price, bar.open_price) if self.buys else min(self.price, bar.open_price))
+            find, worst = (bar.path.rise, max) if self.buys else (bar.path.fall, min)
+            if worst(self.price, bar.open_price) == bar.open_price:
+                return _quote_open(bar)
+            return _quote_reached(worst, self.price, bar, find(self.price))
         if self.buys:
             words = f"the session's high of {format_micros(bar.high)} stayed below"
             return Quote(None, f"{words} {format_micros(self.price)}")
         return Quote(None, f"the session's low of {format_micros(bar.low)} stayed above {format_micros(self.price)}")
+
+
+def _quote_open(bar: Bar, limit: int | None = None) -> Quote:
+    return Quote(bar.open_price, limit=limit, at=bar.path.first_end)
+
+
+def _quote_reached(
+    choose: Callable[[int, int], int], price: int, bar: Bar, reached: Reached | None, limit: int | None = None
+) -> Quote:
+    """The price of an order that the session came to, or where it stood when it did; within what the session traded."""
+    if reached is None:
+        return Quote(price, limit=limit)
+    stood = min(max(reached.opens, bar.low), bar.high)
+    return Quote(choose(price, stood), limit=limit, at=reached.at, left=reached.left)
 
 
 MARKET_ON_OPEN = MarketOnOpen()

@@ -6,9 +6,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 
 from lake.tables.control import TRADING_SWITCHES
+from lake.tables.intraday import INTRADAY_PRICES
 from pipeline.trading.execution.execute import STAGE
 from pipeline.trading.params import Orders
 from pipeline.trading.planning.candidates import Candidate
@@ -120,6 +122,77 @@ def test_a8_a_session_that_reached_stop_and_target_is_taken_to_have_stopped_firs
     assert given.trade(f"{DAY2}:AAA:sell:stop")["open_price"] == Decimal(95)
     target = given.trade(f"{DAY2}:AAA:sell")
     assert (target["status"], target["reason"]) == ("unfilled", "only 0 shares are held")
+    assert_reconciled(given)
+
+
+def walk(session: date, *lows_and_highs: tuple[float, float], ticker: str = "AAA", **values: Any) -> pl.DataFrame:
+    """Bars of an hour, each from its first number to its second."""
+    opened = CALENDAR.open_at(session)
+    ends = [opened + timedelta(hours=1 + number) for number in range(len(lows_and_highs))]
+    first, last = ([pair[at] for pair in lows_and_highs] for at in (0, 1))
+    columns = {
+        "ticker": ticker, "interval": "1h", "session": session, "ts": ends, "revision": 0, "open": first,
+        "high": [max(pair) for pair in lows_and_highs], "low": [min(pair) for pair in lows_and_highs], "close": last,
+        "volume": 1_000, "currency": "USD", "source": "test", "available_at": ends, "payload_id": "0" * 64, "line": 0,
+        "volume_rounding": None,
+    }  # fmt: skip
+    return pl.DataFrame(columns | values, schema=INTRADAY_PRICES.schema)
+
+
+@pytest.mark.parametrize(
+    ("path", "sold"),
+    [
+        (((100, 105), (105, 90)), ("AAA:sell", 104, 1)),  # the target came first
+        (((100, 90), (90, 105)), ("AAA:sell:stop", 95, 1)),
+        (((100, 97), (92, 90), (90, 105)), ("AAA:sell:stop", 92, 2)),  # nothing traded between 97 and 92
+        (((100, 101), (107, 110), (110, 90)), ("AAA:sell", 107, 2)),
+    ],
+    ids=["target first", "stop first", "gapped through the stop", "gapped beyond the target"],
+)
+def test_a8_where_bars_within_the_session_tell_what_came_first_is_filled_when_and_where_it_came(
+    path: tuple[tuple[float, float], ...], sold: tuple[str, float, int]
+) -> None:
+    given = held(bar("AAA", DAY2, path[-1][1], open=100.0, low=90.0, high=110.0))
+    given.add(INTRADAY_PRICES, walk(DAY2, *path))
+    given.order(DAY1, "AAA", "sell", 100, intent="exit", order_type="limit", limit_price=104.0, resting_stop=95.0)
+    given.settle(DAY2)
+    name, price, hours = sold
+    trade = given.trade(f"{DAY2}:{name}")
+    assert (trade["status"], trade["open_price"]) == ("filled", Decimal(price))
+    assert trade["ts"] == CALENDAR.open_at(DAY2) + timedelta(hours=hours)
+    others = given.rows("executed_trades").filter(session=DAY2).filter(pl.col("trade_id") != f"{DAY2}:{name}")
+    assert others["shares"].sum() == 0
+    assert_reconciled(given)
+
+
+def test_what_bars_within_a_session_say_beyond_its_daily_bar_is_not_traded_at() -> None:
+    given = held(falling(DAY2))
+    given.add(INTRADAY_PRICES, walk(DAY2, (100, 98), (70, 70), (92, 92)))
+    keep(given, DAY1, 95.0)
+    given.settle(DAY2)
+    assert given.trade(f"{DAY2}:AAA:sell:stop")["open_price"] == Decimal(90)
+
+
+def test_bars_that_came_later_tell_nothing_and_the_shortest_of_those_there_tell_most() -> None:
+    late = CALENDAR.close_at(DAY2) + timedelta(hours=5)
+    for known, price in ((late, 95), (None, 93)):
+        given = held(falling(DAY2))
+        hourly, quick = walk(DAY2, (100, 91)), walk(DAY2, (100, 98), (93, 91), interval="5m")
+        given.add(INTRADAY_PRICES, hourly)
+        given.add(INTRADAY_PRICES, quick if known is None else quick.with_columns(available_at=pl.lit(known)))
+        keep(given, DAY1, 95.0)
+        given.settle(DAY2)
+        assert given.trade(f"{DAY2}:AAA:sell:stop")["open_price"] == Decimal(price)
+
+
+def test_a_stop_late_in_the_session_takes_its_share_of_what_trades_from_then_on() -> None:
+    given = held(falling(DAY2) | {"volume": 2_000})
+    given.add(INTRADAY_PRICES, walk(DAY2, (100, 98), (98, 97), (97, 96), (96, 91)))
+    keep(given, DAY1, 95.0)
+    given.settle(DAY2)
+    trade = given.trade(f"{DAY2}:AAA:sell:stop")
+    assert (trade["ordered"], trade["shares"], trade["status"]) == (100, 12, "partial")
+    assert trade["reason"] == "only 2.5 % of the volume of 500 shares since then may be taken"
     assert_reconciled(given)
 
 
