@@ -73,11 +73,10 @@ def execute(
     """Return what became of each order for `moment.session` alone: an order lives for one open.
 
     Sales come first, then buys by edge and ticker, each limited to the cash that is there after those before. What is
-    sold short has to be borrowed, and its collateral buys nothing. An order
-    that the operator vetoed before the open is not filled, nor one that lacks an approval where that is required, nor
-    one that he stopped with all others; where he asked for it then, what is held is sold. What is quoted in another
-    currency is filled at the last rate of a day before the session, if one is new enough. Where there are bars within
-    the session, stops and limits are filled as these came to them.
+    sold short has to be borrowed, and its collateral buys nothing. Not filled is what the operator vetoed before the
+    open, what lacks an approval where that is required, and what he stopped with all else; where he asked for it then,
+    what is held is sold. What is quoted in another currency is filled at the last rate of a day before the session, if
+    one is new enough. Bars within the session tell when stops and limits were filled.
     """
     session = moment.session
     plans = add_resting_stops(trade_plans.filter(pl.col("for_session") == session))
@@ -100,23 +99,28 @@ def execute(
         book, known = fold(ledger_entries), corporate_actions
         settle_once(book, ledger_entries, recent_actions, recent_bars, session, moment.calendar)
     kept = _explain_kept(plans, read_last_decisions(trade_decisions, opening), stops, opening, params.approval)
-    actions = select_actions(corporate_actions, moment.calendar.previous(session), session)
-    if params.securities == 2:
-        actions = order_by_company(actions, frozenset(plans["ticker"]))
+    actions = _select_morning(corporate_actions, frozenset(plans["ticker"]), moment, params)
     doubts = doubt_opens(recent_bars, recent_actions, session, moment.calendar, params)
     orders = build_orders(plans.iter_rows(named=True), actions, kept, doubts)
     if closing is not None:
         orders = close_positions(orders, book, closing, moment.calendar.previous(session))
     lending = Lending(params.shorts, session)
     orders, short_sales = prepare_shorts(orders, book, lending, market_prices, known, rates, moment)
-    paths = read_paths(requote_bars(intraday_prices, rates, session), session)
-    bars = _bars(recent_bars, recent_actions, orders, rates, moment, params)
-    bars = {ticker: replace(bar, path=paths.get(ticker, NO_PATH)) for ticker, bar in bars.items()}
+    daily = _bars(recent_bars, recent_actions, orders, rates, moment, params)
+    bars = _add_paths(daily, requote_bars(intraday_prices, rates, session), session)
     orders = leave_out_unreached(orders, bars)
     auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
     unsettled = _add_unsettled(executed_trades, moment, params.orders.settlement_sessions)
     results = list(fill_orders(orders, bars, book, auction, params.costs, unsettled, short_sales))
     return _rows(results, session, opening, moment.calendar.close_at(session))
+
+
+def _select_morning(
+    corporate_actions: pl.DataFrame, tickers: frozenset[str], moment: Moment, params: TradingParams
+) -> list[Action]:
+    """What takes effect between the close before and the open, in its order."""
+    actions = select_actions(corporate_actions, moment.calendar.previous(moment.session), moment.session)
+    return order_by_company(actions, tickers) if params.securities == 2 else actions
 
 
 def _add_unsettled(executed_trades: pl.DataFrame, moment: Moment, sessions: int) -> int | None:
@@ -238,6 +242,12 @@ def _bars(
         low, high, close = (to_micros(price) for price in (low, high, close))
         found[ticker] = Bar(to_micros(opened), volume, usual, sigma, refusal, exchange, low, high, close)
     return found
+
+
+def _add_paths(bars: Mapping[str, Bar], intraday_prices: pl.DataFrame, session: date) -> dict[str, Bar]:
+    """The bars with how prices went within the session, of the names of which that is known."""
+    paths = read_paths(intraday_prices, session)
+    return {ticker: replace(bar, path=paths.get(ticker, NO_PATH)) for ticker, bar in bars.items()}
 
 
 def _convert(ticker: str, quoted: str, rates: SessionRates, moment: Moment) -> tuple[Exchange, str]:

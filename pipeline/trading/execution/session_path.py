@@ -17,7 +17,7 @@ LENGTHS = ("1m", "5m", "1h")
 """Of bars within a session, those that tell most first."""
 
 
-class Step(NamedTuple):
+class PathBar(NamedTuple):
     """One bar within a session; prices in millionths, as quoted."""
 
     ends: datetime
@@ -42,7 +42,7 @@ class Reached(NamedTuple):
 class SessionPath:
     """The bars of one name in a session, in order; there may be none."""
 
-    steps: tuple[Step, ...] = ()
+    steps: tuple[PathBar, ...] = ()
 
     @property
     def first_end(self) -> datetime | None:
@@ -83,7 +83,7 @@ def read_paths(intraday_prices: pl.DataFrame, session: date) -> Mapping[str, Ses
         for (ticker,), mine in bars.sort("ticker", "ts").group_by("ticker", maintain_order=True):
             rows = mine.select("ts", "open", "low", "high", "volume").iter_rows()
             steps = (
-                Step(ends, to_micros(opens), to_micros(low), to_micros(high), volume)
+                PathBar(ends, to_micros(opens), to_micros(low), to_micros(high), volume)
                 for ends, opens, low, high, volume in rows
             )
             paths[str(ticker)] = SessionPath(tuple(steps))
