@@ -124,8 +124,9 @@ def target_in_entry_logic(scratch: Scratch) -> Detection:
         for read in plan.STAGE.reads
     )
     peeking = replace(plan.STAGE, reads=seeing)
+    load = fact_detectors.load_stages
     scratch.patch.setattr(
-        fact_detectors, "CYCLE", tuple(peeking if s is plan.STAGE else s for s in fact_detectors.CYCLE)
+        fact_detectors, "load_stages", lambda names: [peeking if s is plan.STAGE else s for s in load(names)]
     )
     rows = Executor.read_now
 
