@@ -102,7 +102,7 @@ def measure(
     market: SimulatedParams,
     sessions: int,
     models: ModelParams,
-    feature_sets: Sequence[FeatureSetName] = (),
+    feature_sets: Sequence[FeatureSetName] = PluginParams().feature_sets,
 ) -> Measured:
     """Load a market into a new lake, train `sessions` before the last one with a known outcome, and judge the model.
 
@@ -111,7 +111,7 @@ def measure(
         market: the simulated market.
         sessions: test sessions; the last of them has its longest horizon within the history.
         models: how to train.
-        feature_sets: named sets of features beside the built-in ones.
+        feature_sets: named sets of features beside the built-in ones; those that are on by default, if not given.
     """
     settings = replace(
         Settings(),
@@ -267,7 +267,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--names", type=int, default=64)
     parser.add_argument("--history", type=int, default=1_040, help="sessions of history")
     parser.add_argument("--sessions", type=int, default=180, help="test sessions after training")
-    parser.add_argument("--feature-sets", nargs="*", default=[], choices=get_args(FeatureSetName))
+    parser.add_argument(
+        "--feature-sets", nargs="*", default=list(PluginParams().feature_sets), choices=get_args(FeatureSetName)
+    )
     asked = parser.parse_args(arguments)
     seeds = draw_seeds(asked.seeds, asked.first_seed)
     sys.stdout.write(f"seeds {' '.join(map(str, seeds))}\n")

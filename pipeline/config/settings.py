@@ -25,6 +25,7 @@ from pipeline.prediction.params import PredictionParams
 from pipeline.trading.params import TradingParams
 
 FeatureSetName = Literal[
+    "residual_moves",
     "alpha158",
     "news_residuals",
     "pure_momentum",
@@ -93,11 +94,12 @@ class PluginParams:
 
     files: Annotated[tuple[PluginFile, ...], Field(max_length=100), DISTINCT] = ()
     """Python files (.py), relative to the lake's folder or absolute; their code is part of every run that uses them."""
-    feature_sets: Annotated[tuple[FeatureSetName, ...], DISTINCT] = ()
-    """Sets of features that come with the program, computed beside its own: alpha158, the 158 factors of price and
-    volume known by that name; news_residuals, pure_momentum, market_state, volume_surprise, day_parts, intraday_bars,
-    earnings_days, sector_leads: what each has is listed by nextgen features. Those of intraday_bars are null where no
-    bars of five minutes or one are taken."""
+    feature_sets: Annotated[tuple[FeatureSetName, ...], DISTINCT] = ("residual_moves",)
+    """Sets of features that come with the program, computed beside its own: residual_moves, what the market leaves of a
+    return in its own deviations, by span and after news; alpha158, the 158 factors of price and volume known by that
+    name; news_residuals, pure_momentum, market_state, volume_surprise, day_parts, intraday_bars, earnings_days,
+    sector_leads: what each has is listed by nextgen features. Those of intraday_bars are null where no bars of five
+    minutes or one are taken."""
 
     def paths(self, lake: Path) -> tuple[Path, ...]:
         """The files, those given by a relative path taken from the lake's folder; they may not exist."""

@@ -17,6 +17,7 @@ from pipeline.features.families import (
     market_state,
     news_residuals,
     pure_momentum,
+    residual_moves,
     risk,
     sector_leads,
     trend,
@@ -31,6 +32,7 @@ The order is that of the columns of `feature_rows`. Those of named sets and of t
 """
 
 NAMED_SETS: dict[str, tuple[Feature, ...]] = {
+    "residual_moves": residual_moves.FEATURES,
     "alpha158": alpha158.FEATURES,
     "news_residuals": news_residuals.FEATURES,
     "pure_momentum": pure_momentum.FEATURES,
@@ -45,8 +47,8 @@ NAMED_SETS: dict[str, tuple[Feature, ...]] = {
 
 
 def choose(sets: Sequence[str]) -> tuple[Feature, ...]:
-    """The features of some named sets, in their order."""
-    return tuple(feature for name in sets for feature in NAMED_SETS[name])
+    """The features of some named sets, in the order of the catalogue, by which a run's record is read too."""
+    return tuple(feature for name, features in NAMED_SETS.items() if name in set(sets) for feature in features)
 
 
 ALL: tuple[Feature, ...] = (*BUILT_IN, *choose(tuple(NAMED_SETS)))

@@ -17,9 +17,10 @@ FeatureName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$", descriptio
 class RidgeParams:
     """Linear regression on the last row of the window."""
 
-    version: Annotated[Literal[1, 2], Earlier(1)] = 2
-    """2 fits twice, the second time with a penalty of each input's own, the less the more the first fit made of it; 1
-    once, with one penalty for all, as in runs of earlier programs."""
+    version: Annotated[Literal[1, 2, 3], Earlier(1)] = 3
+    """3 fits twice, the second time with a penalty of each input's own, the less the more the first fit made of it, and
+    counts no outcome beyond two deviations in a fit; 2 counts them whole; 1 fits once, with one penalty for all, as in
+    runs of earlier programs."""
     penalties: Annotated[
         tuple[Annotated[float, Field(gt=0, le=1_000_000)], ...], Field(min_length=1, max_length=100), DISTINCT
     ] = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 100.0)

@@ -65,10 +65,13 @@ class Plugins:
         """
         if not uses:
             return NONE
+        declared = *ALL, *self._declared("features")
+        recorded = record.get("features", {})  # its keys are sorted; columns are in the order of the declarations
+        order = [one.name for one in declared if one.name in recorded]
         told = Extensions(
             feature_set=record.get("feature_set", "f1"),
-            features=self._named("feature", record.get("features", ()), (*ALL, *self._declared("features"))),
-            definitions=dict(record.get("features", {})),
+            features=self._named("feature", [*order, *sorted(recorded.keys() - order)], declared),
+            definitions=dict(recorded),
             rules=self._named("rule", record.get("rules", ()), (*RULES, *self._declared("rules"))),
             members=self._named("member", record.get("members", ()), (*MEMBERS, *self._declared("members"))),
         )

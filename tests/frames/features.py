@@ -18,6 +18,7 @@ from pipeline.features.feature_set import current_set, extend
 from pipeline.features.features import features
 from pipeline.features.params import FeatureParams
 from pipeline.market.sessions import Sessions
+from pipeline.plugins.extensions import Extensions
 from tests.frames.sessions import weekday_sessions
 
 HASH = "0" * 64
@@ -88,8 +89,14 @@ def moment(session: date, since: date | None = None, calendar: Sessions = CALEND
     )
 
 
-def run(market: Market, session: date, since: date | None = None, params: FeatureParams | None = None) -> pl.DataFrame:
-    """The features stage on the market as given, checked against the contract."""
+def run(
+    market: Market,
+    session: date,
+    since: date | None = None,
+    params: FeatureParams | None = None,
+    extensions: Extensions | None = None,
+) -> pl.DataFrame:
+    """The features stage on the market as given, checked against the contract; of the built-in features, or others."""
     rows = features(
         market.market_prices.sort(MARKET_PRICES.key),
         market.corporate_actions.sort(CORPORATE_ACTIONS.key),
@@ -98,7 +105,7 @@ def run(market: Market, session: date, since: date | None = None, params: Featur
         market.news_sentiment.sort(NEWS_SENTIMENT.key),
         market.intraday_prices.sort(INTRADAY_PRICES.key),
         market.feature_rows,
-        moment(session, since, market.calendar),
+        replace(moment(session, since, market.calendar), extensions=extensions or extend()),
         params or FeatureParams(),
     )
     return FEATURE_ROWS.check(rows)

@@ -9,9 +9,10 @@ from itertools import pairwise
 from math import cos, exp, isnan, log, log1p, nan, pi, sin, sqrt
 from statistics import fmean, pstdev, stdev
 
-from pipeline.features.catalogue import BUILT_IN
+from pipeline.features.catalogue import BUILT_IN, NAMED_SETS
 from tests.frames.features import Market
 
+FEATURES = (*BUILT_IN, *NAMED_SETS["residual_moves"])
 STALE = 5
 PRIOR = 1.0
 
@@ -50,14 +51,15 @@ def reference(market: Market, session: date) -> dict[str, dict[str, float]]:
     values = {ticker: {**_own(pasts[ticker]), **_dated(market, session)} for ticker in asked}
     for ticker in asked:
         values[ticker].update(_market(values[ticker], pasts[ticker], index))
+        values[ticker].update(_moves(values[ticker], pasts[ticker], index))
     for ticker in asked:
         values[ticker].update(_among(ticker, values, members, sector))
-    if missing := [feature.name for feature in BUILT_IN if any(feature.name not in values[one] for one in asked)]:
+    if missing := [feature.name for feature in FEATURES if any(feature.name not in values[one] for one in asked)]:
         raise LookupError(
             f"{len(missing)} features have no plain definition in tests/pipeline/features/reference.py, "
-            f"the first is {missing[0]!r}; add it to `_own`, `_market`, `_dated` or `_among`"
+            f"the first is {missing[0]!r}; add it to `_own`, `_market`, `_moves`, `_dated` or `_among`"
         )
-    return {ticker: {feature.name: values[ticker][feature.name] for feature in BUILT_IN} for ticker in asked}
+    return {ticker: {feature.name: values[ticker][feature.name] for feature in FEATURES} for ticker in asked}
 
 
 def _past(seen: Market, rows: dict, ticker: str, days: list[date]) -> Past:
@@ -329,6 +331,26 @@ def _market(values: dict[str, float], past: Past, index: list[float]) -> dict[st
         "correlation_60": correlation,
         **{f"residual_return_{n}": values[f"return_{n}"] - beta * sum(_tail(index, n)) for n in (1, 5, 20, 60)},
         "residual_volatility_60": values["volatility_60"] * sqrt(max(1 - correlation**2, 0.0)),
+    }
+
+
+def _moves(values: dict[str, float], past: Past, index: list[float]) -> dict[str, float]:
+    risk = values["residual_volatility_60"] or nan
+
+    def faded(values: list[float], n: int) -> float:
+        return sum((n - k) * value for k, value in enumerate(values[::-1][:n])) / (n * (n + 1) / 2)
+
+    returns, market = _tail(past.returns, 20), _tail(index, 20)
+    weight, signal = (([0.0] * 20 + values)[-20:] for values in (past.weight, past.signal))
+    moves = [max(min((r - values["beta_60"] * m) / risk, 4), -4) for r, m in zip(returns, market, strict=True)]
+    heard = [move if w > 0 else 0.0 for move, w in zip(moves, weight, strict=True)]
+    tones = [s / (w + PRIOR) for s, w in zip(signal, weight, strict=True)]
+    week, quarter = values["residual_return_5"], values["residual_return_60"]
+    return {
+        "residual_move_5": week / risk,
+        "residual_move_60_5": (quarter - week) / risk,
+        **{f"news_move_{n}": faded(heard, n) for n in (1, 5, 20)},
+        **{f"news_tone_{n}": faded(tones, n) for n in (5, 20)},
     }
 
 

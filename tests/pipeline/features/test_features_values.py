@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from lake.tables.market import CORPORATE_ACTIONS
 from lake.tables.news import NEWS_SENTIMENT
-from pipeline.features.catalogue import BUILT_IN
-from pipeline.features.feature_set import F1, current_set
+from pipeline.features.catalogue import BUILT_IN, choose
+from pipeline.features.feature_set import F1, current_set, extend
 from pipeline.features.params import FeatureParams
 from pipeline.market.sessions import Sessions, exchange_sessions
 from tests.frames.features import (
@@ -35,6 +35,7 @@ from tests.frames.features import (
 from tests.pipeline.features.reference import reference
 
 NAMES = [feature.name for feature in BUILT_IN]
+MOVES = choose(["residual_moves"])
 OF_CURRENCY = {"dollar_volume_20", "dollar_volume_z_60", "amihud_20", "rank_dollar_volume_20"}
 
 
@@ -42,11 +43,11 @@ OF_CURRENCY = {"dollar_volume_20", "dollar_volume_z_60", "amihud_20", "rank_doll
 def test_every_feature_equals_its_plain_definition(seed: int, at: int) -> None:
     market = _with_gaps(random_market(7, 300, seed=seed), seed)
     session = market.sessions[at]
-    rows = run(market.until(session), session)
+    rows = run(market.until(session), session, extensions=extend(MOVES))
     expected = reference(market, session)
     assert rows["ticker"].to_list() == list(expected)
     for row in rows.iter_rows(named=True):
-        for name in NAMES:
+        for name in (*NAMES, *(feature.name for feature in MOVES)):
             _same(row[name], expected[row["ticker"]][name], f"{row['ticker']} {session} {name}")
 
 

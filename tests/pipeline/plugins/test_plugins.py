@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -117,6 +118,14 @@ def test_a_run_gets_again_what_it_recorded_and_no_more(tmp_path: Path) -> None:
     assert again == used
     assert feature_set(again).names[-2:] == ("squeeze_10", "calm_10")
     assert plugins.restore(["features"], {}).features == ()
+
+
+def test_columns_come_back_in_their_order_from_a_record_whose_keys_are_sorted() -> None:
+    used = Plugins.load((EXAMPLE,), CALENDAR, ("residual_moves", "alpha158")).extend(["features"])
+    kept = json.loads(json.dumps(used.record(), sort_keys=True))
+    again = Plugins.load((EXAMPLE,), CALENDAR, ("alpha158",)).restore(["features"], kept)
+    assert list(kept["features"]) != [one.name for one in used.features]
+    assert again == used and feature_set(again).names == feature_set(used).names
 
 
 def test_comments_and_layout_change_the_hash_of_the_file_and_not_what_its_features_are(tmp_path: Path) -> None:

@@ -110,6 +110,34 @@ def test_a_weak_line_is_found_among_many_inputs() -> None:
     assert np.corrcoef(ridge.forecast_location(fitted, fresh)[:, 0], fresh[:, 0])[0, 1] > 0.75
 
 
+def test_an_outcome_counts_no_further_than_it_is_held_and_is_judged_whole() -> None:
+    inputs, target, session = world(0.5, 6)
+    strength, wild, near = ridge.Strength((0.1, 0.1), (1.0, 1.0)), target.copy(), target.copy()
+    wild[5], near[5] = 40.0, 2.0
+    far, held, whole = (
+        ridge.fit_line(inputs, one, target, strength, QUANTILES, *limit)["coefficients"]
+        for one, limit in ((wild, (2.0,)), (near, (2.0,)), (wild, ()))
+    )
+    assert far.tobytes() == held.tobytes() and np.abs(whole - far).max() > 0.001
+    asked = (session, (1, 1), (0.1, 10.0), 5, 6)
+    assert ridge.cross_validate(inputs, wild, *asked, held=2.0) != ridge.cross_validate(inputs, near, *asked, held=2.0)
+
+
+def test_where_tails_are_fat_a_line_on_held_outcomes_is_nearer_the_truth() -> None:
+    gained = []
+    for seed in range(40):
+        random = np.random.default_rng(seed)
+        inputs = random.standard_normal((2_000, 20)).astype(np.float32)
+        target = 0.1 * inputs[:, :1] + random.standard_t(3, (2_000, 1)) / np.sqrt(3)
+        lines = [
+            ridge.fit_line(inputs, target, target, ridge.Strength((0.1,), (1.0,)), QUANTILES, one)
+            for one in (np.inf, 2.0)
+        ]
+        whole, held = (line["coefficients"][0, 0] / np.linalg.norm(line["coefficients"]) for line in lines)
+        gained.append(held - whole)
+    assert np.mean(gained) > 3 * np.std(gained) / np.sqrt(len(gained))
+
+
 def test_noise_is_mostly_not_trusted() -> None:
     trusts = [
         ridge.cross_validate(*world(0.0, seed, 100, 10), (1, 1), (0.1, 10.0), 5, 6).trust for seed in range(10, 30)
