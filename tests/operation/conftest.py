@@ -10,6 +10,7 @@ import pytest
 from lake.store import Lake
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Cycle, Runner
+from pipeline.features.feature_set import FeatureSet, feature_set
 from pipeline.ingestion.params import IngestionParams
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
@@ -34,6 +35,11 @@ class Operation:
     @property
     def sessions(self) -> list[date]:
         return [cycle.session for cycle in self.cycles]
+
+    @property
+    def features(self) -> FeatureSet:
+        """The set of features that its settings choose."""
+        return feature_set(self.runner.executor.plugins.extend(("features",)))
 
 
 def small_settings(signal: float = 2.0) -> Settings:

@@ -102,9 +102,9 @@ def test_bars_within_sessions_are_read_only_where_a_feature_uses_them(widened: W
     assert pinned(widened.cycle) and not pinned(operation.cycles[-1])
 
 
-def test_the_first_set_is_as_it_was(widened: Widened) -> None:
+def test_the_set_of_before_is_as_it_was(widened: Widened, operation: Operation) -> None:
     rows = widened.lake.read(FEATURE_ROWS)
-    base, wide = (rows.filter((pl.col("feature_set") == "f1") == first) for first in (True, False))
+    base, wide = (rows.filter((pl.col("feature_set") == operation.features.name) == before) for before in (True, False))
     shared = ["session", "ticker", "return_20", "beta_60", "rank_return_5", "sentiment_10", "sector_return_20"]
     both = base.select(shared).join(wide.select(shared), on=["session", "ticker"], suffix=" new")
     assert both.height == base.height > 0

@@ -25,7 +25,6 @@ from pipeline.control.operator.decisions import promote
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
 from pipeline.engine.session_order import find_stage
-from pipeline.features.feature_set import current_set
 from pipeline.plugins.plugins import PluginError
 from tests.copies import copy_lake
 from tests.operation.conftest import Operation
@@ -63,7 +62,7 @@ def extended(operation: Operation, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def test_history_gets_the_features_column_without_a_migration(extended: Extended, operation: Operation) -> None:
     rows = extended.lake.read(FEATURE_ROWS)
-    old, new = (rows.filter((pl.col("feature_set") == current_set().name) == built_in) for built_in in (True, False))
+    old, new = (rows.filter((pl.col("feature_set") == operation.features.name) == before) for before in (True, False))
     assert old["squeeze_10"].null_count() == old.height > 0
     assert new["session"].min() == old["session"].min()
     assert new["squeeze_10"].count() > 0.9 * new.height
@@ -80,11 +79,13 @@ def test_the_champion_goes_on_when_a_feature_is_added(extended: Extended) -> Non
     assert set(made["model_id"]) == {extended.champion}
 
 
-def test_a_model_trained_since_uses_the_feature_and_is_compared_with_the_champion_of_before(extended: Extended) -> None:
+def test_a_model_trained_since_uses_the_feature_and_is_compared_with_the_champion_of_before(
+    extended: Extended, operation: Operation
+) -> None:
     registry = extended.lake.read(MODEL_REGISTRY, since=extended.first.session)
     assert all("squeeze_10" in features for features in registry["features"])
     assert set(registry["feature_set"]) == {
-        name for name in extended.lake.read(FEATURE_ROWS)["feature_set"] if name != current_set().name
+        name for name in extended.lake.read(FEATURE_ROWS)["feature_set"] if name != operation.features.name
     }
     assert "other features" not in "".join(registry["metrics"])
 
@@ -112,7 +113,7 @@ def test_a_run_whose_plugin_is_gone_says_so(extended: Extended) -> None:
     (features,) = (run for run in extended.second.runs if run.recipe.stage == "features")
     verdict = reproduce(Runner(extended.lake, replace(extended.settings, plugins=PluginParams())), features)
     assert not verdict.identical
-    assert "used 2 features that nothing declares any more, the first is 'squeeze_10'" in verdict.difference
+    assert "used 2 features that nothing declares any more, the first is 'calm_10'" in verdict.difference
     assert verdict.changed_since == ("plugin alpha_plugin.py (no longer among plugins.files)",)
 
 

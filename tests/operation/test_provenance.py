@@ -145,6 +145,7 @@ def test_an_article_lists_what_its_score_goes_into(operation: Operation) -> None
     impact.derive_rows(NEWS_SENTIMENT, rows.filter(ticker=article["ticker"]))
     assert {"sentiment_1", "sentiment_10"} <= set(impact.values) <= {
         "sentiment_1", "sentiment_3", "sentiment_5", "sentiment_10", "sentiment_surprise", "sector_sentiment_5",
+        "news_move_1", "news_move_5", "news_move_20", "news_tone_5", "news_tone_20",
     }  # fmt: skip
 
 
