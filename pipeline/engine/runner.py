@@ -186,7 +186,8 @@ class Runner:
         A set of features is computed from where its rows end, so that none of its history is left out.
         """
         self.calendar.position(session)
-        missing = self._first_missing(stage, session) if stage.writes is FEATURE_ROWS else None
+        with record_failures(self.lake, work.single_stage(stage, session, since)):
+            missing = self._first_missing(stage, session) if stage.writes is FEATURE_ROWS else None
         alone = work.single_stage(stage, session, min(since or session, missing or session))
         with self._lock(alone, f"{stage.name} of {session}"):
             return self._run_alone(alone)
