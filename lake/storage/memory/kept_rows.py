@@ -59,8 +59,8 @@ class KeptRows:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
-        self._too_large: dict[str, date] = {}
-        """Table -> the last day from which on its rows turned out to be too many."""
+        self._row_bytes: dict[str, float] = {}
+        """Table -> bytes that a row of it took when rows were last laid out."""
 
     def find(self, table: Table, snapshot: Snapshot, since: date | None, scan: ScanFiles) -> pl.DataFrame | None:
         """The table's rows at a version, sorted by key, at least those from `since` on; None where they are not kept.
@@ -87,9 +87,8 @@ class KeptRows:
 
     def _lay_out(self, table: Table, snapshot: Snapshot, since: date, scan: ScanFiles) -> _Kept | None:
         files = select_overlapping(snapshot.spans, since, None)
-        cells = sum(_count_rows(file, since) for file in files) * len(snapshot.columns)
-        too_large = table.name in self._too_large and since <= self._too_large[table.name]
-        if not files or too_large or cells * CELL_BYTES > MAX_TABLE_BYTES:
+        row_bytes = self._row_bytes.get(table.name, CELL_BYTES * len(snapshot.columns))
+        if not files or sum(_count_rows(file, since) for file in files) * row_bytes > MAX_TABLE_BYTES:
             return None
         rows = _cut(scan(files), table, since).sort(table.key)
         return self._keep(table, _Kept(snapshot, since, collect_rows(rows, files), [since]))
@@ -107,8 +106,8 @@ class KeptRows:
     def _keep(self, table: Table, kept: _Kept) -> _Kept | None:
         """Keep it, where it is not too much, and drop what was read longest ago, where all together are."""
         kept.size = int(kept.rows.estimated_size())
+        self._row_bytes[table.name] = kept.size / max(kept.rows.height, 1)
         if kept.size > MAX_TABLE_BYTES:
-            self._too_large[table.name] = kept.since
             return None
         self._kept[table.name] = kept
         while len(self._kept) > 1 and sum(one.size for one in self._kept.values()) > MAX_BYTES:

@@ -152,6 +152,16 @@ def test_too_much_is_not_kept_and_asking_for_it_does_not_drop_what_is(monkeypatc
     assert files.read == before
 
 
+def test_what_turned_out_to_be_too_much_is_not_read_for_it_again_a_day_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = 20 * len(MARKET_PRICES.stored_schema)
+    monkeypatch.setattr(kept_rows, "MAX_TABLE_BYTES", cells * kept_rows.CELL_BYTES + 1)
+    files, kept = Files(30), KeptRows()
+    assert kept.find(MARKET_PRICES, files.snapshot(28), files.days[8], files.scan) is None
+    assert files.read == 20, "their ids are longer than cells are thought to be"
+    assert kept.find(MARKET_PRICES, files.snapshot(29), files.days[9], files.scan) is None
+    assert files.read == 20
+
+
 def test_the_table_read_longest_ago_goes_first_where_all_are_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(kept_rows, "MAX_BYTES", 700)
     files, kept = Files(3), KeptRows()
