@@ -34,14 +34,15 @@ class Grid:
     sectors: list[str]
     """[tickers]."""
     rows: Numbers
-    """Which rows of the scores are laid out."""
+    """Which rows of `scores` are laid out."""
     cells: Cells
     """The session and the ticker of each."""
-    told: pl.Series
-    """The traits of each."""
+    scores: pl.DataFrame
+    """Of prediction_accuracy."""
     outcomes: Floats
     """Realised, as fractions; NaN where there is no forecast."""
     sigma: Floats
+    _having: dict[str, Mask] = field(default_factory=dict, repr=False)
     _present: dict[bytes, Present] = field(default_factory=dict, repr=False)
     _sharing: dict[tuple[bytes, int], Sharing] = field(default_factory=dict, repr=False)
 
@@ -51,40 +52,40 @@ class Grid:
 
         Of several forecasts of a ticker made at a session the last counts, by their ids.
         """
-        mine = scores.select("prediction_id", "made_session", "ticker", "sector", "traits", "realised", "sigma")[rows]
-        tickers = mine["ticker"].unique().sort()
-        made, cells = _find_cells(mine, tickers)
-        shape = (len(made), len(tickers))
-        if len(np.unique(np.ravel_multi_index(cells, shape))) < len(rows):
-            order = mine["prediction_id"].arg_sort().to_numpy()
-            mine, rows, cells = mine[order], rows[order], (cells[0][order], cells[1][order])
+        tickers = scores["ticker"].gather(rows)
+        named = tickers.unique().sort()
+        made, session = _number_days(scores["made_session"].to_physical().to_numpy()[rows])
+        cells = session, tickers.cast(pl.Enum(named)).to_physical().to_numpy().astype(np.intp)
+        shape = (len(made), len(named))
+        if (_number_cells(shape, cells) >= 0).sum() < len(rows):
+            order = scores["prediction_id"].gather(rows).arg_sort().to_numpy()
+            rows, cells = rows[order], (cells[0][order], cells[1][order])
         return cls(
             horizon=int(scores["horizon"][int(rows[0])]),
             made=made,
             positions=np.array([calendar.position(day) for day in made], dtype=np.int64),
-            tickers=tickers.to_list(),
-            sectors=mine["sector"].gather(_find_last(shape, cells)).to_list(),
+            tickers=named.to_list(),
+            sectors=scores["sector"].gather(rows[_find_last(shape, cells)]).to_list(),
             rows=rows,
             cells=cells,
-            told=mine["traits"],
-            outcomes=_matrix(shape, cells, mine["realised"].to_numpy()),
-            sigma=_matrix(shape, cells, mine["sigma"].to_numpy()),
+            scores=scores,
+            outcomes=_matrix(shape, cells, scores["realised"].to_numpy()[rows]),
+            sigma=_matrix(shape, cells, scores["sigma"].to_numpy()[rows]),
         )
 
     @cached_property
-    def traits(self) -> dict[str, Mask]:
-        """Trait -> which forecasts have it, those by sector and ticker left out."""
-        told = self.told.list.join(BETWEEN)  # few are told apart: each is taken apart once
+    def _told(self) -> tuple[list[set[str]], Numbers]:
+        """What forecasts say of themselves, each of it once, and which of it each forecast says; one more: nothing."""
+        told = self.scores["traits"].gather(self.rows).list.join(BETWEEN)
         distinct = told.unique().drop_nulls().sort()
-        each = [set(one.split(BETWEEN)) for one in distinct]
-        names = sorted(name for name in set().union(*each) if name and not name.startswith("sector:"))
-        number = told.cast(pl.Enum(distinct)).to_physical().fill_null(len(each)).to_numpy()
-        masks = {}
-        for name in names:
-            having = np.array([*(name in one for one in each), False])[number]
-            masks[name] = np.zeros(self.outcomes.shape, dtype=bool)
-            masks[name][self.cells[0][having], self.cells[1][having]] = True
-        return masks
+        number = told.cast(pl.Enum(distinct)).to_physical().fill_null(len(distinct))
+        return [*(set(one.split(BETWEEN)) for one in distinct), set()], number.to_numpy().astype(np.int64)
+
+    @cached_property
+    def traits(self) -> list[str]:
+        """All that any forecast has, those by sector and ticker left out."""
+        names = set().union(*self._told[0])
+        return sorted(name for name in names if name and not name.startswith("sector:"))
 
     def spread(self, values: Floats) -> Floats:
         """A figure of each row of the scores as a matrix; NaN where there is none."""
@@ -92,11 +93,20 @@ class Grid:
 
     def having(self, trait: str) -> Mask:
         """Which forecasts have a trait."""
+        if trait not in self._having:
+            self._having[trait] = self._find_having(trait)
+        return self._having[trait]
+
+    def _find_having(self, trait: str) -> Mask:
         kind, _, value = trait.partition(":")
         named = {"sector": self.sectors, "ticker": self.tickers}.get(kind)
         if named is not None:
             return np.broadcast_to(np.array(named) == value, self.outcomes.shape)
-        return self.traits.get(trait, np.zeros(self.outcomes.shape, dtype=bool))
+        each, number = self._told
+        having = np.array([trait in one for one in each])[number]
+        mask = np.zeros(self.outcomes.shape, dtype=bool)
+        mask[self.cells[0][having], self.cells[1][having]] = True
+        return mask
 
     def find_present(self, values: Floats) -> Present:
         """Which forecasts there are values of: one object for all questions that have the same."""
@@ -164,18 +174,24 @@ def _matrix(shape: tuple[int, ...], cells: Cells, values: Floats) -> Floats:
     return matrix
 
 
-def _find_cells(forecasts: pl.DataFrame, tickers: pl.Series) -> tuple[list[date], Cells]:
-    """The sessions forecasts were made at, in order, and the number of session and ticker of each."""
-    days = forecasts["made_session"].to_physical().to_numpy()
-    made, session = np.unique(days, return_inverse=True)
-    ticker = forecasts["ticker"].cast(pl.Enum(tickers)).to_physical().to_numpy().astype(np.intp)
-    return pl.Series(made).cast(pl.Date).to_list(), (session.astype(np.intp), ticker)
+def _number_days(days: NDArray[np.int32]) -> tuple[list[date], NDArray[np.intp]]:
+    """The days that occur, in order, and the number of each day among them."""
+    since = int(days.min())
+    occurs = np.bincount(days - since) > 0
+    occurring = pl.Series(np.flatnonzero(occurs) + since, dtype=pl.Int32).cast(pl.Date)
+    return occurring.to_list(), (occurs.cumsum() - 1)[days - since]
+
+
+def _number_cells(shape: tuple[int, int], cells: Cells) -> Numbers:
+    """[sessions, tickers] which forecast is there, the last of several; -1 for none."""
+    number = np.full(shape, -1)
+    number[cells] = np.arange(len(cells[0]))
+    return number
 
 
 def _find_last(shape: tuple[int, int], cells: Cells) -> Numbers:
     """[tickers] which is the forecast of the last session."""
-    number = np.full(shape, -1)
-    number[cells] = np.arange(len(cells[0]))
+    number = _number_cells(shape, cells)
     last = shape[0] - 1 - (number[::-1] >= 0).argmax(axis=0)
     found: Numbers = number[last, np.arange(shape[1])]
     return found

@@ -139,7 +139,7 @@ def _screen(evidence: Evidence, scopes: Collection[str]) -> Iterator[_LookedOver
         if "ticker" in scopes:
             yield _each_ticker(evidence, horizon)
         if "trait" in scopes:
-            yield _look_over(evidence, horizon, "trait", list(errors.grid.traits))
+            yield _look_over(evidence, horizon, "trait", errors.grid.traits)
         if "pair" in scopes and errors.grid.traits:
             known = [*errors.grid.traits, *(f"sector:{sector}" for sector in sectors)]
             yield _look_over(evidence, horizon, "pair", pair_traits(known))
@@ -172,8 +172,8 @@ def _ticker_pairs(evidence: Evidence, horizon: int) -> Iterator[_LookedOver]:
     errors, power = evidence.by_horizon[horizon], evidence.question.overlap_power
     grid, own = errors.grid, errors.error_means.beyond_sectors
     beyond_usual = own - row_means(own.T, errors.present.known.T)[None, :]
-    for trait, mask in grid.traits.items():
-        there = np.where(mask, beyond_usual if kind_of(trait) in OF_SESSIONS else own, np.nan)
+    for trait in grid.traits:
+        there = np.where(grid.having(trait), beyond_usual if kind_of(trait) in OF_SESSIONS else own, np.nan)
         # A trait seldom comes in neighbouring sessions, from whose differences the level test learns.
         test = measure_mean(there, grid.positions, horizon, power)
         yield _of_tickers(evidence, horizon, "pair", partial(_name_pair, trait, grid.tickers), test)

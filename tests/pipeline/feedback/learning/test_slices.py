@@ -101,7 +101,7 @@ def test_slices_tested_together_come_out_as_each_alone(
 
 def test_the_evidence_on_a_slice_is_that_of_its_test_among_others() -> None:
     evidence = Evidence.gather(scored(4, 30, 12), DAY, CALENDAR, FeedbackParams())
-    names = list(evidence.by_horizon[1].grid.traits)
+    names = evidence.by_horizon[1].grid.traits
     found = evidence.test_slices(1, "trait", names)
     for number, name in enumerate(names):
         one = evidence.weigh(("trait", name, 1))
