@@ -78,8 +78,9 @@ def write_off_silent(portfolio: HeldPortfolio, market: PriceGrid, number: int, e
     """End what has had no bar for as long as a position of the book may, and of which nothing is heard up to today."""
     for place in np.flatnonzero(portfolio.shares > 0).tolist() if ends.sessions else ():
         last = portfolio.marked[place]
-        told = market.days[number] < ends.told.get(market.names[place], date.min) <= market.days[-1]
-        heard = told or np.isfinite(market.closes[number:, place]).any()
         # As in the book: before the open of the session after so many without a bar.
-        if last is not None and not heard and ends.calendar.distance(last, market.days[number]) > ends.sessions:
+        if last is None or ends.calendar.distance(last, market.days[number]) <= ends.sessions:
+            continue
+        told = market.days[number] < ends.told.get(market.names[place], date.min) <= market.days[-1]
+        if not told and not np.isfinite(market.closes[number:, place]).any():
             portfolio.write_off(place, ends.fraction)
