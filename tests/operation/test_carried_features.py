@@ -24,7 +24,6 @@ from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.engine.session_order import find_stage
 from pipeline.engine.stages import INGEST
-from pipeline.features.feature_set import F1, current_set
 from pipeline.plugins.load_plugin_file import MODULE_PREFIX
 from pipeline.reading.provenance.row_sources import RowSources
 from tests.copies import copy_lake
@@ -91,13 +90,15 @@ def changing(operation: Operation, tmp_path_factory: pytest.TempPathFactory) -> 
     yield made, [made.run(5, advance=False), made.run(5, advance=True), made.run(6, advance=True)]
 
 
-def test_a_new_set_takes_over_what_it_shares_with_the_one_before(changing: tuple[Changing, list[Run]]) -> None:
+def test_a_new_set_takes_over_what_it_shares_with_the_one_before(
+    changing: tuple[Changing, list[Run]], operation: Operation
+) -> None:
     _, (first, again, changed) = changing
     assert first.recipe.since < first.recipe.session and changed.recipe.since < changed.recipe.session
     assert again.recipe.since == again.recipe.session and "carried" not in again.recipe.params["extensions"]
     told = [run.recipe.params["extensions"] for run in (first, changed)]
-    names = sorted([*F1, "near", "far", "stays"])
-    assert told[0]["carried_from"] == "f1"
+    names = sorted([*operation.features.names, "near", "far", "stays"])
+    assert told[0]["carried_from"] == operation.features.name
     assert [name for name, flag in zip(names, told[0]["carried"], strict=True) if flag == "0"] == [
         "far",
         "near",
@@ -107,16 +108,15 @@ def test_a_new_set_takes_over_what_it_shares_with_the_one_before(changing: tuple
 
 
 def test_old_values_stay_readable_at_their_set_and_only_what_changed_differs(
-    changing: tuple[Changing, list[Run]],
+    changing: tuple[Changing, list[Run]], operation: Operation
 ) -> None:
     made, (first, _, changed) = changing
     old, new = made.read(first), made.read(changed)
     assert old["feature_set"][0] != new["feature_set"][0]
     both = old.join(new, on=["session", "ticker"], suffix=" new")
     assert both.height == old.height
-    differ = [
-        name for name in (*current_set().names, "near", "far", "stays") if not both[name].equals(both[f"{name} new"])
-    ]
+    names = (*operation.features.names, "near", "far", "stays")
+    differ = [name for name in names if not both[name].equals(both[f"{name} new"])]
     assert differ == ["near"]
 
 
