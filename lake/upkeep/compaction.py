@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from time import perf_counter
 
@@ -15,6 +16,7 @@ from lake.fingerprint import fingerprint
 from lake.publication import publish
 from lake.runs import Run, upkeep_recipe
 from lake.storage.disk import translate_disk_errors
+from lake.storage.snapshot import Clock, FileSpan
 from lake.store import Lake
 from lake.tables import TABLES
 
@@ -42,6 +44,38 @@ def compact_tables(lake: Lake, *, min_files: int = DUE_FILES) -> list[Run]:
         return [run for table in TABLES.values() if (run := _compact_undisturbed(lake, table, min_files)) is not None]
 
 
+@dataclass(frozen=True)
+class DueTable:
+    """A table that compaction would rewrite."""
+
+    table: str
+    files: int
+    """Small ones."""
+    rows: int
+    """Rewritten at most: those of all files from the first small one on."""
+
+
+def find_due(lake: Lake, *, min_files: int = DUE_FILES) -> list[DueTable]:
+    """Return the tables that `compact_tables` would rewrite; nothing is written."""
+    found = []
+    for table in TABLES.values():
+        spans = lake.files(table, lake.newest(table))
+        if (small := _find_small(spans, min_files)) is not None:
+            low = _first_of(small)
+            found.append(DueTable(table.name, len(small), sum(span.rows for span in spans if span.may_hold(low, None))))
+    return found
+
+
+def _find_small(spans: Sequence[FileSpan], min_files: int) -> list[FileSpan] | None:
+    """The small files of a table; None where they are too few to be worth it."""
+    small = [span for span in spans if span.rows < SMALL_ROWS and span.first is not None]
+    return small if len(small) >= min_files else None
+
+
+def _first_of(small: Sequence[FileSpan]) -> Clock:
+    return min(span.first for span in small if span.first is not None)
+
+
 def _compact_undisturbed(lake: Lake, table: Table, min_files: int) -> Run | None:
     for _ in range(MAX_TRIES):
         with suppress(OvertakenError):
@@ -52,11 +86,11 @@ def _compact_undisturbed(lake: Lake, table: Table, min_files: int) -> Run | None
 def _compact(lake: Lake, table: Table, min_files: int) -> Run | None:
     before = lake.newest(table)
     spans = lake.files(table, before)
-    small = [span for span in spans if span.rows < SMALL_ROWS and span.first is not None]
-    if len(small) < min_files:
+    small = _find_small(spans, min_files)
+    if small is None:
         return None
     started, clock = datetime.now(UTC), perf_counter()
-    low = min(span.first for span in small if span.first is not None)
+    low = _first_of(small)
     recipe = upkeep_recipe(lake, STAGE, table, before)
     whole = lake.read(table, version=before)
     run = Run(recipe=recipe, rows=whole.height, fingerprint=hash_content(table, whole), files={}, started_at=started)

@@ -91,3 +91,13 @@ def find_stage(name: str) -> Stage:
         return session_order.find_stage(name)
     except KeyError as error:
         raise click.UsageError(str(error.args[0])) from None
+
+
+def require_reason(reason: str) -> None:
+    """Let nothing be decided without a reason.
+
+    Raises:
+        click.UsageError: naming the option that is missing.
+    """
+    if not reason.strip():
+        raise click.UsageError("Missing option '--reason'.")

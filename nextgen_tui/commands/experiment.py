@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, common_options, json_option, pass_invocation
+from nextgen_tui.research.rehearsal_view import dry_run_option
 
 if TYPE_CHECKING:
     from pipeline.research.spec import Spec
@@ -25,8 +26,9 @@ def command(context: click.Context) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--workers", type=click.IntRange(1, 256), help="Variants that run at a time (default: one a processor).")
 @click.option("--keep-all", is_flag=True, help="Keep the branches of variants that are not kept, too.")
+@dry_run_option("Tell which variants would run and how long they take at most, and register nothing.")
 @pass_invocation
-def run_command(invocation: Invocation, file: Path, workers: int | None, keep_all: bool) -> None:
+def run_command(invocation: Invocation, file: Path, workers: int | None, keep_all: bool, dry_run: bool) -> None:
     """Register the experiment in FILE, then run its variants, each on a branch.
 
     Interrupted, the same command goes on where it stopped. A variant whose interval does not lie above what was asked
@@ -46,6 +48,9 @@ def run_command(invocation: Invocation, file: Path, workers: int | None, keep_al
     from pipeline.research.spec import read_spec
 
     spec = read_spec(file.read_text(encoding="utf-8"))
+    if dry_run:
+        _show_plan(invocation, spec, workers)
+        return
     with invocation.output.progress(f"experiment {spec.name}") as progress:
         reached: dict[str, float] = {}
 
@@ -136,3 +141,22 @@ def _show(invocation: Invocation, spec: Spec) -> None:
     invocation.output.record(
         {**told, "trials": trials, "results": to_records(results), "conclusion": conclude(spec, results, trials)}
     )
+
+
+def _show_plan(invocation: Invocation, spec: Spec, workers: int | None) -> None:
+    """Show what an experiment would run, by what cycles took lately."""
+    from nextgen_tui.text.formats import counted, duration
+    from pipeline.research.experiments import plan_experiment
+
+    plan = plan_experiment(invocation.lake, spec, invocation.calendar, workers)
+    for one in plan.variants:
+        settings = ", ".join(f"{key} = {given.value}" for key, given in one.settings.items())
+        invocation.output.show(f"{one.name}: {settings or 'the code of today'}")
+    took = f"about {duration(plan.seconds)}" if plan.seconds is not None else "nobody knows how long"
+    invocation.output.show(
+        f"{counted(len(plan.variants), 'variant')} of {len(spec.variants)} over {counted(plan.sessions, 'session')},"
+        f" {plan.at_once} at a time: {took} if every stage ran; what a setting does not change is taken over."
+    )
+    invocation.output.show("Nothing was done.")
+    told = {"registered": plan.registered, "sessions": plan.sessions, "at_once": plan.at_once, "seconds": plan.seconds}
+    invocation.output.record({"experiment": spec.name, "variants": [one.name for one in plan.variants], **told})

@@ -72,8 +72,10 @@ def command(
 def _recipe(invocation: Invocation, run: str) -> None:
     from lake.runs import find_run
     from nextgen_tui.text.table_view import cell, grid
+    from pipeline.reading.rehearsal import expect
 
-    row = find_run(invocation.lake, run).row()
+    found = find_run(invocation.lake, run)
+    row, expected = found.row(), expect(invocation.lake, found)
     parsed = {name: json.loads(value) if name in _AS_JSON else value for name, value in row.items()}
     view = grid()
     view.add_column("")
@@ -84,5 +86,10 @@ def _recipe(invocation: Invocation, run: str) -> None:
                 view.add_row(f"{name}.{inner}", str(content))
         else:
             view.add_row(name, cell(value))
+    if expected is not None and expected.seconds is not None:
+        told = {"expected.written": round(expected.rows or 0.0, 1), "expected.seconds": round(expected.seconds, 3)}
+        for name, figure in told.items():
+            view.add_row(name, str(figure))
+        parsed["expected"] = {name.partition(".")[2]: figure for name, figure in told.items()}
     invocation.output.show(view)
     invocation.output.record(parsed)

@@ -9,6 +9,7 @@ import click
 
 from nextgen_tui.cli.arguments import DAY, INSTANT
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
 
 if TYPE_CHECKING:
     from lake.runs import Run
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 @click.option(
     "--every", default="15m", show_default=True, help="Time between several snapshots while a session is open."
 )
+@dry_run_option()
 @pass_invocation
-def command(invocation: Invocation, as_of: datetime | None, first: date | None, last: date | None, every: str) -> None:
+def command(
+    invocation: Invocation, as_of: datetime | None, first: date | None, last: date | None, every: str, dry_run: bool
+) -> None:
     """Take the bars within sessions that had ended by a moment.
 
     They are those of the lengths in `source.<name>.intervals` below a day. Each snapshot asks for what is new since the
@@ -36,6 +40,7 @@ def command(invocation: Invocation, as_of: datetime | None, first: date | None, 
     from nextgen_tui.cli.runs_view import show_runs
     from nextgen_tui.text import formats
     from pipeline.control.workers.market_moment import find_market_moment
+    from pipeline.engine import work
 
     if first is None and last is not None:
         raise click.UsageError("--to needs --from, the first session")
@@ -53,6 +58,10 @@ def command(invocation: Invocation, as_of: datetime | None, first: date | None, 
             if moments
             else f"there is no session from {first} to {last or first}"
         )
+    if dry_run:
+        wanted = work.snapshot(runner.calendar.last_opened(max(moments)), max(moments))
+        show_rehearsal(invocation, wanted, len(moments))
+        return
     runs: list[Run] = []
     with suggest_request(invocation, "snapshot"), invocation.output.progress("snapshots") as progress:
         for number, moment in enumerate(moments):

@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import click
 
+from nextgen_tui.cli.arguments import require_reason
 from nextgen_tui.cli.completion import complete_plan
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
+from nextgen_tui.research.rehearsal_view import DECISION, dry_run_option, show_consequences
 
 
 @click.command("veto", cls=ReadingCommand)
 @click.argument("plan", shell_complete=complete_plan)
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", default="", help="Why; it is recorded. Only --dry-run needs none.")
+@dry_run_option(DECISION)
 @pass_invocation
-def command(invocation: Invocation, plan: str, reason: str) -> None:
+def command(invocation: Invocation, plan: str, reason: str, dry_run: bool) -> None:
     """Veto a planned trade before the open.
 
     PLAN is session and ticker, such as 2026-01-05:AAPL; `nextgen show trade_plans --where taken=true` lists them.
     The order is recorded as unfilled with your reason, and what it would have earned is evaluated later.
     """
+    if dry_run:
+        show_consequences(invocation, "veto", plan)
+        return
+    require_reason(reason)
     from nextgen_tui.cli.decision_output import record_decision, show_trade_decision
     from pipeline.control.operator.decisions import decide
 

@@ -15,13 +15,25 @@ if TYPE_CHECKING:
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
-def dry_run_option() -> Callable[[Decorated], Decorated]:
+WORK = "Tell what would be read and written, how long it takes and what it costs, and do nothing."
+DECISION = "Tell what will be true afterwards, and do nothing."
+
+
+def dry_run_option(words: str = WORK) -> Callable[[Decorated], Decorated]:
     """The option --dry-run, as `dry_run`."""
-    return click.option(
-        "--dry-run",
-        is_flag=True,
-        help="Tell what would be read and written, how long it takes and what it costs, and do nothing.",
-    )
+    return click.option("--dry-run", is_flag=True, help=words)
+
+
+def show_consequences(invocation: Invocation, action: str, target: str) -> None:
+    """Show what will be true after something is done, as the console's dialog does before it is."""
+    from nextgen_tui.text.safe_text import safe_text
+    from pipeline.reading.consequences import find_consequences
+
+    told = find_consequences(invocation.lake, action, target)
+    for sentence in told or ("Only the daemon can tell what comes of it.",):
+        invocation.output.show(safe_text(sentence, 600))
+    invocation.output.show("Nothing was done.")
+    invocation.output.record({"action": action, "target": target, "consequences": list(told)})
 
 
 def show_rehearsal(invocation: Invocation, wanted: Work, pieces: int = 1) -> None:

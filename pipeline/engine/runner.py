@@ -152,7 +152,7 @@ class Runner:
     def snapshot(self, as_of: datetime, progress: Progress = silent) -> Cycle:
         """Land and derive the bars within sessions that had ended by a moment; one that is done is left alone.
 
-        Cycles neither read what it brings nor wait for it.
+        Cycles do not wait for it.
 
         Raises:
             CycleOrderError: if a later snapshot is there: what it learned cannot change under it.

@@ -10,7 +10,7 @@ import polars as pl
 from lake.contract import RUN_ID
 from lake.store import Lake
 from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
-from lake.tables.control import TRADE_DECISIONS
+from lake.tables.control import TRADE_DECISIONS, TRADING_SWITCHES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.trading import TRADE_PLANS
 from pipeline.control.operator.decisions import find_next_champion, find_previous_champion
@@ -18,6 +18,7 @@ from pipeline.engine.work import cycle, training
 from pipeline.reading.rehearsal import rehearse
 from pipeline.reading.results.plans import last_decisions
 from pipeline.text_format import counted, duration, percent
+from pipeline.trading.planning.trading_stops import read_stops, standing
 
 NOBODY = "nobody: the naive forecast decides"
 
@@ -131,6 +132,14 @@ def _kill(lake: Lake, target: str) -> tuple[str, ...]:
     return tuple(told)
 
 
+def _resume(lake: Lake, target: str) -> tuple[str, ...]:
+    del target
+    held = standing(read_stops(lake.read(TRADING_SWITCHES)))
+    if not held:
+        return ("nothing holds, so nothing is lifted",)
+    return (*(f"lifted: {one.describe()}" for one in held), "the next plan may order again; what was stopped stays so")
+
+
 def _standing(orders: pl.DataFrame) -> str:
     return f"the plan of {counted(orders.height, 'order')} worth {orders['amount'].sum():,.2f}"
 
@@ -152,6 +161,7 @@ TELL: dict[str, Callable[[Lake, str], tuple[str, ...]]] = {
     "approve": _approve,
     "pause": _pause,
     "kill": _kill,
+    "resume": _resume,
     "cycle": lambda lake, _: _work(lake, "cycle"),
     "train": lambda lake, _: _work(lake, "train"),
 }

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from lake.runs import DONE
+from lake.runs import DONE, Run
 from lake.store import Lake
-from lake.tables.control import RUNS
+from lake.tables.control import RUNS, WorkKind
 from lake.tables.news import RAW_REPLIES
+from pipeline.engine.session_order import ORDER, find_stage
 from pipeline.engine.stage import Stage
 from pipeline.engine.work import Work
 
@@ -74,14 +75,7 @@ def rehearse(lake: Lake, wanted: Work, pieces: int = 1) -> Rehearsal:
         wanted: one piece of the work.
         pieces: how many of the kind there would be, such as the sessions of a replay.
     """
-    names = [stage.name for stage in wanted.stages]
-    runs = lake.read(RUNS, where=DONE & pl.col("stage").is_in(names), columns=ASKED)
-    of_kind = runs.filter(pl.col("work") == wanted.kind)
-    runs = runs if of_kind.is_empty() else of_kind  # a stage by itself takes what it takes in a cycle
-    ids = runs.sort("started_at")["cycle_id"].unique(maintain_order=True).tail(RECENT).to_list()
-    recent = runs.filter(pl.col("cycle_id").is_in(ids))
-    recent = recent.group_by("stage").agg(pl.col("rows", "written", "seconds").sum())
-    sums = {row["stage"]: row for row in recent.iter_rows(named=True)}
+    sums, ids = _sum_recent(lake, wanted.kind, [stage.name for stage in wanted.stages])
     return Rehearsal(
         kind=str(wanted.kind),
         pieces=pieces,
@@ -89,6 +83,34 @@ def rehearse(lake: Lake, wanted: Work, pieces: int = 1) -> Rehearsal:
         based_on=len(ids),
         dollars=pieces * _mean_dollars(lake, wanted.stages),
     )
+
+
+def expect(lake: Lake, run: Run) -> StageForecast | None:
+    """Return what a run was expected to do before it began, as `rehearse` would have told; None for a stage of old.
+
+    Args:
+        lake: whose recorded runs are looked at.
+        run: of a stage, whatever became of it.
+    """
+    recipe = run.recipe
+    if recipe.stage not in ORDER:
+        return None
+    sums, ids = _sum_recent(lake, recipe.work, [recipe.stage], pl.col("started_at") < run.started_at)
+    return _forecast(find_stage(recipe.stage), sums.get(recipe.stage), len(ids))
+
+
+def _sum_recent(
+    lake: Lake, kind: WorkKind, stages: Sequence[str], where: pl.Expr | None = None
+) -> tuple[dict[str, dict[str, float]], list[str]]:
+    """What stages did in the last pieces of work of a kind, by stage, and which pieces these are."""
+    asked = DONE & pl.col("stage").is_in(stages)
+    runs = lake.read(RUNS, where=asked if where is None else asked & where, columns=ASKED)
+    of_kind = runs.filter(pl.col("work") == kind)
+    runs = runs if of_kind.is_empty() else of_kind  # a stage by itself takes what it takes in a cycle
+    ids = runs.sort("started_at")["cycle_id"].unique(maintain_order=True).tail(RECENT).to_list()
+    recent = runs.filter(pl.col("cycle_id").is_in(ids))
+    recent = recent.group_by("stage").agg(pl.col("rows", "written", "seconds").sum())
+    return {row["stage"]: row for row in recent.iter_rows(named=True)}, ids
 
 
 def _forecast(stage: Stage, sums: dict[str, float] | None, count: int) -> StageForecast:

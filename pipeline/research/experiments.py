@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,9 @@ from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS
 from pipeline.config.check_values import Given, nearest
 from pipeline.config.loading import load
 from pipeline.control.operator.trading_switches import who_decides
+from pipeline.engine.work import cycle
 from pipeline.market.sessions import Sessions
+from pipeline.reading.rehearsal import rehearse
 from pipeline.reading.tried import count_openings, count_trials
 from pipeline.research import ResearchError
 from pipeline.research.compare_runs import RunComparison, compare_runs
@@ -43,14 +46,7 @@ def register(lake: Lake, spec: Spec) -> dict[str, Any]:
         ResearchError: if another experiment has its name, its sessions are put aside, or the lake has not run them.
         NoSuchError: if there is no such base.
     """
-    refuse_holdout(load(lake.path, os.environ).settings, spec.last, f"the experiment {spec.name}")
-    find_eve(open_side(lake, spec.base).lake, spec.first, spec.last)
-    if known := _find(lake, spec.name):
-        if known["spec"] != spec.text:
-            raise ResearchError(
-                f"an experiment {spec.name} was registered on {known['registered_at']:%Y-%m-%d} with another file; what"
-                " is registered does not change, so give this one another name"
-            )
+    if known := find_registered(lake, spec):
         return known
     row = {
         "experiment_id": spec.name,
@@ -63,6 +59,54 @@ def register(lake: Lake, spec: Spec) -> dict[str, Any]:
     }
     record(lake, EXPERIMENTS, spec.name, [row])
     return row
+
+
+def find_registered(lake: Lake, spec: Spec) -> dict[str, Any]:
+    """Return an experiment as it is recorded; empty where it would be now.
+
+    Raises:
+        ResearchError: if another experiment has its name, its sessions are put aside, or the lake has not run them.
+        NoSuchError: if there is no such base.
+    """
+    refuse_holdout(load(lake.path, os.environ).settings, spec.last, f"the experiment {spec.name}")
+    find_eve(open_side(lake, spec.base).lake, spec.first, spec.last)
+    known = _find(lake, spec.name)
+    if known and known["spec"] != spec.text:
+        raise ResearchError(
+            f"an experiment {spec.name} was registered on {known['registered_at']:%Y-%m-%d} with another file; what"
+            " is registered does not change, so give this one another name"
+        )
+    return known
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentPlan:
+    """What running an experiment would do."""
+
+    variants: tuple[Variant, ...]
+    """Those that have no result yet."""
+    registered: bool
+    sessions: int
+    at_once: int
+    """Variants that run at a time."""
+    seconds: float | None
+    """If every stage of every session ran, at what cycles took lately; None where none was run."""
+
+
+def plan_experiment(lake: Lake, spec: Spec, calendar: Sessions, workers: int | None = None) -> ExperimentPlan:
+    """Tell what `run_experiment` would do, of the same arguments; nothing is registered or run.
+
+    Raises:
+        ResearchError: if it could not be registered.
+    """
+    known = find_registered(lake, spec)
+    done = set(list_results(lake, spec.name)["variant"])
+    left = tuple(one for one in spec.variants if one.name not in done)
+    sessions = len(calendar.between(spec.first, spec.last))
+    at_once = min(workers or os.cpu_count() or 1, max(len(left), 1))
+    whole = rehearse(lake, cycle(spec.last), sessions * len(left)).seconds
+    seconds = None if whole is None else whole / at_once
+    return ExperimentPlan(variants=left, registered=bool(known), sessions=sessions, at_once=at_once, seconds=seconds)
 
 
 def run_experiment(

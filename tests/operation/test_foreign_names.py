@@ -88,11 +88,11 @@ def test_names_of_every_currency_are_members_bought_and_sold(abroad: Operation) 
 
 
 def test_sizes_and_values_are_in_the_books_currency(abroad: Operation) -> None:
-    rules, sizing = abroad.settings.trading.rules, abroad.settings.trading.sizing
-    assert abroad.lake.read(PORTFOLIO_HOLDINGS)["weight"].max() < 1.2 * rules.name_weight * sizing.overweight  # type: ignore[operator]
+    most = abroad.settings.trading.philosophy.name_weight
+    assert abroad.lake.read(PORTFOLIO_HOLDINGS)["weight"].max() < 1.2 * most  # type: ignore[operator]
     plans = abroad.lake.read(TRADE_PLANS).filter("taken", side="buy")
     worth = plans["shares"] * plans["close"] * plans["rate"].cast(pl.Float64).fill_null(1.0)
-    assert worth.max() < 1.01 * rules.name_weight * 1_100_000  # type: ignore[operator]
+    assert worth.max() < 1.01 * most * 1_100_000  # type: ignore[operator]
     equal = abroad.lake.read(BASELINE_HOLDINGS).filter(portfolio="equal_weight", session=abroad.sessions[-1])
     values = equal.filter(pl.col("asset") != "cash")["value"]
     assert len(values) == len(NAMES) and values.max() < 1.01 * values.min()  # type: ignore[operator]

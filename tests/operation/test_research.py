@@ -53,6 +53,7 @@ from pipeline.research.experiments import (
     find_experiment,
     list_experiments,
     list_results,
+    plan_experiment,
     promote_variant,
     register,
     run_experiment,
@@ -315,6 +316,16 @@ def test_an_experiment_is_registered_first_run_once_and_its_variants_are_judged(
     assert list_branches(lake.path) == [], "what is not kept leaves its figures alone"
     assert find_experiment(lake, "costs") == spec
     assert list_experiments(lake).select("experiment_id", "ended", "kept").rows() == [("costs", 2, 0)]
+
+
+def test_a_plan_of_an_experiment_tells_what_would_run_and_registers_nothing(lake: Lake, operation: Operation) -> None:
+    spec = read_spec(spec_text(operation))
+    plan = plan_experiment(lake, spec, operation.runner.calendar, workers=2)
+    assert plan.variants == spec.variants and (plan.sessions, plan.at_once, plan.registered) == (3, 2, False)
+    assert plan.seconds is not None and plan.seconds > 0
+    assert lake.read(EXPERIMENTS).is_empty()
+    register(lake, spec)
+    assert plan_experiment(lake, spec, operation.runner.calendar).registered
 
 
 def test_what_is_registered_does_not_change(lake: Lake, operation: Operation) -> None:

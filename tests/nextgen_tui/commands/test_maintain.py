@@ -59,6 +59,9 @@ def test_a_backup_is_restored_to_the_same_rows(lake: Path, tmp_path: Path, capsy
 
 def test_compact_then_gc_keep_every_row(lake: Path, capsys: pytest.CaptureFixture[str]) -> None:
     before = Lake.open(lake).read(MARKET_PRICES)
+    due = said(capsys, "compact", "--all", "--dry-run", "--json", "--lake", str(lake))[1]
+    (bars,) = [one for one in json.loads(due) if one["table"] == "market_prices"]
+    assert (bars["files"], bars["rows"]) == (4, 4)
     code, _, err = said(capsys, "compact", "--all", "--lake", str(lake))
     assert (code, "market_prices: 4 rows rewritten" in err) == (0, True)
     assert said(capsys, "gc", "--dry-run", "--lake", str(lake))[0] == 0

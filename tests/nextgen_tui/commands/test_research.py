@@ -93,7 +93,8 @@ def test_an_experiment_that_cannot_be_run_is_not_registered(run: Run, valued: La
     file.write_text(
         'name = "one"\nquestion = "?"\nkill = "!"\nfrom = 2021-01-04\nto = 2021-01-05\n[[variant]]\nname = "a"\n'
     )
-    code, _, err = run("experiment", "run", str(file))
-    assert (code, "needs the cycle of a session before it" in words(err)) == (exit_codes.USAGE, True)
+    for also in ((), ("--dry-run",)):
+        code, _, err = run("experiment", "run", str(file), *also)
+        assert (code, "needs the cycle of a session before it" in words(err)) == (exit_codes.USAGE, True)
     assert json_of(run, "experiment", "list") == []
     assert json_of(run, "holdout") == {"holdout": None, "trials": 0, "openings": []}

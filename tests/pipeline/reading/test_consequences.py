@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 
 from lake.store import Lake
 from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
-from lake.tables.control import TRADE_DECISIONS
+from lake.tables.control import TRADE_DECISIONS, TRADING_SWITCHES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.trading import TRADE_PLANS
 from pipeline.reading.consequences import find_consequences
@@ -102,3 +102,14 @@ def test_a_cycle_says_how_long_it_takes_by_the_last_ones_and_where_there_was_non
     assert find_consequences(lake, "cycle", "")[0].startswith("nothing of the kind was ever done here")
     planned(lake)
     assert find_consequences(lake, "retry", "cycle/2022-03-01")[0].endswith("by the mean of the last 1")
+
+
+def test_a_resume_says_what_it_lifts(lake: Lake) -> None:
+    assert find_consequences(lake, "resume", "") == ("nothing holds, so nothing is lifted",)
+    moment = datetime(2022, 3, 1, 22, tzinfo=UTC)
+    said = {"switch_id": "s", "switch": "pause", "decided_at": moment, "recorded_at": moment, "session": OPEN}
+    said |= {"origin": "cli", "reason": "a storm", "lifts": []}
+    publish(lake, TRADING_SWITCHES, rows(TRADING_SWITCHES, said), name="pause")
+    lifted, then = find_consequences(lake, "resume", "")
+    assert lifted == "lifted: trading was paused at 2022-03-01 22:00:00 UTC: a storm"
+    assert then == "the next plan may order again; what was stopped stays so"

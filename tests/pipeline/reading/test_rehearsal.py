@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.engine import work
 from pipeline.engine.session_order import find_stage
-from pipeline.reading.rehearsal import rehearse
+from pipeline.reading.rehearsal import expect, rehearse
 from tests.frames.control import recipe, run
 from tests.new_lake import new_lake
 
@@ -68,12 +69,46 @@ def test_in_a_lake_in_which_nothing_ran_nothing_is_known(tmp_path: Path) -> None
     assert (told.based_on, told.rows, told.seconds) == (0, None, None)
 
 
-@pytest.mark.parametrize("command", [("cycle",), ("replay", "--sessions", "2"), ("run", "train"), ("train",)])
+def test_what_a_run_was_expected_to_do_is_the_mean_of_those_before_it(ran: Lake) -> None:
+    runs = {(one.recipe.stage, one.recipe.cycle_id): one for one in map(Run.from_row, ran.read(RUNS).to_dicts())}
+    later = replace(runs["land_prices", "cycle-1"], started_at=datetime.now(UTC) + timedelta(hours=1))
+    told = expect(ran, later)
+    assert told is not None and (told.rows, told.seconds) == (10.0, 2.0)
+    first = expect(ran, replace(later, started_at=datetime(2000, 1, 1, tzinfo=UTC)))
+    assert first is not None and (first.rows, first.seconds) == (None, None)
+    assert expect(ran, replace(later, recipe=replace(later.recipe, stage="of_old"))) is None
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("cycle", "--session", "2021-03-01"),
+        ("replay", "--sessions", "2", "--from", "2021-03-01"),
+        ("run", "train", "--session", "2021-03-01"),
+        ("train", "--session", "2021-03-01"),
+        ("compact", "--all"),
+        ("pause",),
+        ("kill", "--close-positions"),
+        ("resume",),
+        ("veto", "2021-03-01:AAA"),
+        ("approve", "2021-03-01:AAA"),
+        ("rollback",),
+        ("promote", "m-1"),
+    ],
+    ids=lambda one: one[0],
+)
 def test_a_dry_run_changes_nothing(ran: Lake, command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     before = {str(one): one.stat().st_mtime_ns for one in sorted((ran.path / "tables").rglob("*"))}
-    chosen = () if command[0] in ("replay",) else ("--session", "2021-03-01")
-    chosen = ("--from", "2021-03-01") if command[0] == "replay" else chosen
-    assert outcome([*command, *chosen, "--dry-run", "--lake", str(ran.path)]) == exit_codes.DONE
+    assert outcome([*command, "--dry-run", "--lake", str(ran.path)]) == exit_codes.DONE
     assert "Nothing was done." in capsys.readouterr().out
     assert {str(one): one.stat().st_mtime_ns for one in sorted((ran.path / "tables").rglob("*"))} == before
     assert Lake.open(ran.path).read(RUNS).height == 3
+
+
+@pytest.mark.parametrize("command", ["pause", "kill", "veto"])
+def test_what_needs_a_reason_is_not_done_without_one(
+    ran: Lake, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = ("2021-03-01:AAA",) if command == "veto" else ()
+    assert outcome([command, *plan, "--lake", str(ran.path)]) == exit_codes.USAGE
+    assert "Missing option '--reason'." in capsys.readouterr().err
