@@ -61,6 +61,8 @@ def _promote(lake: Lake, target: str) -> tuple[str, ...]:
     current = find_next_champion(lake, date.max)
     if current == target:
         return (f"it is refused: {target} is champion already",)
+    if lake.read(MODEL_REGISTRY, columns=("model_id",), where=pl.col("model_id") == target).is_empty():
+        return (f"it is refused: there is no model {target}",)
     return (f"champion now: {current or NOBODY}", f"champion after it: {_describe(lake, target)}")
 
 

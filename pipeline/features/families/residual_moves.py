@@ -114,7 +114,10 @@ FEATURES = (
             f"news_move_{n}",
             FAMILY,
             UNIT,
-            formula=f"mean over {n} sessions of each one's residual return likewise, weights {n}, {n - 1} ... 1",
+            formula=(
+                f"mean over {n} sessions, weights {n}, {n - 1} ... 1, of each one's residual return / "
+                f"residual_volatility_60, held within {MAX_MOVE:g}; 0 where none of its articles is scored"
+            ),
             warm_up=60,
             kernel=news_move(n),
             source=NEWS,

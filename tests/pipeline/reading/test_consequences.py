@@ -45,6 +45,7 @@ def test_a_rollback_says_who_will_be_champion(lake: Lake) -> None:
     )
     assert find_consequences(lake, "rollback", "old") == ("it is refused: champion by then is new, not old",)
     assert find_consequences(lake, "promote", "old")[1] == "champion after it: old, trained on 2022-02-01"
+    assert find_consequences(lake, "promote", "other") == ("it is refused: there is no model other",)
 
 
 def test_a_rollback_of_the_first_champion_says_that_nobody_will_be(lake: Lake) -> None:
