@@ -142,7 +142,7 @@ def test_an_interrupted_snapshot_is_brought_to_its_end_by_whoever_writes_next(
     assert all(reproduce(again, run).identical for run in find_done_runs(again.lake))
 
 
-def test_no_stage_of_a_cycle_reads_what_snapshots_write_unless_a_feature_of_their_bars_is_chosen() -> None:
+def test_only_fills_read_what_snapshots_write_and_features_where_one_of_their_bars_is_chosen() -> None:
     written = {stage.writes.name for stage in SNAPSHOT}
 
     def read(chosen: Sequence[str]) -> set[tuple[str, str]]:
@@ -150,8 +150,9 @@ def test_no_stage_of_a_cycle_reads_what_snapshots_write_unless_a_feature_of_thei
         wanted = {(stage.name, one.table.name) for stage in CYCLE for one in stage.reads if one.is_wanted(uses)}
         return {(stage, table) for stage, table in wanted if table in written}
 
-    assert read(()) == set()
-    assert read(["intraday_bars"]) == {("features", INTRADAY_PRICES.name)}
+    fills = {("execute", INTRADAY_PRICES.name)}
+    assert read(()) == fills
+    assert read(["intraday_bars"]) == {*fills, ("features", INTRADAY_PRICES.name)}
 
 
 def test_a_snapshot_counts_as_no_session_of_the_lake(runner: Runner) -> None:
