@@ -86,8 +86,8 @@ def _recipe(invocation: Invocation, run: str) -> None:
                 view.add_row(f"{name}.{inner}", str(content))
         else:
             view.add_row(name, cell(value))
-    if expected is not None and expected.seconds is not None:
-        told = {"expected.written": round(expected.rows or 0.0, 1), "expected.seconds": round(expected.seconds, 3)}
+    if expected is not None:
+        told = {"expected.written": round(expected[0], 1), "expected.seconds": round(expected[1], 3)}
         for name, figure in told.items():
             view.add_row(name, str(figure))
         parsed["expected"] = {name.partition(".")[2]: figure for name, figure in told.items()}

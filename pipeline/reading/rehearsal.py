@@ -11,7 +11,6 @@ from lake.runs import DONE, Run
 from lake.store import Lake
 from lake.tables.control import RUNS, WorkKind
 from lake.tables.news import RAW_REPLIES
-from pipeline.engine.session_order import ORDER, find_stage
 from pipeline.engine.stage import Stage
 from pipeline.engine.work import Work
 
@@ -85,18 +84,16 @@ def rehearse(lake: Lake, wanted: Work, pieces: int = 1) -> Rehearsal:
     )
 
 
-def expect(lake: Lake, run: Run) -> StageForecast | None:
-    """Return what a run was expected to do before it began, as `rehearse` would have told; None for a stage of old.
+def expect(lake: Lake, run: Run) -> tuple[float, float] | None:
+    """Return the new rows and the seconds that a run was expected to take before it began; None where it was the first.
 
     Args:
         lake: whose recorded runs are looked at.
         run: of a stage, whatever became of it.
     """
-    recipe = run.recipe
-    if recipe.stage not in ORDER:
-        return None
-    sums, ids = _sum_recent(lake, recipe.work, [recipe.stage], pl.col("started_at") < run.started_at)
-    return _forecast(find_stage(recipe.stage), sums.get(recipe.stage), len(ids))
+    stage, before = run.recipe.stage, pl.col("started_at") < run.started_at
+    sums, ids = _sum_recent(lake, run.recipe.work, [stage], before)
+    return (sums[stage]["written"] / len(ids), sums[stage]["seconds"] / len(ids)) if ids else None
 
 
 def _sum_recent(

@@ -40,7 +40,7 @@ def residual_move_60_5(view: View) -> Floats:
 
 def news_move(sessions: int) -> Kernel:
     """Mean move, those of sessions without scored news as 0, the latest counting most."""
-    return lambda view: _fade(view.compute_once("moves_on_news", _moves_on_news)[-sessions:])
+    return lambda view: _fade(view.compute_once("moves on news", _moves_on_news)[-sessions:])
 
 
 def news_tone(sessions: int) -> Kernel:

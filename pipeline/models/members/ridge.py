@@ -35,7 +35,7 @@ from pipeline.models.members.naive import centred_quantiles
 from pipeline.models.scaling import fit_scaler, standardise
 
 Inputs = npt.NDArray[np.float32]
-HELD = 2.0
+MAX_OUTCOME = 2.0
 """Deviations beyond which an outcome counts no further in a fit (Huber, Robust Estimation of a Location Parameter,
 Annals of Mathematical Statistics (1964)): tails as fat as those of returns cost a mean a fifth of its rows."""
 MIN_SHARE = 0.1
@@ -130,7 +130,7 @@ def choose_strength(task: FitTask, scaler: Arrays | None = None) -> Strength:
         params.purge + params.embargo,
         twice=params.ridge.version >= 2,
         scaler=scaler,
-        held=_within(task),
+        max_outcome=_max_outcome(task),
     )
 
 
@@ -139,7 +139,7 @@ def tune_rows(task: FitTask, rows: Index, strength: Strength) -> dict[str, npt.N
     start, less = task.start[RIDGE.name], _less(task, task.start[RIDGE.name])
     thin = task.examples.thin(rows, task.params.ridge.max_rows)
     inputs, relative = less.examples.last_rows(thin), less.examples.relative[thin]
-    added = fit_coefficients(inputs, relative, strength, start, _within(task))
+    added = fit_coefficients(inputs, relative, strength, start, _max_outcome(task))
     return {**start, "coefficients": start["coefficients"] + added}
 
 
@@ -155,12 +155,12 @@ def fit_rows(task: FitTask, rows: Index, strength: Strength) -> dict[str, npt.ND
     examples = task.examples
     thin = examples.thin(rows, task.params.ridge.max_rows)
     inputs, relative, clipped = examples.last_rows(thin), examples.relative[thin], examples.clipped[thin]
-    return fit_line(inputs, relative, clipped, strength, task.quantiles, _within(task))
+    return fit_line(inputs, relative, clipped, strength, task.quantiles, _max_outcome(task))
 
 
-def _within(task: FitTask) -> float:
+def _max_outcome(task: FitTask) -> float:
     """How many deviations an outcome counts at most where the line is fitted."""
-    return HELD if task.params.ridge.version >= 3 else np.inf
+    return MAX_OUTCOME if task.params.ridge.version >= 3 else np.inf
 
 
 def fit_line(
@@ -169,7 +169,7 @@ def fit_line(
     clipped: Floats,
     strength: Strength,
     quantiles: Sequence[float],
-    held: float = np.inf,
+    max_outcome: float = np.inf,
 ) -> dict[str, npt.NDArray[Any]]:
     """Fit the line.
 
@@ -179,21 +179,21 @@ def fit_line(
         clipped: [n, H] raw targets in the same unit, for the intervals.
         strength: penalty and trust per horizon.
         quantiles: Q probabilities.
-        held: relative targets are held within this, both sides of 0, for the coefficients.
+        max_outcome: relative targets are held within this, both sides of 0, for the coefficients.
 
     Returns:
         `mean`, `std` [F], `coefficients` [F, H], trust included; `z` [H, Q]: raw residuals' quantiles, median 0.
     """
     scaler = fit_scaler(inputs)
-    line = {**scaler, "coefficients": fit_coefficients(inputs, relative, strength, scaler, held)}
+    line = {**scaler, "coefficients": fit_coefficients(inputs, relative, strength, scaler, max_outcome)}
     return {**line, "z": centred_quantiles(clipped - forecast_location(line, inputs), quantiles)}
 
 
 def fit_coefficients(
-    inputs: Inputs, relative: Floats, strength: Strength, scaler: Arrays, held: float = np.inf
+    inputs: Inputs, relative: Floats, strength: Strength, scaler: Arrays, max_outcome: float = np.inf
 ) -> Floats:
     """The coefficients of scaled inputs, trust included: [F, H]."""
-    gram, moment = _normal_equations(inputs, np.clip(relative, -held, held), scaler)
+    gram, moment = _normal_equations(inputs, np.clip(relative, -max_outcome, max_outcome), scaler)
     coefficients = _solve_all(gram, moment, len(inputs), strength.penalties)
     if strength.again is not None:
         coefficients = _solve_again(gram, moment, len(inputs), coefficients, strength.again)
@@ -212,7 +212,7 @@ def cross_validate(
     *,
     twice: bool = False,
     scaler: Arrays | None = None,
-    held: float = np.inf,
+    max_outcome: float = np.inf,
 ) -> Strength:
     """Decide penalties and trust per horizon by cross-validation over blocks of sessions.
 
@@ -226,14 +226,14 @@ def cross_validate(
         gap: sessions left out of the fit on either side of a block.
         twice: whether a second fit follows, with penalties of each input's own.
         scaler: by whose `mean` and `std` inputs are scaled; their own by default.
-        held: targets are held within this where a line is fitted, never where it is judged.
+        max_outcome: targets are held within this where a line is fitted, never where it is judged.
 
     Returns:
         The penalties with the least squared error over all blocks. A span too short to leave rows beside its blocks
         decides nothing: then it is the largest penalty, and no trust.
     """
     scaler = scaler if scaler is not None else fit_scaler(inputs)
-    blocks = _blocks(inputs, np.clip(relative, -held, held), session, scaler, count, gap)
+    blocks = _blocks(inputs, np.clip(relative, -max_outcome, max_outcome), session, scaler, count, gap)
     if not blocks:
         return Strength((max(penalties),) * len(horizons), (0.0,) * len(horizons))
     rows = np.concatenate([block.tested for block in blocks])

@@ -29,7 +29,7 @@ from pipeline.trading.currencies.converted_facts import requote_bars
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, OWN, RATE_COLUMNS, Exchange, SessionRates
 from pipeline.trading.execution.closing_orders import close_positions
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
-from pipeline.trading.execution.orders import Bar, Order, Stop, make_order_type
+from pipeline.trading.execution.orders import Bar, Order, Phase, Stop, make_order_type
 from pipeline.trading.execution.resting_stops import add_resting_stops, leave_out_unreached, restate_price
 from pipeline.trading.execution.session_path import NO_PATH, PATH_COLUMNS, read_paths
 from pipeline.trading.execution.short_sales import prepare_shorts
@@ -107,7 +107,7 @@ def execute(
     lending = Lending(params.shorts, session)
     orders, short_sales = prepare_shorts(orders, book, lending, market_prices, known, rates, moment)
     daily = _bars(recent_bars, recent_actions, orders, rates, moment, params)
-    bars = _add_paths(daily, requote_bars(intraday_prices, rates, session), session)
+    bars = _add_paths(daily, orders, intraday_prices, rates, session)
     orders = leave_out_unreached(orders, bars)
     auction = Auction(opening, moment.calendar.close_at(moment.calendar.previous(session)))
     unsettled = _add_unsettled(executed_trades, moment, params.orders.settlement_sessions)
@@ -244,9 +244,13 @@ def _bars(
     return found
 
 
-def _add_paths(bars: Mapping[str, Bar], intraday_prices: pl.DataFrame, session: date) -> dict[str, Bar]:
-    """The bars with how prices went within the session, of the names of which that is known."""
-    paths = read_paths(intraday_prices, session)
+def _add_paths(
+    bars: Mapping[str, Bar], orders: Iterable[Order], intraday_prices: pl.DataFrame, rates: SessionRates, session: date
+) -> dict[str, Bar]:
+    """The bars with how prices went within the session, where an order asks for it and that is known."""
+    asked = sorted({order.ticker for order in orders if order.kind.phase in (Phase.STOP, Phase.WITHIN)})
+    within = intraday_prices.filter(pl.col("session") == session, pl.col("ticker").is_in(asked))
+    paths = read_paths(requote_bars(within, rates, session))
     return {ticker: replace(bar, path=paths.get(ticker, NO_PATH)) for ticker, bar in bars.items()}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 import polars as pl
@@ -12,7 +12,7 @@ import polars as pl
 from lake.tables.intraday import INTRADAY_PRICES
 from pipeline.trading.books.money import to_micros
 
-PATH_COLUMNS = (*INTRADAY_PRICES.key, "session", "open", "high", "low", "close", "volume")
+PATH_COLUMNS = (*INTRADAY_PRICES.key, "session", "open", "high", "low", "volume")
 LENGTHS = ("1m", "5m", "1h")
 """Of bars within a session, those that tell most first."""
 
@@ -69,17 +69,15 @@ class SessionPath:
 NO_PATH = SessionPath()
 
 
-def read_paths(intraday_prices: pl.DataFrame, session: date) -> Mapping[str, SessionPath]:
+def read_paths(bars_within: pl.DataFrame) -> Mapping[str, SessionPath]:
     """Return the path of each name in a session, by the shortest bars that there are of it.
 
     Args:
-        intraday_prices: rows with `PATH_COLUMNS`, one of each bar.
-        session: which of them.
+        bars_within: rows of intraday_prices with `PATH_COLUMNS`, one of each bar, of one session.
     """
-    asked = intraday_prices.filter(pl.col("session") == session)
     paths: dict[str, SessionPath] = {}
     for length in LENGTHS:
-        bars = asked.filter(pl.col("interval") == length, ~pl.col("ticker").is_in(list(paths)))
+        bars = bars_within.filter(pl.col("interval") == length, ~pl.col("ticker").is_in(list(paths)))
         for (ticker,), mine in bars.sort("ticker", "ts").group_by("ticker", maintain_order=True):
             rows = mine.select("ts", "open", "low", "high", "volume").iter_rows()
             steps = (

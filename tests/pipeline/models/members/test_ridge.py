@@ -120,7 +120,9 @@ def test_an_outcome_counts_no_further_than_it_is_held_and_is_judged_whole() -> N
     )
     assert far.tobytes() == held.tobytes() and np.abs(whole - far).max() > 0.001
     asked = (session, (1, 1), (0.1, 10.0), 5, 6)
-    assert ridge.cross_validate(inputs, wild, *asked, held=2.0) != ridge.cross_validate(inputs, near, *asked, held=2.0)
+    assert ridge.cross_validate(inputs, wild, *asked, max_outcome=2.0) != ridge.cross_validate(
+        inputs, near, *asked, max_outcome=2.0
+    )
 
 
 def test_where_tails_are_fat_a_line_on_held_outcomes_is_nearer_the_truth() -> None:
