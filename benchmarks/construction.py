@@ -4,8 +4,9 @@ Replays simulated markets through the whole program, from ingestion to the ledge
 beside the book what others would have earned at the same opens and the same costs: equal weight, top-k dropout on the
 same forecasts (as qlib's TopkDropoutStrategy has it: a third of the names, one of them replaced a session), and a
 portfolio built as the book is, but from the drift that the market was made with. Seeds are drawn afresh and printed,
-unless `--first-seed` names one. Returns are active: less those of the members, equally weighted, without costs. The
-last line holds the figures, in percent over the sessions.
+unless `--first-seed` names one. Returns are active: less those of the members, equally weighted, without costs. Beside
+each stands what the drift that the market was made with gave the same weights, after the same costs: what chance added
+or took is not in it. The last line holds the active returns, in percent over the sessions.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import polars as pl
 
 from benchmarks.skill import draw_seeds
 from lake.store import Lake
-from lake.tables.books import PORTFOLIO_VALUE
+from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import ALPHAS, EXECUTED_TRADES
@@ -70,6 +71,8 @@ class Tape:
     """Champion's expected return over 5 sessions; NaN without one."""
     oracle: Floats
     """The best forecast of it."""
+    drift: Floats
+    """The best forecast of the next session's return, less that of all members."""
     beta: Floats
     specific: Floats
     sector: Floats
@@ -86,6 +89,8 @@ class Earned:
     costs: float
     turnover: float
     """One way, per year."""
+    expected: float
+    """What the market's own drift gave the weights held, less costs."""
     tracking: float
     """Standard deviation of the daily active return, per year."""
 
@@ -117,6 +122,9 @@ def read_tape(runner: Runner, lookback: int = 60) -> Tape:
     alphas = lake.read(ALPHAS)
     grid = partial(_grid, days, names)
     sector_of = dict(universe.sort("session").select("ticker", "sector").iter_rows())
+    member = np.nan_to_num(grid(universe.with_columns(pl.col("member").cast(pl.Float64)), "member"))
+    drift = np.where(member > 0, _oracle(runner, days[days.index(start) :], grid, 1), np.nan)
+    mean = np.nansum(drift, axis=1) / np.maximum(np.isfinite(drift).sum(axis=1), 1)
     market = alphas.group_by("session").agg(pl.col("market_variance").first()).rows()
     known = dict(market)
     return Tape(
@@ -128,9 +136,10 @@ def read_tape(runner: Runner, lookback: int = 60) -> Tape:
         close=grid(bars, "close"),
         volume=grid(bars, "volume"),
         returns=grid(returns, "total_return"),
-        member=np.nan_to_num(grid(universe.with_columns(pl.col("member").cast(pl.Float64)), "member")),
+        member=member,
         forecast=grid(forecasts, "point"),
-        oracle=_oracle(runner, days[days.index(start) :], grid),
+        oracle=_oracle(runner, days[days.index(start) :], grid, 5),
+        drift=np.nan_to_num(drift - mean[:, None]),
         beta=grid(alphas, "beta"),
         specific=grid(alphas, "specific_variance"),
         sector=grid(alphas, "sector_variance"),
@@ -147,11 +156,11 @@ def _grid(days: list[date], names: list[str], rows: pl.DataFrame, value: str) ->
     return laid
 
 
-def _oracle(runner: Runner, days: list[date], grid: Callable[[pl.DataFrame, str], Floats]) -> Floats:
+def _oracle(runner: Runner, days: list[date], grid: Callable[[pl.DataFrame, str], Floats], horizon: int) -> Floats:
     source = runner.source
     assert isinstance(source, SimulatedSource)
     source.best_forecast(days[-1])  # simulates as far as needed at once
-    told = pl.concat([source.best_forecast(day, (5,)) for day in days])
+    told = pl.concat([source.best_forecast(day, (horizon,)) for day in days])
     return grid(told, "expected_return")
 
 
@@ -264,7 +273,7 @@ def hold(tape: Tape, policy: Policy, capital: float = 1_000_000.0) -> Earned:
     day = np.where(np.isfinite(tape.close / tape.open), tape.close / tape.open - 1, 0.0)
     night = (1 + np.nan_to_num(tape.returns)) / (1 + day) - 1
     value, cash, paid, traded = np.zeros(len(tape.names)), capital, 0.0, 0.0
-    wanted, nav, worth = np.zeros(len(tape.names)), capital, []
+    wanted, nav, worth, expected = np.zeros(len(tape.names)), capital, [], 0.0
     for at in range(tape.start, last):
         value = value * (1 + night[at])
         if at > tape.start:
@@ -282,8 +291,10 @@ def hold(tape: Tape, policy: Policy, capital: float = 1_000_000.0) -> Earned:
         value = value * (1 + day[at])
         nav = float(value.sum() + cash)
         worth.append(nav)
+        if at < last - 1:
+            expected += float((value / nav * tape.drift[at]).sum())
         wanted = policy(tape, at, value / nav, nav)
-    return _judge(tape, np.array(worth), paid / capital, traded / capital)
+    return _judge(tape, np.array(worth), paid / capital, traded / capital, expected)
 
 
 def judge_book(runner: Runner, tape: Tape) -> Earned:
@@ -291,10 +302,12 @@ def judge_book(runner: Runner, tape: Tape) -> Earned:
     worth = runner.lake.read(PORTFOLIO_VALUE).sort("session")["nav"].cast(pl.Float64).to_numpy()
     fills = runner.lake.read(EXECUTED_TRADES).filter(pl.col("shares") > 0)
     paid = fills.select(pl.sum_horizontal("commission", "spread_cost", "impact_cost").sum()).item()
-    return _judge(tape, worth, float(paid) / worth[0], float(fills["gross"].sum()) / worth[0])
+    weights = np.nan_to_num(_grid(tape.days, tape.names, runner.lake.read(PORTFOLIO_HOLDINGS), "weight"))
+    expected = float((weights * tape.drift)[tape.start : -1].sum())
+    return _judge(tape, worth, float(paid) / worth[0], float(fills["gross"].sum()) / worth[0], expected)
 
 
-def _judge(tape: Tape, worth: Floats, costs: float, traded: float) -> Earned:
+def _judge(tape: Tape, worth: Floats, costs: float, traded: float, expected: float) -> Earned:
     own = worth[1:] / worth[:-1] - 1
     market = np.array(
         [
@@ -306,6 +319,7 @@ def _judge(tape: Tape, worth: Floats, costs: float, traded: float) -> Earned:
     return Earned(
         active=float(np.prod(1 + own) - np.prod(1 + market)),
         costs=costs,
+        expected=expected - costs,
         turnover=traded / 2 / years,
         tracking=float((own - market).std(ddof=1) * YEAR**0.5),
     )
@@ -322,18 +336,24 @@ def measure(kind: str, names: int, history: int, sessions: int, seed: int) -> di
     return found | {name: hold(tape, policy) for name, policy in policies.items()}
 
 
+def _state(values: Sequence[float]) -> str:
+    """A mean with its standard error, in percent."""
+    error = np.std(values, ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.nan
+    return f"{100 * np.mean(values):+6.2f} +- {100 * error:.2f} %"
+
+
 def summarise(kind: str, found: Sequence[dict[str, Earned]], sessions: int) -> dict[str, float]:
     """Print the means over markets with their standard errors; return the means of the active returns."""
     for name in found[0]:
-        active = np.array([one[name].active for one in found])
-        error = active.std(ddof=1) / len(active) ** 0.5 if len(active) > 1 else float("nan")
+        active, drift = (_state([getattr(one[name], what) for one in found]) for what in ("active", "expected"))
         costs, turns, tracking = (
             float(np.mean([getattr(one[name], what) for one in found])) for what in ("costs", "turnover", "tracking")
         )
+        each = " ".join(f"{100 * one[name].active:+.1f}" for one in found)
         sys.stdout.write(
-            f"{kind:8} {name:7} active {100 * active.mean():+6.2f} +- {100 * error:.2f} %,"
+            f"{kind:8} {name:7} active {active}, by the drift alone {drift},"
             f" costs {100 * costs * YEAR / sessions:.2f} % a year, turnover {turns:.1f} a year,"
-            f" tracking error {100 * tracking:.1f} %  ({' '.join(f'{100 * value:+.1f}' for value in active)})\n"
+            f" tracking error {100 * tracking:.1f} %  ({each})\n"
         )
     return {name: float(np.mean([one[name].active for one in found])) for name in found[0]}
 

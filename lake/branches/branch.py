@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -63,6 +64,8 @@ class Branch:
     """Table -> the version that it took over."""
     config_at_fork: str
     """The configuration file that it took over; empty where there was none."""
+    named: frozenset[str] = frozenset()
+    """Settings that it was made to try, by dotted key, whatever they were before."""
 
 
 def check_name(name: str) -> str:
@@ -82,7 +85,13 @@ def check_name(name: str) -> str:
 
 
 def create_branch(
-    lake: Lake, name: str, *, session: date | None = None, reason: str = "", migrates: bool = True
+    lake: Lake,
+    name: str,
+    *,
+    session: date | None = None,
+    reason: str = "",
+    migrates: bool = True,
+    named: Collection[str] = (),
 ) -> Branch:
     """Make a branch of what is published now, or was just after a session's cycle.
 
@@ -96,6 +105,7 @@ def create_branch(
         reason: why, for the record.
         migrates: whether tables of a session before a migration get the columns of today at once; what follows its
             parent commit by commit does that where it goes its own way.
+        named: settings that it is made to try, by dotted key.
 
     Raises:
         BranchError: if there is such a branch, or it cannot be called so.
@@ -114,7 +124,7 @@ def create_branch(
             _build(lake, draft, fork)
             if migrates and plan_migration(made := Lake(draft, lake.formats)):
                 migrate(made)
-            _write_record(lake, draft, name, fork, reason)
+            _write_record(lake, draft, name, fork, reason, named)
             draft.rename(path)
         except BaseException:  # whatever ended it, an interrupt too, nothing half made is left
             shutil.rmtree(draft, ignore_errors=True)
@@ -206,6 +216,7 @@ def read_branch(path: Path) -> Branch:
             parent_created_at=str(content["parent_created_at"]),
             versions={str(table): int(version) for table, version in content["versions"].items()},
             config_at_fork=str(content["config"]),
+            named=frozenset(map(str, content.get("named", ()))),
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         raise BranchError(f"{path / RECORD} is damaged; discard the branch by removing {path}") from None
@@ -236,7 +247,7 @@ def _build(lake: Lake, draft: Path, fork: ForkPoint) -> None:
     write_manifest(draft)
 
 
-def _write_record(lake: Lake, draft: Path, name: str, fork: ForkPoint, reason: str) -> None:
+def _write_record(lake: Lake, draft: Path, name: str, fork: ForkPoint, reason: str, named: Collection[str]) -> None:
     record: dict[str, Any] = {
         "name": name,
         "session": fork.session.isoformat() if fork.session else "",
@@ -245,5 +256,6 @@ def _write_record(lake: Lake, draft: Path, name: str, fork: ForkPoint, reason: s
         "parent_created_at": read_created_at(lake.path),
         "versions": fork.versions,
         "config": read_config(lake.path),
+        "named": sorted(named),
     }
     write_atomic(draft / RECORD, dump_checksummed(record))

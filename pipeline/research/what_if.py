@@ -75,7 +75,7 @@ def ask_what_if(
     if not (keep or tries_code or runs_stages):
         try:
             compared = _ask_desk(lake, settings, calendar, chosen, find_eve(lake, first, last), last, progress)
-            return _count(lake, compared)
+            return _count(lake, compared, chosen)
         except NotOnDeskError as reason:
             why_not = str(reason)
     name = keep or f"what-if-{uuid4().hex[:8]}"
@@ -84,7 +84,8 @@ def ask_what_if(
         run_variant(lake.path, branch.path, last, progress, tries_code=tries_code or not chosen)
         there = replace(open_side(lake, name), name="what-if")
         compared = compare_runs(Side(MAIN, lake, settings), there, calendar, first, last)
-        return _count(lake, replace(compared, computed=f"The stages ran again, since {why_not}." if why_not else ""))
+        compared = replace(compared, computed=f"The stages ran again, since {why_not}." if why_not else "")
+        return _count(lake, compared, chosen)
     finally:
         if not keep:
             discard_branch(lake.path, name)
@@ -128,8 +129,8 @@ def ask_each_rule(
     return rules
 
 
-def _count(lake: Lake, compared: RunComparison) -> RunComparison:
-    tried = {key: value for key, _, value in compared.settings}
+def _count(lake: Lake, compared: RunComparison, chosen: Mapping[str, Given]) -> RunComparison:
+    tried = {key: given.value for key, given in chosen.items()} | {key: value for key, _, value in compared.settings}
     found = compared.figure(RETURN)
     count_what_ifs(lake, [WhatIf(tried, compared.first, compared.last, found.one, found.other)])
     return compared
@@ -153,7 +154,7 @@ def _ask_desk(
 ) -> RunComparison:
     tried = load(lake.path, os.environ, chosen).settings
     with _no_search_for_rubbish():
-        results = Desk(lake, calendar, eve, last).ask(find_chosen(settings, tried), progress)
+        results = Desk(lake, calendar, eve, last).ask(find_chosen(settings, tried, chosen), progress)
         return compare_with_book(lake, (settings, tried), (MAIN, "what-if"), results, calendar)
 
 

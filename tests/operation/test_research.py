@@ -67,6 +67,7 @@ from pipeline.research.spec import read_spec
 from pipeline.research.variants.variant_branch import make_variant
 from pipeline.research.variants.variant_replay import VariantReplay
 from pipeline.research.what_if import ask_each_rule, ask_what_if
+from pipeline.trading.params import Costs
 from tests.copies import copy_lake
 from tests.frames.golden import FIFTH, SECOND, unpack
 from tests.operation.conftest import Operation
@@ -122,13 +123,14 @@ def test_a_planted_change_is_found_at_its_session_stage_and_row(lake: Lake, oper
 
 
 LIMITS = {"trading.philosophy.turnover": 0.05, "trading.mandate.risk_aversion": 3.0}
+FALLS = {"trading.philosophy.drawdown_soft": 0.0, "trading.philosophy.drawdown_hard": 0.002}
 ORDERS = {"trading.orders.buys": "limit", "trading.orders.stops": "resting", "trading.orders.settlement_sessions": 1}
 
 
 @pytest.mark.parametrize(
     "values",
-    [{}, *(pytest.param(one, marks=pytest.mark.slow) for one in (COSTS, LIMITS)), ORDERS],
-    ids=["nothing", "costs", "limits", "orders"],
+    [{}, *(pytest.param(one, marks=pytest.mark.slow) for one in (COSTS, LIMITS, FALLS)), ORDERS],
+    ids=["nothing", "costs", "limits", "falls", "orders"],
 )
 def test_the_desk_says_to_the_cent_what_running_the_stages_says(
     lake: Lake, operation: Operation, values: dict[str, Any]
@@ -143,6 +145,23 @@ def test_the_desk_says_to_the_cent_what_running_the_stages_says(
     assert (told.difference is None) == (ran.difference is None) == (not values)
     if told.difference is not None and ran.difference is not None:
         assert (told.difference.session, told.difference.stage) == (ran.difference.session, ran.difference.stage)
+
+
+def test_a_setting_that_is_named_counts_although_it_is_what_counts_today(lake: Lake, operation: Operation) -> None:
+    """Runs of an earlier program, or under an earlier nextgen.toml, were made under another one."""
+    key = "trading.costs.half_spread"
+    ran = Runner(
+        lake, replace(settings_of(lake), trading=replace(settings_of(lake).trading, costs=Costs(half_spread=0.002)))
+    )
+    last = operation.runner.calendar.next(operation.sessions[-1])
+    ran.cycle(last)
+    today = choice(key, str(Costs().half_spread))
+    asked = (lake, settings_of(lake), operation.runner.calendar, {key: today})
+    for found in (ask_what_if(*asked), ask_what_if(*asked, runs_stages=True)):
+        assert found.figure("costs").other < found.figure("costs").one
+        assert found.difference is not None
+        assert (found.difference.session, found.difference.stage) == (last, "execute")
+    assert lake.read(WHAT_IFS)["settings"].to_list() == ['{"trading.costs.half_spread": 0.0003}']
 
 
 def test_what_the_desk_cannot_tell_is_run_and_said_why(lake: Lake, operation: Operation) -> None:

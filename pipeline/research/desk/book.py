@@ -22,6 +22,7 @@ from pipeline.trading.execution.execute import build_orders, name_trades
 from pipeline.trading.execution.fills import Auction, OrderResult, fill_orders
 from pipeline.trading.execution.orders import Phase, Stop
 from pipeline.trading.execution.resting_stops import leave_out_unreached
+from pipeline.trading.mandates.drawdown import measure_drawdown
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning.plan import COOL_DOWN_LOOKBACK
 
@@ -83,6 +84,8 @@ class DeskBook:
     """Of what is held."""
     navs: list[int]
     """Cents after each session of the book."""
+    returns: list[float]
+    """Of the book in each of its sessions, restatements left out."""
     peak: int
     stops: dict[str, tuple[date, float]]
     sales: list[tuple[date, str, int]]
@@ -107,13 +110,14 @@ class DeskBook:
         self.record.take(events, session, params)
         self._mark(session, closing)
         nav = self._value()
-        decided = self._decide(asked, closing, held_before)
+        self.returns.append(nav / start - 1 if start else 0.0)
+        decided = self._decide(asked, closing, held_before, facts.list_levels(asked))
         return SessionResult(
             session=session,
             fills=fills,
             nav=nav,
-            session_return=nav / start - 1 if start else 0.0,
-            drawdown=1 - nav / self.peak if self.peak else 0.0,
+            session_return=self.returns[-1],
+            drawdown=self._drawdown,
             commission=self.book.commission,
             orders={plan["plan_id"]: {name: plan[name] for name in ORDERED} for plan in decided.orders},
         )
@@ -202,7 +206,14 @@ class DeskBook:
         self.peak = max(self.peak, self.navs[-1])
         return self.navs[-1]
 
-    def _decide(self, asked: DeskSession, closing: CloseFacts, held_before: frozenset[str]) -> Decided:
+    @property
+    def _drawdown(self) -> float:
+        """Fraction that its value is under its peak."""
+        return 1 - self.navs[-1] / self.peak if self.peak else 0.0
+
+    def _decide(
+        self, asked: DeskSession, closing: CloseFacts, held_before: frozenset[str], levels: Sequence[float | None]
+    ) -> Decided:
         if closing.ranked != closing.members | held_before:
             raise NotOnDeskError(f"on {asked.session} other names would have been forecast than were")
         standing = BookAtClose(
@@ -210,7 +221,7 @@ class DeskBook:
             marks=self.marks,
             sectors=self.sectors,
             nav=self.navs[-1],
-            drawdown=1 - self.navs[-1] / self.peak if self.peak else 0.0,
+            drawdown=measure_drawdown(self._drawdown, self.returns, levels),
             stops=self.stops,
             sales={ticker: self.calendar.distance(day, asked.session) for day, ticker, _ in self.sales},
         )

@@ -15,6 +15,7 @@ from pipeline.trading.books.book import Book
 from pipeline.trading.books.money import MICROS_PER_CENT, value_of
 from pipeline.trading.construction.problem import Floats
 from pipeline.trading.execution.orders import Stop
+from pipeline.trading.mandates.drawdown import Drawdown
 from pipeline.trading.mandates.mandate import EQUAL_WEIGHT
 from pipeline.trading.params import TradingParams
 from pipeline.trading.philosophy.rules import order_rules
@@ -42,7 +43,7 @@ class BookAtClose(NamedTuple):
     sectors: Mapping[str, str]
     nav: int
     """Cents."""
-    drawdown: float
+    drawdown: Drawdown
     stops: Mapping[str, tuple[date, float]]
     """Ticker -> when its stop was last stated, and at which price then."""
     sales: Mapping[str, int]
@@ -147,7 +148,8 @@ def _describe_portfolio(
         nav=standing.nav / CENTS,
         cash=standing.book.cash / CENTS,
         invested=sum(row["market_value"] for row in holdings.values()),
-        drawdown=standing.drawdown,
+        drawdown=standing.drawdown.size,
+        beside_benchmark=standing.drawdown.beside_benchmark,
         risk_budget=budget,
         target_exposure=budget * params.full_exposure,
         max_positions=params.rules.max_positions,

@@ -9,9 +9,9 @@ from datetime import date
 import polars as pl
 
 from lake.store import Lake
-from lake.tables.books import PORTFOLIO_HOLDINGS
+from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.intraday import INTRADAY_PRICES
-from lake.tables.market import CORPORATE_ACTIONS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
+from lake.tables.market import CORPORATE_ACTIONS, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS, TICKER_PRIORITIES
 from lake.tables.trading import ALPHAS, EXECUTED_TRADES, STRATEGIC_PRIORITIES, TRADE_PLANS
 from pipeline.market.sessions import Sessions
@@ -27,6 +27,8 @@ from pipeline.trading.currencies.session_rates import OWN
 from pipeline.trading.execution.execute import doubt_opens
 from pipeline.trading.execution.orders import Bar
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK, measure_before_open
+from pipeline.trading.mandates.drawdown import LOOKBACK as BEST_WITHIN
+from pipeline.trading.mandates.drawdown import find_level
 from pipeline.trading.planning.generate_orders import PlanningInputs, gather_inputs, read_forecast
 from pipeline.trading.planning.holds import LOOKBACK as WAITING_SESSIONS
 from pipeline.trading.planning.holds import WAITING, Doubt, find_doubts, find_waiting
@@ -35,6 +37,9 @@ from pipeline.trading.planning.plan import DECIDING, PREDICTION_COLUMNS
 from pipeline.trading.planning.stops import FALLS, Bars, find_payouts
 
 BAR_COLUMNS = (*MARKET_PRICES.key, "session", "open", "high", "low", "close", "volume")
+BENCHMARKS = (*PORTFOLIO_VALUE.key, "equal_weight", "benchmark")
+OWN_CURRENCY = ""
+"""That of the book need not be known: the desk answers where there is no other."""
 Falls = Mapping[str, Sequence[Action]]
 """Actions by ticker."""
 RANKED = ("session", "ticker", "selected")
@@ -98,6 +103,11 @@ class DeskFacts:
         self._forecasts = StoredRows.read(lake, PREDICTIONS, near, last, DECIDING, PREDICTION_COLUMNS)
         self._universe = group_rows(StoredRows.read(lake, TICKER_UNIVERSE, near, last).rows, "session")
         self._alphas = key_rows(StoredRows.read(lake, ALPHAS, near, last).rows)
+        self._instruments = StoredRows.read(
+            lake, INSTRUMENTS, None, last, columns=(*INSTRUMENTS.key, "role", "currency")
+        )
+        year = calendar.offset(first, -BEST_WITHIN)
+        self._levels = StoredRows.read(lake, PORTFOLIO_VALUE, year, last, columns=BENCHMARKS)
         ranked = StoredRows.read(lake, TICKER_PRIORITIES, near, last, pl.col("selected"), RANKED).rows
         self._ranked = {
             day: frozenset(row["ticker"] for row in rows) for day, rows in group_rows(ranked, "session").items()
@@ -125,6 +135,14 @@ class DeskFacts:
         if asked.session not in self._closed:
             self._closed[asked.session] = self._close(asked, self.open(asked).bars)
         return self._closed[asked.session]
+
+    def list_levels(self, asked: DeskSession) -> list[float | None]:
+        """Return the last values of the benchmark beside which drawdowns are measured, if there is one."""
+        session, as_of, params = asked
+        listed = self._instruments.cut(None, session, as_of)
+        level = find_level(params.mandate, params.philosophy, listed, OWN_CURRENCY)
+        since = self.calendar.offset(session, -BEST_WITHIN)
+        return self._levels.cut(since, session)[level].to_list() if level else []
 
     def _open(self, asked: DeskSession) -> OpenFacts:
         session, _, params = asked

@@ -50,6 +50,7 @@ def stand_at(lake: Lake, calendar: Sessions, eve: date) -> DeskBook:
         marks={ticker: (when, to_micros(close)) for ticker, when, close in marked},
         sectors=dict(holdings.select("ticker", "sector").iter_rows()),
         navs=[to_cents(nav) for nav in value["nav"]],
+        returns=value["session_return"].to_list(),
         peak=to_cents(value["peak"][-1]),
         stops=_read_stops(lake, calendar, eve),
         sales=[

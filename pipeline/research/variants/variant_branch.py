@@ -50,7 +50,7 @@ def make_variant(
     if resumes and path.exists():
         return read_branch(path)
     loaded = load(lake.path, os.environ, chosen)
-    branch = create_branch(lake, name, session=find_eve(lake, first, last), reason=reason, migrates=False)
+    branch = create_branch(lake, name, session=find_eve(lake, first, last), reason=reason, migrates=False, named=chosen)
     values = [(key, value) for key, value in values_of(loaded.settings) if loaded.origins[key] != DEFAULT]
     write_document(branch.path, toml_document(values))
     return branch
@@ -72,6 +72,5 @@ def run_variant(
         BusyError: if somebody else writes to it.
         StageFailedError: if a stage raises.
     """
-    settings = load(branch, {}).settings
-    replay = VariantReplay(Lake.open(branch), Lake.open(parent), settings, tries_code=tries_code)
+    replay = VariantReplay(Lake.open(branch), Lake.open(parent), load(branch, {}).settings, tries_code=tries_code)
     return list(replay.run(last, progress))

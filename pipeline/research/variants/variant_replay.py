@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 from typing import Any
 
+from lake.branches.branch import read_branch
 from lake.migrations.run import migrate_table
 from lake.publication import find_unpublished, publish
 from lake.runs import Run, find_done_runs, is_published
@@ -49,7 +50,7 @@ class VariantReplay:
     def __init__(self, lake: Lake, parent: Lake, settings: Settings, *, tries_code: bool = False) -> None:
         self.lake, self.parent = lake, parent
         lake.durable = False  # what research computed can be computed again
-        chosen = find_chosen(load(parent.path, os.environ).settings, settings)
+        chosen = find_chosen(load(parent.path, os.environ).settings, settings, read_branch(lake.path).named)
         self.executor = VariantExecutor(lake, parent, settings, chosen, tries_code=tries_code)
         self._computed = 0
         """Stages that the piece of work at hand has computed."""
@@ -166,7 +167,10 @@ class VariantReplay:
         return trained or (stage.name == last and self.executor.holds(CHAMPION_CHOSEN, stage, session))
 
 
-def find_chosen(parent: Settings, branch: Settings) -> dict[str, Any]:
-    """The settings that a branch has otherwise than its parent, by dotted key."""
+def find_chosen(parent: Settings, branch: Settings, named: Collection[str]) -> dict[str, Any]:
+    """The settings that are tried, by dotted key: those that differ, and those that were named.
+
+    What was named counts even where it is what the parent has today: sessions of before may have had another value.
+    """
     before = dict(values_of(parent))
-    return {key: value for key, value in values_of(branch) if value != before[key]}
+    return {key: value for key, value in values_of(branch) if value != before[key] or key in named}

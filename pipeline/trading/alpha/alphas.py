@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -64,7 +64,8 @@ def alphas(
     model_id = champion[0] if len(champion) else None
     holding = read_mandate(mandates, params.mandate).mandate.horizon
     shown, live = read_registered(model_registry, model_id), read_live(feedback_metrics)
-    signals = _read_signals(forecasts.filter(pl.col("role") == "champion"), names, inside, shown, live, holding, moment)
+    champions = forecasts.filter(pl.col("role") == "champion")
+    signals = _read_signals(champions, names, inside, shown, live, holding, moment, params.horizon_evidence)
     return _rows(session, names, sectors, risk, signals, holding, model_id)
 
 
@@ -87,6 +88,7 @@ def _read_signals(
     live: Mapping[int, Skill],
     holding: int,
     moment: Moment,
+    version: Literal[1, 2],
 ) -> list[Signal]:
     """What each horizon says; members alone are compared with each other."""
     scores, sigmas, half_lives, skills = {}, {}, {}, {}
@@ -103,7 +105,7 @@ def _read_signals(
         scores[horizon], sigmas[horizon] = now, sigma
         half_lives[horizon] = measure_half_life(past, now, horizon)
         skills[horizon] = believe_in(shown.get(horizon), live.get(horizon))
-    return combine_signals(scores, sigmas, half_lives, skills, holding)
+    return combine_signals(scores, sigmas, half_lives, skills, holding, version)
 
 
 def _score_sessions(forecasts: pl.DataFrame, names: list[str], members: Flags) -> dict[date, tuple[Floats, Floats]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import log
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -105,13 +105,19 @@ def combine_signals(
     half_lives: Mapping[int, float],
     skills: Mapping[int, Skill],
     holding: int,
+    version: Literal[1, 2] = 2,
 ) -> list[Signal]:
     """Return what each horizon expects over the holding period, with weights that sum to 1, or to 0 without skill.
 
     alpha = IC x sigma x score (Grinold 1994), carried over to the holding period. All horizons estimate the same
-    return, so they are averaged, each by the evidence for it: the square of its skill over that skill's error.
+    return, so they are averaged, each by the evidence for it: the square of its skill over that skill's error. What a
+    skill at one horizon says of another period is worth the squared correlation of the two returns, which is the
+    shorter one over the longer; version 1 took all evidence for evidence of the holding period.
     """
-    evidence = {horizon: (skill.ic / skill.error) ** 2 for horizon, skill in skills.items()}
+    evidence = {
+        horizon: (skill.ic / skill.error) ** 2 * (_overlap(horizon, holding) if version == 2 else 1.0)
+        for horizon, skill in skills.items()
+    }
     total = sum(evidence.values())
     signals = []
     for horizon in sorted(scores):
@@ -120,3 +126,8 @@ def combine_signals(
         weight = evidence[horizon] / total if total > 0 else 0.0
         signals.append(Signal(horizon, skill, scores[horizon], sigma, half_life, weight, alphas))
     return signals
+
+
+def _overlap(horizon: int, holding: int) -> float:
+    """The squared correlation of the returns over two periods that begin together, of independent sessions."""
+    return min(horizon, holding) / max(horizon, holding)

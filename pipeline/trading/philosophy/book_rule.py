@@ -35,7 +35,7 @@ class RuleFacts:
     nav: float
     """Currency."""
     drawdown: float
-    """Fraction under the peak."""
+    """Fraction under the peak, or under the best beside the benchmark."""
     risk_budget: float
     """Share of the full risk that the market's state allows."""
     stopped: str
@@ -52,6 +52,8 @@ class RuleFacts:
     session_share: float
     """The holding period as a fraction of a year."""
     params: TradingParams
+    beside_benchmark: bool = False
+    """Whether the drawdown is one beside the benchmark."""
     lending: Lending | None = None
     """What can be borrowed at the next open; None where nothing is sold short."""
     session: date | None = None

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from pipeline.config.setting_types import DISTINCT, Share
+from pipeline.config.setting_types import DISTINCT, Earlier, Share
 
 RULE_NAMES = (
     "operator_stop", "unexplained_price", "eligibility", "exclusions", "fresh_data", "patience", "cutting_losses",
@@ -64,9 +64,14 @@ class Philosophy:
     min_trust: Share = 0.5
     """trust: share of its alpha that a name keeps at least, however its trades came out."""
     drawdown_soft: Annotated[float, Field(ge=0, lt=1)] = 0.08
-    """drawdown_stop, fraction under the peak from which alpha shrinks."""
+    """drawdown_stop, fraction of the drawdown from which alpha shrinks."""
     drawdown_hard: Annotated[float, Field(gt=0, le=1)] = 0.25
-    """drawdown_stop, fraction under the peak at which nothing is left of it: the book is its benchmark."""
+    """drawdown_stop, fraction of the drawdown at which nothing is left of it: the book is its benchmark."""
+    drawdown_of: Annotated[Literal["mandate", "value"], Earlier("value")] = "mandate"
+    """drawdown_stop: whose drawdown it is. `mandate` is what the mandate asks about: a book that has a benchmark is
+    measured beside it, from where it stood best within a year, as a fall of the market that both go through is no sign
+    of bad bets; an absolute book, or one whose benchmark has no value on record, by its own value, from its peak.
+    `value` measures every book by its own value."""
     event_sessions: Annotated[int, Field(ge=0, le=20)] = 1
     """event_proximity, sessions: trading a name this soon after a split, spin-off or merger costs extra."""
     event_cost: Annotated[float, Field(ge=0, le=0.1)] = 0.002

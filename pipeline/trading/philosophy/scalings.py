@@ -92,10 +92,11 @@ def trust(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:  #
 
 @book_rule("scaling", share_of("drawdown"))
 def drawdown_stop(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:  # noqa: ARG001
-    """The further the book is under its peak, the less it bets, down to none at the hard limit."""
+    """The further the book is under its best, beside its benchmark if it has one, the less it bets."""
     soft, hard = facts.limits.drawdown_soft, facts.limits.drawdown_hard
     share = min(max((hard - facts.drawdown) / (hard - soft), 0.0), 1.0)
-    reason = f"the book is {percent(facts.drawdown, 1)} under its peak; bets shrink from {percent(soft, 0)} on"
+    where = "behind its benchmark since its best of a year" if facts.beside_benchmark else "under its peak"
+    reason = f"the book is {percent(facts.drawdown, 1)} {where}; bets shrink from {percent(soft, 0)} on"
     if share >= 1:
         return Effect(problem, otherwise=reason)
     return _believe(problem, ((at, share, reason) for at in range(len(problem.names))), reason)

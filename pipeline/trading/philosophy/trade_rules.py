@@ -93,6 +93,7 @@ def describe_state(facts: RuleFacts, problem: BookProblem) -> PortfolioState:
         cash=problem.cash * facts.nav,
         invested=sum(values),
         drawdown=facts.drawdown,
+        beside_benchmark=facts.beside_benchmark,
         risk_budget=facts.risk_budget,
         target_exposure=problem.max_exposure,
         max_positions=len(facts.candidates),

@@ -120,7 +120,7 @@ class PortfolioState:
     """Cash now plus what accepted sales are expected to bring, less what accepted buys need."""
     invested: float
     drawdown: float
-    """Fraction under the peak."""
+    """Fraction under the peak, or under the best beside the benchmark."""
     risk_budget: float
     target_exposure: float
     max_positions: int
@@ -129,6 +129,8 @@ class PortfolioState:
     skill_low: float | None
     stopped: str = ""
     """Why nothing is ordered: the operator paused or killed trading; empty if he did not."""
+    beside_benchmark: bool = False
+    """Whether the drawdown is one beside the benchmark."""
     traded: float = 0.0
     names: set[str] = field(default_factory=set)
     by_name: dict[str, float] = field(default_factory=dict)

@@ -88,6 +88,7 @@ def state_book(
         left=[left for _, left in described],
         nav=state.nav,
         drawdown=state.drawdown,
+        beside_benchmark=state.beside_benchmark,
         risk_budget=state.risk_budget,
         stopped=state.stopped,
         mandate=mandate,

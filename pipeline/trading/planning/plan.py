@@ -8,7 +8,7 @@ from datetime import date
 
 import polars as pl
 
-from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
+from lake.tables.books import PORTFOLIO_HOLDINGS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.predictions import PREDICTIONS
 from lake.tables.trading import (
@@ -24,6 +24,7 @@ from pipeline.trading.currencies.converted_facts import requote_bars
 from pipeline.trading.currencies.session_rates import LISTING_COLUMNS, RATE_COLUMNS, SessionRates
 from pipeline.trading.execution.volatility_and_volume import LOOKBACK
 from pipeline.trading.mandates import mandate
+from pipeline.trading.mandates.drawdown import LEVELS, find_level, read_drawdown
 from pipeline.trading.mandates.mandate import Mandated, read_mandate
 from pipeline.trading.params import TradingParams
 from pipeline.trading.planning import holds
@@ -84,18 +85,18 @@ def plan(
     session = moment.session
     rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
     market_prices = requote_bars(market_prices, rates, session)
-    state = _portfolio_state(strategic_priorities, portfolio_value, portfolio_holdings, session, params)
+    mandated, as_book = read_mandate(mandates, params.mandate), params.planning == 2
+    beside = find_level(mandated.mandate, params.philosophy, instruments, moment.currency) if as_book else None
+    state = _portfolio_state(strategic_priorities, portfolio_value, portfolio_holdings, session, params, beside)
     rules = list_rules(moment.extensions.rules)
     opening = moment.calendar.open_at(moment.calendar.next(session))
     state.stopped = explain_stop(read_stops(trading_switches), session, moment.as_of, opening)
     doubts: dict[str, Doubt] = {}
-    as_book = params.planning == 2
     if as_book or unexplained_price in rules:
         doubts = find_doubts(market_prices, corporate_actions, session, moment.calendar, params)
         doubts |= find_waiting(quarantined_rows, market_prices, session, moment.calendar, params)
     else:
         trade_plans = cut_to_recent(trade_plans, "session", STOPS_LOOKBACK, moment)
-    mandated = read_mandate(mandates, params.mandate)
     further = _list_further(ticker_universe, market_prices, session, mandated) if as_book else ()
     inputs = gather_inputs(
         predictions, portfolio_holdings, market_prices, corporate_actions, trade_plans, executed_trades,
@@ -161,7 +162,9 @@ def _portfolio_state(
     portfolio_holdings: pl.DataFrame,
     session: date,
     params: TradingParams,
+    beside: str | None,
 ) -> PortfolioState:
+    """The portfolio after the close; `beside` is the column of what its drawdown is measured beside."""
     regime = strategic_priorities.filter(pl.col("session") == session)
     value = portfolio_value.filter(pl.col("session") == session)
     for name, frame in (("strategic_priorities", regime), ("portfolio_value", value)):
@@ -169,11 +172,13 @@ def _portfolio_state(
             raise ValueError(f"{name} has {frame.height} rows for {session}; plan needs one: run its stage first")
     priorities, book = regime.row(0, named=True), value.row(0, named=True)
     held = portfolio_holdings.filter(pl.col("session") == session).sort("ticker")
+    drawdown = read_drawdown(portfolio_value, beside)
     state = PortfolioState(
         nav=float(book["nav"]),
         cash=float(book["cash"]),
         invested=float(book["positions_value"]),
-        drawdown=book["drawdown"],
+        drawdown=drawdown.size,
+        beside_benchmark=drawdown.beside_benchmark,
         risk_budget=priorities["risk_budget"],
         target_exposure=priorities["target_exposure"],
         max_positions=priorities["most_positions"],
@@ -239,7 +244,7 @@ STAGE = Stage(
         ),
         Read(STRATEGIC_PRIORITIES),
         Read(PORTFOLIO_HOLDINGS),
-        Read(PORTFOLIO_VALUE),
+        LEVELS,
         Read(
             MARKET_PRICES,
             lookback=LOOKBACK,
@@ -261,7 +266,7 @@ STAGE = Stage(
         ),
         Read(TICKER_UNIVERSE),
         holds.WAITING,
-        Read(INSTRUMENTS, lookback=None, columns=LISTING_COLUMNS),
+        Read(INSTRUMENTS, lookback=None, columns=(*LISTING_COLUMNS, "role")),
         Read(FX_RATES, lookback=None, columns=RATE_COLUMNS),
         SWITCHES,
         Read(ALPHAS),

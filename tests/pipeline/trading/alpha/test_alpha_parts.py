@@ -109,11 +109,27 @@ def test_horizons_are_averaged_by_the_evidence_for_them() -> None:
     scores = {1: np.array([1.0, -1.0]), 5: np.array([1.0, -1.0])}
     sigmas = {1: np.array([0.02, 0.02]), 5: np.array([0.04, np.nan])}
     skills = {1: Skill(0.04, 0.01), 5: Skill(0.04, 0.02)}
-    one, five = combine_signals(scores, sigmas, {1: 5.0, 5: 5.0}, skills, holding=5)
+    one, five = combine_signals(scores, sigmas, {1: 5.0, 5: 5.0}, skills, holding=5, version=1)
     assert (one.weight, five.weight) == pytest.approx((0.8, 0.2))
     assert five.alphas == pytest.approx([0.04 * 0.04 * 2 ** (-DELAY / 5), 0.0])
     none = combine_signals(scores, sigmas, {1: 5.0, 5: 5.0}, dict.fromkeys((1, 5), Skill(0.0, 0.05)), holding=5)
     assert [signal.weight for signal in none] == [0.0, 0.0]
+
+
+@pytest.mark.parametrize(("holding", "counts"), [(5, {1: 0.2, 5: 1.0, 20: 0.25}), (20, {1: 0.05, 5: 0.25, 20: 1.0})])
+def test_evidence_of_another_period_counts_as_far_as_returns_of_both_are_alike(
+    holding: int, counts: dict[int, float]
+) -> None:
+    rng = np.random.default_rng(3)
+    moves = rng.normal(size=(20_000, 20)).cumsum(axis=1)
+    alike = {horizon: np.corrcoef(moves[:, horizon - 1], moves[:, holding - 1])[0, 1] ** 2 for horizon in counts}
+    assert alike == pytest.approx(counts, abs=0.03)
+    ones, skills = np.array([1.0, -1.0]), dict.fromkeys(counts, Skill(0.04, 0.01))
+    signals = combine_signals(
+        dict.fromkeys(counts, ones), dict.fromkeys(counts, ones), dict.fromkeys(counts, 5.0), skills, holding
+    )
+    total = sum(counts.values())
+    assert {one.horizon: one.weight for one in signals} == pytest.approx({at: n / total for at, n in counts.items()})
 
 
 def test_a_factor_model_finds_beta_sector_and_what_is_left() -> None:

@@ -150,6 +150,12 @@ def test_bets_shrink_continuously_with_the_drawdown(drawdown: float, share: floa
     assert effect.problem.alpha == pytest.approx(share * problem().alpha)
 
 
+def test_what_a_drawdown_is_measured_from_is_said() -> None:
+    own, beside = (check("drawdown_stop", facts(drawdown=0.165, beside_benchmark=one)) for one in (False, True))
+    assert "16.5 % under its peak" in own.otherwise
+    assert "16.5 % behind its benchmark since its best of a year" in beside.otherwise
+
+
 def test_penalties_charge_for_trading() -> None:
     assert check("cost_awareness", facts(mandate=Mandate(cost_aversion=3.0))).problem.cost == pytest.approx(
         [0.003, 0.003]
