@@ -6,7 +6,8 @@ how its training rows lay, and a forecast how strange its inputs are to them, wh
 its error is told apart: of older ones it is not known. A lesson has a control arm, and what it gained beside it. What
 the book is compared with has its costs taken from it: older rows compare without. Past runs are compared over the
 columns they wrote, so they come out as before. A review of a sale says which part of its profit was expected.
-A forecast says which specialist spoke in the champion's place: none had been trained before.
+A forecast says which specialist spoke in the champion's place: none had been trained before. A model says which merge
+brought it from a branch: none had one.
 """
 
 from __future__ import annotations
@@ -67,6 +68,7 @@ STEPS: tuple[Step, ...] = (
     AddColumn("model_registry", "profile"),
     AddColumn("model_registry", "distances"),
     AddColumn("model_registry", "location_weights"),
+    AddColumn("model_registry", "merge_id"),
     AddColumn("model_promotions", "trials"),
     AddColumn("model_promotions", "deflated_sharpe"),
     AddColumn("model_promotions", "overfitting"),

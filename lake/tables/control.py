@@ -25,6 +25,8 @@ class WorkKind(StrEnum):
     """Bars within a session, as they stood at a moment; no cycle reads them or waits for them."""
     NEWS = "news"
     """News fetched between cycles, for the cycle of the session to come to find."""
+    MERGE = "merge"
+    """What was trained on a branch, brought over."""
     UPKEEP = "upkeep"
     """Files written anew with the same rows: compaction, migration."""
 

@@ -73,7 +73,20 @@ MODEL_REGISTRY = Table(
             nullable=True,
         ),
         "parent": text("the champion when it was trained", unit="model_id", nullable=True, max_length=80),
-        "input_versions": Column(pl.String(), "JSON", "versions of the tables it was trained from", provenance=True),
+        "input_versions": Column(
+            pl.String(),
+            "JSON",
+            "versions of the tables it was trained from; those of the branch where it was brought over from one",
+            provenance=True,
+        ),
+        "merge_id": Column(
+            pl.String(),
+            "id",
+            "the merge that brought it over from a branch; null where it was trained here",
+            nullable=True,
+            max_length=80,
+            first_counts=True,
+        ).refer_to("branch_merges.merge_id"),
     },
 )
 

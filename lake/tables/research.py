@@ -1,8 +1,11 @@
 """What was asked of the past: experiments registered before they ran, what came of them, and looks at the holdout."""
 
+from dataclasses import replace
+
 import polars as pl
 
 from lake.contract import Column, Table
+from lake.tables.models import MODEL_REGISTRY, TRIALS
 from lake.tables.vocabulary import count, day, flag, instant, number, text
 
 EXPERIMENT_ID = text("the experiment's name", unit="id", max_length=60)
@@ -133,7 +136,72 @@ BRANCH_MERGES = Table(
         "reason": text("why, in the operator's words", max_length=1_000),
         "settings": text("dotted key -> value before and after", unit="JSON", max_length=20_000),
         "mandate_id": text("the mandate that came along; null if none", unit="id", nullable=True, max_length=80),
+        "session": Column(pl.Date(), "exchange date", "the last one then; null before any", nullable=True),
+        "decided_at": instant("when; in a simulated market, its own time"),
+        "champion": text(
+            "the model that becomes champion by it; null if none", unit="model_id", nullable=True, max_length=80
+        ),
+        "models": Column(pl.List(pl.String()), "model_ids", "what was trained on the branch and came along"),
+        "trials": count("candidates", "what was tried there on held-out sessions and counts in the lake from then on"),
+        "left_after": Column(
+            pl.Date(), "exchange date", "the last session that the branch took over when it left", nullable=True
+        ),
+        "fork_versions": text("table -> version at which the branch left", unit="JSON", max_length=20_000),
+        "branch_versions": text("table -> version of the branch when it was merged", unit="JSON", max_length=20_000),
+        "plugins": text(
+            "file -> SHA-256 of the plugins that the branch ran with, which the lake has as well",
+            unit="JSON",
+            max_length=20_000,
+        ),
     },
+)
+
+_OF_MERGE = {
+    "merge_id": text("the merge", unit="id", max_length=80).refer_to("branch_merges.merge_id"),
+    "merged_at_session": Column(pl.Date(), "exchange date", "the last session of the lake then"),
+    "decided_at": instant("when; in a simulated market, its own time"),
+    "branch": text("the branch", unit="branch", max_length=60),
+}
+
+
+def _as_on_the_branch(table: Table) -> dict[str, Column]:
+    """A table's columns, whose values speak of the branch: what they refer to may lie there alone."""
+    columns = {name: one for name, one in table.columns.items() if name not in _OF_MERGE}
+    return {name: replace(one, refers=(), refers_until=None) for name, one in columns.items()}
+
+
+MERGED_MODELS = Table(
+    name="merged_models",
+    domain="research",
+    doc="What was trained on a branch and brought over, weights and all: it stays when the branch is discarded.",
+    key=("merge_id", "model_id", "member"),
+    mode="append",
+    owner="operator",
+    clock="merged_at_session",
+    available="decided_at",
+    published_by_run=False,
+    columns={
+        **_OF_MERGE,
+        "trained_by": text("the run that trained it there", unit="id", max_length=80),
+        "recipe": text("that run, its whole recipe included", unit="JSON", max_length=200_000),
+        "decided_there": text(
+            "what the branch decided of it last, as a sentence; null where nothing", nullable=True, max_length=500
+        ),
+        **_as_on_the_branch(MODEL_REGISTRY),
+    },
+)
+
+MERGED_TRIALS = Table(
+    name="merged_trials",
+    domain="research",
+    doc="What a branch tried on held-out sessions, brought over with what it trained: a look counts wherever it was.",
+    key=("merge_id", "model_id", "candidate"),
+    mode="append",
+    owner="operator",
+    clock="merged_at_session",
+    available="decided_at",
+    published_by_run=False,
+    columns={**_OF_MERGE, **_as_on_the_branch(TRIALS)},
 )
 
 PROPOSAL = text("the sentence of the grammar", unit="sentence", max_length=300)

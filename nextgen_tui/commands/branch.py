@@ -92,26 +92,34 @@ def diff_command(invocation: Invocation, name: str, other: str) -> None:
 @command.command("merge", cls=ReadingCommand)
 @click.argument("name")
 @click.option("--reason", default="", help="Why; it is recorded.")
+@click.option("--model", default="", help="The model of the branch that becomes champion (default: its own champion).")
+@click.option("--keep-champion", is_flag=True, help="Bring models as challengers alone; this lake's champion stays.")
 @click.option("--dry-run", is_flag=True, help="Show what it would bring, and change nothing.")
 @pass_invocation
-def merge_command(invocation: Invocation, name: str, reason: str, dry_run: bool) -> None:
-    """Make the settings and the mandate of a branch the lake's own.
+def merge_command(
+    invocation: Invocation, name: str, reason: str, model: str, keep_champion: bool, dry_run: bool
+) -> None:
+    """Make what was decided and trained on a branch the lake's own.
 
-    What the lake has done does not change: it is a decision for the sessions to come.
+    Its settings, its mandate and all models that it trained come along, with what it tried on held-out sessions; its
+    champion becomes champion here. What the lake has done does not change: it is a decision for the sessions to come.
+
+    Example: nextgen branch merge slower --reason "half the turnover, no worse"
     """
-    from nextgen_tui.research.branch_view import show_merge
-    from pipeline.research.merging import merge_branch, plan_merge
+    from nextgen_tui.research.branch_view import record_merge, show_merge
+    from pipeline.research.merging.branch_models import WantedModels
+    from pipeline.research.merging.merge_branch import merge_branch
+    from pipeline.research.merging.plan_merge import plan_merge
 
-    merge = plan_merge(invocation.lake, name) if dry_run else merge_branch(invocation.runner, name, reason)
+    if model and keep_champion:
+        raise click.UsageError("--model makes a model champion and --keep-champion lets this lake's stay; choose one")
+    wanted = WantedModels(named=model, keeps_champion=keep_champion)
+    if dry_run:
+        merge = plan_merge(invocation.lake, name, wanted)
+    else:
+        merge = merge_branch(invocation.runner, name, reason, wanted=wanted)
     invocation.output.show(show_merge(merge, done=not dry_run))
-    invocation.output.record(
-        {
-            "branch": name,
-            "merged": not dry_run,
-            "settings": {key: [str(was), str(new)] for key, was, new in merge.settings},
-            "mandate": merge.mandate,
-        }
-    )
+    invocation.output.record(record_merge(merge, done=not dry_run))
 
 
 @command.command("discard", cls=Command)

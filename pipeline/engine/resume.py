@@ -9,7 +9,7 @@ from lake.runs import Run
 from lake.tables.control import WorkKind
 from pipeline.engine.executor import SEARCH, TARGET
 from pipeline.engine.stages import IMPORT
-from pipeline.engine.work import Work, backfill, cycle, snapshot, training
+from pipeline.engine.work import Work, backfill, cycle, merge, snapshot, training
 
 
 def resume(left: Sequence[Run]) -> Work:
@@ -28,6 +28,8 @@ def resume(left: Sequence[Run]) -> Work:
         return training(first.session, first.params.get(TARGET, ""), search=first.params.get(SEARCH, False))
     if first.work is WorkKind.SNAPSHOT:
         return snapshot(first.session, first.as_of)
+    if first.work is WorkKind.MERGE:
+        return merge(first.cycle_id, first.session, first.as_of)
     # What an import landed is there, and the older system may not be at hand any more; one stage, or the files of one
     # table, were done with the commit that is left.
     derived = tuple(stage for stage in IMPORT if stage.kind == "pure") if first.work is WorkKind.IMPORT else ()

@@ -149,6 +149,11 @@ class Runner:
         with self.lake.lock(f"import {imported.since} to {imported.session}"):
             return self._run_work(imported, progress)
 
+    def bring_over(self, merge: Work) -> Cycle:
+        """Make rows of a branch that are recorded as merged the lake's own, all of them in one publication."""
+        with self._lock(merge, f"merge {merge.cycle_id}"):
+            return self._run_work(merge, silent)
+
     def snapshot(self, as_of: datetime, progress: Progress = silent) -> Cycle:
         """Land and derive the bars within sessions that had ended by a moment; one that is done is left alone.
 

@@ -15,6 +15,7 @@ from lake.tables import TABLES
 from lake.tables.imports import RAW_IMPORTS
 from lake.tables.intraday import RAW_INTRADAY
 from lake.tables.market import RAW_PRICES
+from lake.tables.models import MODEL_REGISTRY, TRIALS
 from lake.tables.news import RAW_NEWS, RAW_REPLIES
 from pipeline.engine.stage import Stage
 
@@ -106,6 +107,11 @@ SNAPSHOT = {
     "quarantine_intraday": "pipeline.ingestion.intraday.quarantine_intraday",
 }
 """Bars within the session in progress, several times a session: no cycle waits for them."""
+MERGE = {
+    "merge_models": "pipeline.models.merged.merge_models",
+    "merge_trials": "pipeline.models.merged.merge_trials",
+}
+"""What was trained and tried on a branch becomes the lake's own; no cycle runs them."""
 NEWS_BETWEEN = {"land_news": INGEST["land_news"]}
 """News between cycles: landed alone; the cycle of the session to come makes articles of it."""
 REPORT = {"report": "pipeline.health.report"}
@@ -120,6 +126,7 @@ ORDER = {
     "train_target": TARGETED["train_target"],
     **TRAINING,
     "targeted_trainings": TARGETED["targeted_trainings"],
+    **MERGE,
     **FORECAST,
     **SNAPSHOT,
     **REPORT,
@@ -134,6 +141,8 @@ LANDINGS = {
 }
 """Those that store what a source answered -> their tables, which belong to the source; every other table says in its
 contract which stage writes it."""
+BROUGHT_OVER = {"merge_models": MODEL_REGISTRY, "merge_trials": TRIALS}
+"""Those that bring rows of a branch -> the tables that get them: what a branch's own run of their stage had written."""
 
 
 def require_stage(name: str) -> str:
@@ -174,4 +183,4 @@ def load_backfill() -> tuple[Stage, ...]:
 def find_table(stage: str) -> Table | None:
     """Return the table that a stage writes; None where there is no such stage."""
     owned = (table for table in TABLES.values() if table.owner == stage)
-    return (LANDINGS.get(stage) or next(owned, None)) if stage in ORDER else None
+    return (LANDINGS.get(stage) or BROUGHT_OVER.get(stage) or next(owned, None)) if stage in ORDER else None

@@ -6,7 +6,7 @@ from lake.tables import TABLES
 from lake.tables.control import MODEL_CHOICES
 from lake.tables.feedback import RETRAIN_CANDIDATES
 from pipeline.engine import session_order
-from pipeline.engine.session_order import LANDINGS, find_table, load_backfill, load_stages
+from pipeline.engine.session_order import BROUGHT_OVER, LANDINGS, find_table, load_backfill, load_stages
 from pipeline.engine.stage import Condition
 from pipeline.feedback import retrain_candidates
 
@@ -21,6 +21,7 @@ IMPORT = (*IMPORT_ONLY, *(one for one in BACKFILL if one.name != "ask"))
 """An import: an older system's records are landed and derived as history is, and no language model is asked."""
 SNAPSHOT = load_stages(session_order.SNAPSHOT)
 NEWS_BETWEEN = load_stages(session_order.NEWS_BETWEEN)
+MERGE = load_stages(session_order.MERGE)
 (REPORT,) = load_stages(session_order.REPORT)
 STAGES = load_stages(session_order.ORDER)
 
@@ -40,11 +41,15 @@ def _check_names() -> None:
 
 
 def _check_order() -> None:
-    """Each table has one writer, as its contract says, and nobody reads this session's rows before they are there."""
-    position = {one.writes.name: number for number, one in enumerate(STAGES)}
-    if len(position) != len(STAGES):
+    """Each table has one writer, as its contract says, and nobody reads this session's rows before they are there.
+
+    Rows that are brought over from a branch are those that the writer wrote there.
+    """
+    computing = [(number, one) for number, one in enumerate(STAGES) if one.name not in BROUGHT_OVER]
+    position = {one.writes.name: number for number, one in computing}
+    if len(position) != len(computing):
         raise TypeError("two stages write one table; a table has one writer")
-    for number, one in enumerate(STAGES):
+    for number, one in computing:
         if TABLES.get(one.writes.name) is not one.writes:
             raise TypeError(
                 f"stage {one.name!r} writes {one.writes.name}, which is in no module of lake/tables/__init__.py; "

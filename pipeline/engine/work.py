@@ -10,6 +10,7 @@ from hashlib import sha256
 from lake.tables.control import WorkKind
 from pipeline.engine.session_order import (
     CYCLE,
+    MERGE,
     NEWS_BETWEEN,
     SNAPSHOT,
     TARGETED,
@@ -145,6 +146,19 @@ def news(session: date, as_of: datetime) -> Work:
         session=session,
         stages=load_stages(NEWS_BETWEEN),
         as_of=as_of,
+    )
+
+
+def merge(merge_id: str, session: date, as_of: datetime) -> Work:
+    """What was trained on a branch, brought over.
+
+    Args:
+        merge_id: of the decision.
+        session: the lake's last one.
+        as_of: the moment of the decision.
+    """
+    return Work(
+        kind=WorkKind.MERGE, cycle_id=merge_id, since=session, session=session, stages=load_stages(MERGE), as_of=as_of
     )
 
 

@@ -17,7 +17,7 @@ from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.models.champion_override import ChampionOverride, read_last_override
 from pipeline.models.evaluation import newey_west_error
 from pipeline.models.params import ModelParams
-from pipeline.models.registry import find_champion
+from pipeline.models.registry import TRAINED_HERE, find_champion
 from pipeline.models.trials.court import Verdict, hear
 from pipeline.text_format import percent
 
@@ -58,14 +58,15 @@ def promote(
     champion's by `champion_z`, over the same sessions, and if after all that was ever tried its advantage is real with
     the probability `min_deflated`. A champion that can't be loaded (its feature set is gone, its
     weights are damaged) can't forecast either, and does not stand in the way; one that was trained after every test
-    session does. Looks at `moment.session` alone, whatever `moment.since` says.
+    session does. What a merge brought from a branch was judged there. Looks at `moment.session` alone, whatever
+    `moment.since` says.
     """
     current = find_champion(model_promotions)
     rows = []
     if (override := read_last_override(model_choices, moment.session)) is not None:
         rows.append(_override_row(override, model_registry, current, moment, params))
         current = override.champion_after(current)
-    challengers = model_registry.filter(pl.col("session") == moment.session)
+    challengers = model_registry.filter(pl.col("session") == moment.session, TRAINED_HERE)
     for row in challengers.sort("model_id", "member").unique("model_id", maintain_order=True).to_dicts():
         comparison = _parse_comparison(row)
         evidence = pair_losses(comparison, params)
@@ -198,7 +199,7 @@ STAGE = Stage(
     name="promote",
     function=promote,
     reads=(
-        Read(MODEL_REGISTRY, lookback=None, columns=("model_id", "member", "session", "metrics")),
+        Read(MODEL_REGISTRY, lookback=None, columns=("model_id", "member", "session", "metrics", "merge_id")),
         Read(MODEL_PROMOTIONS, lookback=None, upto="previous"),
         Read(MODEL_CHOICES),
         Read(TRIALS, lookback=None),

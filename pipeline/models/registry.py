@@ -22,6 +22,8 @@ from pipeline.models.serialization import WeightsError, decode
 
 DECLARED_IN = "declared_in"
 """In a member's config: the file of the plugin that declares it."""
+TRAINED_HERE = pl.col("merge_id").is_null()
+"""Models that were not brought over from a branch: those alone are what came of a session's training."""
 
 
 class RegistryError(ValueError):

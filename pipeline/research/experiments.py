@@ -27,7 +27,9 @@ from pipeline.reading.tried import count_openings, count_trials
 from pipeline.research import ResearchError
 from pipeline.research.compare_runs import RunComparison, compare_runs
 from pipeline.research.holdout import refuse_holdout
-from pipeline.research.merging import Merge, merge_branch
+from pipeline.research.merging.branch_models import WantedModels
+from pipeline.research.merging.merge_branch import merge_branch
+from pipeline.research.merging.plan_merge import Merge
 from pipeline.research.recording import record
 from pipeline.research.sides import open_side
 from pipeline.research.spec import Spec, Variant, read_spec
@@ -192,6 +194,8 @@ def find_experiment(lake: Lake, name: str) -> Spec:
 def promote_variant(runner: Runner, name: str, variant: str, reason: str) -> Merge:
     """Make the settings of a variant the lake's own, as a decision with its reason.
 
+    What it trained stays there: it is of sessions long past, and the lake's next training has the same settings.
+
     Raises:
         NoSuchError: if the experiment has no such variant, or its branch was discarded.
         ResearchError: if the variant has no result yet, or cannot be merged.
@@ -206,7 +210,8 @@ def promote_variant(runner: Runner, name: str, variant: str, reason: str) -> Mer
         raise ResearchError(f"the variant {variant} of {name} has no result yet; run the experiment to its end first")
     if spec.base != MAIN:
         raise ResearchError(f"{name} was run beside the branch {spec.base}; merge there, then merge that branch")
-    return merge_branch(runner, f"{name}.{variant}", f"experiment {name}, variant {variant}: {reason}")
+    said = f"experiment {name}, variant {variant}: {reason}"
+    return merge_branch(runner, f"{name}.{variant}", said, wanted=WantedModels(left_there=True))
 
 
 # ---- inner workings

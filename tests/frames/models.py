@@ -190,6 +190,7 @@ def challenger(
             "member": ["naive"],
             "session": [session],
             "metrics": [json.dumps({"comparison": dict(comparison)})],
+            "merge_id": pl.Series([None], dtype=pl.String()),
         }
     )
 

@@ -43,7 +43,7 @@ from pipeline.plugins.plugins import Plugins
 from pipeline.reading.report.full_report import build_report
 from pipeline.reading.report.performance_figures import SharpeEvidence
 from pipeline.reading.tried import count_openings
-from pipeline.research import ResearchError, merging
+from pipeline.research import ResearchError
 from pipeline.research.card import write_card
 from pipeline.research.compare_runs import Side, compare_runs
 from pipeline.research.desk import NotOnDeskError
@@ -59,7 +59,9 @@ from pipeline.research.experiments import (
     run_experiment,
 )
 from pipeline.research.holdout import last_for_search, last_to_compare, open_holdout
-from pipeline.research.merging import merge_branch, plan_merge
+from pipeline.research.merging import merge_branch as merging
+from pipeline.research.merging.merge_branch import merge_branch
+from pipeline.research.merging.plan_merge import plan_merge
 from pipeline.research.proposing.factor_history import read_history
 from pipeline.research.proposing.propose import name_feature, propose, write_plugin
 from pipeline.research.sides import open_side

@@ -21,6 +21,7 @@ from lake.tables.trading import TRADE_PLANS
 
 if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
     from pipeline.engine.runner import Runner
+    from pipeline.plugins.plugins import Plugins
 
 Origin = Literal["console", "cli"]
 Decision = Literal["approve", "veto"]
@@ -129,7 +130,7 @@ def promote(
     choice_id = choice_id or make_id(origin)
     if known := find_row(runner.lake, MODEL_CHOICES, choice_id):
         return _refuse_conflict(ModelChoice(**known), choice="promote", model_id=model_id)
-    _refuse_unusable(runner, model_id)
+    refuse_unusable(runner.lake, runner.plugins, model_id)
     session, at = _find_next_cycle(runner, now)
     if find_next_champion(runner.lake, session) == model_id:
         raise DecisionError(f"{model_id} is already champion")
@@ -165,7 +166,7 @@ def rollback(
         raise DecisionError(f"the champion is {current}, not {model_id}; nothing was changed")
     before = find_previous_champion(runner.lake, current)
     if before is not None:
-        _refuse_unusable(runner, before)
+        refuse_unusable(runner.lake, runner.plugins, before)
     choice = {"choice": "rollback", "model_id": current, "champion": before, "reason": reason, "origin": origin}
     return _record_choice(runner.lake, choice | {"choice_id": choice_id, "session": session, "decided_at": at})
 
@@ -218,6 +219,38 @@ def make_id(origin: Origin) -> str:
     return f"{origin}-{uuid4().hex[:12]}"
 
 
+def refuse_unusable(lake: Lake, plugins: Plugins, model_id: str) -> None:
+    """Refuse a model that could not forecast.
+
+    Args:
+        lake: where it is registered.
+        plugins: what there is beyond the program's own features and members, where it would forecast.
+        model_id: the model.
+
+    Raises:
+        DecisionError: if there is no such model, or its features or members are not there.
+    """
+    from pipeline.features.feature_set import feature_set
+    from pipeline.models.members import list_members
+    from pipeline.models.registry import RegistryError, load_members
+    from pipeline.models.serialization import WeightsError
+
+    known = lake.read(MODEL_REGISTRY, columns=("model_id", "session"))
+    extensions = plugins.extend(("features", "members"))
+    if model_id not in known["model_id"]:
+        newest = known.sort("session", "model_id")["model_id"].unique(maintain_order=True).to_list()[-5:]
+        raise DecisionError(f"model {model_id!r} is not registered; the newest are {', '.join(newest) or 'none'}")
+    try:
+        load_members(
+            lake.read(MODEL_REGISTRY, where=pl.col("model_id") == model_id),
+            model_id,
+            members=list_members(extensions.members),
+            feature_set=feature_set(extensions).name,
+        )
+    except (RegistryError, WeightsError) as error:
+        raise DecisionError(str(error)) from error
+
+
 # ---- inner workings
 
 
@@ -231,28 +264,6 @@ def _find_plan(lake: Lake, plan_id: str) -> dict[str, Any]:
         by = f" by the rule {plan['blocked_by']}" if plan["blocked_by"] else ""
         raise DecisionError(f"{plan_id} was refused{by}, so there is no order to approve or veto")
     return plan
-
-
-def _refuse_unusable(runner: Runner, model_id: str) -> None:
-    from pipeline.features.feature_set import feature_set
-    from pipeline.models.members import list_members
-    from pipeline.models.registry import RegistryError, load_members
-    from pipeline.models.serialization import WeightsError
-
-    known = runner.lake.read(MODEL_REGISTRY, columns=("model_id", "session"))
-    extensions = runner.plugins.extend(("features", "members"))
-    if model_id not in known["model_id"]:
-        newest = known.sort("session", "model_id")["model_id"].unique(maintain_order=True).to_list()[-5:]
-        raise DecisionError(f"model {model_id!r} is not registered; the newest are {', '.join(newest) or 'none'}")
-    try:
-        load_members(
-            runner.lake.read(MODEL_REGISTRY, where=pl.col("model_id") == model_id),
-            model_id,
-            members=list_members(extensions.members),
-            feature_set=feature_set(extensions).name,
-        )
-    except (RegistryError, WeightsError) as error:
-        raise DecisionError(str(error)) from error
 
 
 def find_previous_champion(lake: Lake, current: str) -> str | None:

@@ -14,6 +14,7 @@ from pipeline.features.feature_set import feature_set
 from pipeline.models.attempts.assessment import Assessment, assess
 from pipeline.models.dataset import label_examples
 from pipeline.models.params import ModelParams
+from pipeline.models.registry import TRAINED_HERE
 from pipeline.models.train import HISTORY
 from pipeline.text_format import counted
 
@@ -83,7 +84,11 @@ STAGE = Stage(
         Read(MARKET_PRICES, lookback=HISTORY, columns=(*MARKET_PRICES.key, "session", "close")),
         Read(CORPORATE_ACTIONS, lookback=HISTORY),
         Read(TICKER_UNIVERSE, lookback=HISTORY, columns=("session", "ticker", "member")),
-        Read(MODEL_REGISTRY, columns=("model_id", "member", "session", "train_first", "train_last", "rows_train")),
+        Read(
+            MODEL_REGISTRY,
+            where=TRAINED_HERE,
+            columns=("model_id", "member", "session", "train_first", "train_last", "rows_train"),
+        ),
     ),
     writes=TRAINING_ATTEMPTS,
     params=ModelParams(),

@@ -14,6 +14,7 @@ from lake.tables.models import MODEL_REGISTRY, SPECIALISTS, TRIALS
 from pipeline.engine.stage import Moment, Read, Stage
 from pipeline.models.evaluation import newey_west_error
 from pipeline.models.params import ModelParams
+from pipeline.models.registry import TRAINED_HERE
 
 ENSEMBLE = "ensemble"
 SPECIALIST = "specialist"
@@ -102,7 +103,7 @@ STAGE = Stage(
     name="trials",
     function=trials,
     reads=(
-        Read(MODEL_REGISTRY, columns=("model_id", "member", "session", "metrics")),
+        Read(MODEL_REGISTRY, where=TRAINED_HERE, columns=("model_id", "member", "session", "metrics")),
         Read(SPECIALISTS, columns=("specialist_id", "member", "session", "metrics")),
     ),
     writes=TRIALS,

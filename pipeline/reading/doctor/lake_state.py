@@ -10,6 +10,7 @@ from lake.migrations import FORMAT
 from lake.runs import last_session
 from lake.store import Lake
 from lake.tables.control import RUNS
+from pipeline.control.operator.unfinished_merges import list_unfinished
 from pipeline.reading.doctor.finding import Finding
 from pipeline.reading.health_verdict import Health
 from pipeline.text_format import counted, rough_duration
@@ -48,6 +49,7 @@ def look_at_lake(lake: Lake, health: Health, tables: frozenset[str]) -> Iterator
         facts={"format": FORMAT},
     )
     yield from _openness(lake)
+    yield from _unfinished_merges(lake)
     for part in health.parts:
         topic = TOPIC_OF.get(part.service, "lake" if part.service in tables else "schedule")
         fix = part.fix or ("" if part.status == "ok" else "`nextgen status` tells more")
@@ -65,6 +67,15 @@ def compare_clock(lake: Lake, now: datetime) -> Iterator[Finding]:
     if isinstance(last, datetime) and last - now > LARGEST_LEAD:
         words = f"The last run began {rough_duration(last - now)} later than it is now: the clock was set back"
         yield Finding("clock", "fail", words, "set the clock: `timedatectl set-ntp true`", {"last_run": last})
+
+
+def _unfinished_merges(lake: Lake) -> Iterator[Finding]:
+    for merge in list_unfinished(lake):
+        words = (
+            f"The merge of the branch {merge['branch']} of {merge['merged_at']:%Y-%m-%d} was cut off; a part is lacking"
+        )
+        fix = f"`nextgen branch merge {merge['branch']} --reason ...` brings what is lacking, under the same decision"
+        yield Finding("lake", "warn", words, fix, {"merge": merge["merge_id"]})
 
 
 def _openness(lake: Lake) -> Iterator[Finding]:

@@ -14,6 +14,7 @@ from lake.store import Lake
 from lake.tables.feedback import FEEDBACK_METRICS
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.predictions import PREDICTIONS
+from lake.tables.research import MERGED_MODELS
 from pipeline.text_format import counted, percent
 
 LIVE = ("pinball_skill", "ic", "coverage_90")
@@ -148,8 +149,10 @@ def _read_card(
 ) -> ModelCard:
     mine = registry.filter(pl.col("model_id") == model_id).sort("member")
     row = mine.row(0, named=True)
-    taken = (pl.col("champion") == model_id) & (pl.col("session") == decided)
-    judged = decisions.filter(taken if decided is not None else pl.col("model_id") == model_id)
+    if decided is None:
+        judged = decisions.filter(pl.col("model_id") == model_id)
+    else:
+        judged = decisions.filter(pl.col("champion") == model_id, pl.col("session") == decided)
     decision = judged.row(-1, named=True) if len(judged) else {"reason": "it was not judged yet"}
     end = until or last
     return ModelCard(
@@ -158,7 +161,7 @@ def _read_card(
         decided=decided,
         until=until,
         reason=decision["reason"],
-        data=tuple(_describe_data(row)),
+        data=(*_describe_data(row), *_describe_origin(lake, row)),
         members=tuple(
             MemberShare(
                 one["member"],
@@ -185,6 +188,17 @@ def _describe_data(row: dict[str, Any]) -> list[tuple[str, str]]:
         ("tables", ", ".join(f"{name} {number}" for name, number in sorted(json.loads(row["input_versions"]).items()))),
         ("trained beside", row["parent"] or "no champion"),
     ]
+
+
+def _describe_origin(lake: Lake, row: dict[str, Any]) -> list[tuple[str, str]]:
+    """The branch that a model came from, whose versions its tables are; nothing of one that was trained here."""
+    if row["merge_id"] is None:
+        return []
+    mine = pl.col("merge_id") == row["merge_id"], pl.col("model_id") == row["model_id"]
+    told = lake.read(MERGED_MODELS, where=mine[0] & mine[1], columns=("branch", "trained_by", "decided_there"))
+    branch, run_id, decided = told.select("branch", "trained_by", "decided_there").row(0)
+    there = [("decided there", decided)] if decided else []
+    return [("brought over", f"from the branch {branch}, where {run_id} trained it, by {row['merge_id']}"), *there]
 
 
 def _held_out(row: dict[str, Any]) -> list[CardFigure]:

@@ -51,7 +51,12 @@ def test_two_that_are_the_same_are_called_equal(run: Run, valued: Lake) -> None:
 def test_a_branch_with_other_settings_can_be_merged_with_a_reason(run: Run, valued: Lake) -> None:
     run("branch", "create", "one")
     (valued.path / BRANCHES / "one" / "nextgen.toml").write_text("[trading.costs]\nimpact = 0.5\n", encoding="utf-8")
-    assert json_of(run, "branch", "merge", "one", "--dry-run")["settings"] == {"trading.costs.impact": ["1.0", "0.5"]}
+    told = json_of(run, "branch", "merge", "one", "--dry-run")
+    assert told["settings"] == {"trading.costs.impact": ["1.0", "0.5"]}
+    assert (told["models"], told["champion"], told["writes"]) == ([], None, {"branch_merges": 1})
+    assert "It would write 1 row of branch_merges, nextgen.toml." in words(
+        run("branch", "merge", "one", "--dry-run")[1]
+    )
     code, _, err = run("branch", "merge", "one")
     assert (code, "say why" in words(err)) == (exit_codes.USAGE, True)
     assert not (valued.path / "nextgen.toml").exists()

@@ -33,9 +33,10 @@ def test_what_was_cut_off_goes_on_as_the_same_work(wanted: Work) -> None:
     assert resume([left_by(wanted), left_by(wanted, "prices")]) == wanted
 
 
-def test_a_snapshot_goes_on_as_of_its_own_moment() -> None:
-    cut_off = left_by(ALL[5], "intraday_prices")
-    assert resume([replace(cut_off, recipe=replace(cut_off.recipe, as_of=NOON))]) == ALL[5]
+@pytest.mark.parametrize(("wanted", "stage"), [(ALL[5], "intraday_prices"), (ALL[7], "merge_models")])
+def test_a_snapshot_or_a_merge_goes_on_as_of_its_own_moment(wanted: Work, stage: str) -> None:
+    cut_off = left_by(wanted, stage)
+    assert resume([replace(cut_off, recipe=replace(cut_off.recipe, as_of=NOON))]) == wanted
 
 
 def test_an_import_goes_on_without_the_older_system() -> None:

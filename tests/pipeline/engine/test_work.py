@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 from lake.tables.control import WorkKind
 from pipeline.engine import work
 from pipeline.engine.session_order import find_stage
-from pipeline.engine.stages import BACKFILL, CYCLE, IMPORT, NEWS_BETWEEN, SNAPSHOT, TRAINING
+from pipeline.engine.stages import BACKFILL, CYCLE, IMPORT, MERGE, NEWS_BETWEEN, SNAPSHOT, TRAINING
 
 FIRST, LAST = date(2021, 3, 1), date(2021, 3, 5)
 NOON = datetime(2021, 3, 5, 17, tzinfo=UTC)
@@ -19,6 +19,7 @@ ALL = (
     work.single_stage(find_stage("plan"), LAST),
     work.snapshot(LAST, NOON),
     work.news(LAST, NOON),
+    work.merge("merge-abcd", LAST, NOON),
 )
 
 
@@ -28,6 +29,7 @@ def test_every_kind_but_upkeep_has_its_stages_and_an_id_of_its_own() -> None:
     assert [one.stages for one in ALL[:4]] == [CYCLE, BACKFILL, IMPORT, TRAINING]
     assert (ALL[5].stages, ALL[5].as_of) == (SNAPSHOT, NOON)
     assert (ALL[6].stages, ALL[6].as_of) == (NEWS_BETWEEN, NOON)
+    assert (ALL[7].stages, ALL[7].as_of) == (MERGE, NOON)
 
 
 def test_ids_are_those_that_earlier_programs_gave() -> None:
@@ -39,9 +41,10 @@ def test_ids_are_those_that_earlier_programs_gave() -> None:
         "single-plan-20210305",
         "snapshot-20210305T170000Z",
         "news-20210305T170000Z",
+        "merge-abcd",
     ]
 
 
 def test_a_backfill_alone_derives_anew_from_all_landings() -> None:
-    assert [one.folds(find_stage("prices")) for one in ALL] == [False, True, *[False] * 5]
+    assert [one.folds(find_stage("prices")) for one in ALL] == [False, True, *[False] * 6]
     assert not ALL[1].folds(find_stage("land_prices")), "a landing is asked for its own span"
