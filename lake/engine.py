@@ -1,10 +1,13 @@
-"""Which engine of polars answers a query: the streaming one takes longer to start than small ones take to answer."""
+"""Which engine of polars answers a query, and in which thread: small ones cost less to answer than to hand over."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import polars as pl
+
+Result = TypeVar("Result")
 
 FEW = 10_000
 """Rows of which nobody asks whether they are alike."""
@@ -63,3 +66,25 @@ def collect(query: pl.LazyFrame, rows: int) -> pl.DataFrame:
         rows: how many it looks at, roughly.
     """
     return query.collect(engine="in-memory" if rows <= MAX_IN_MEMORY_ROWS else "streaming")
+
+
+def work_within_query(work: Callable[[], Result]) -> Result:
+    """Do work that asks many small queries within one of polars, and return its result, or raise what it raised.
+
+    A query is handed to threads of polars, and its answer handed back; one that is asked within another is answered by
+    the thread that asks. The work stays in the caller's thread, and its answers are the same (decision 99).
+    """
+    results: list[Result] = []
+    ended: list[BaseException] = []
+
+    def run(rows: pl.DataFrame) -> pl.DataFrame:
+        try:
+            results.append(work())
+        except BaseException as error:  # an interrupt too: polars would tell it as an error of its own
+            ended.append(error)
+        return rows
+
+    pl.LazyFrame().map_batches(run).collect(engine="streaming")
+    if ended:
+        raise ended[0]
+    return results[0]
