@@ -35,6 +35,7 @@ from lake.tables.trading import ALPHAS, EXECUTED_TRADES
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.registry import SourceParams
+from pipeline.ingestion.sources.simulated.bars import OVERNIGHT_DRIFT
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
 from pipeline.ingestion.sources.simulated.source import SimulatedSource
 from pipeline.market.returns import daily_total_returns
@@ -273,7 +274,7 @@ def hold(tape: Tape, policy: Policy, capital: float = 1_000_000.0) -> Earned:
     day = np.where(np.isfinite(tape.close / tape.open), tape.close / tape.open - 1, 0.0)
     night = (1 + np.nan_to_num(tape.returns)) / (1 + day) - 1
     value, cash, paid, traded = np.zeros(len(tape.names)), capital, 0.0, 0.0
-    wanted, nav, worth, expected = np.zeros(len(tape.names)), capital, [], 0.0
+    wanted, nav, worth, held = np.zeros(len(tape.names)), capital, [], []
     for at in range(tape.start, last):
         value = value * (1 + night[at])
         if at > tape.start:
@@ -291,10 +292,9 @@ def hold(tape: Tape, policy: Policy, capital: float = 1_000_000.0) -> Earned:
         value = value * (1 + day[at])
         nav = float(value.sum() + cash)
         worth.append(nav)
-        if at < last - 1:
-            expected += float((value / nav * tape.drift[at]).sum())
+        held.append(value / nav)
         wanted = policy(tape, at, value / nav, nav)
-    return _judge(tape, np.array(worth), paid / capital, traded / capital, expected)
+    return _judge(tape, np.array(worth), paid / capital, traded / capital, np.array(held))
 
 
 def judge_book(runner: Runner, tape: Tape) -> Earned:
@@ -303,11 +303,11 @@ def judge_book(runner: Runner, tape: Tape) -> Earned:
     fills = runner.lake.read(EXECUTED_TRADES).filter(pl.col("shares") > 0)
     paid = fills.select(pl.sum_horizontal("commission", "spread_cost", "impact_cost").sum()).item()
     weights = np.nan_to_num(_grid(tape.days, tape.names, runner.lake.read(PORTFOLIO_HOLDINGS), "weight"))
-    expected = float((weights * tape.drift)[tape.start : -1].sum())
-    return _judge(tape, worth, float(paid) / worth[0], float(fills["gross"].sum()) / worth[0], expected)
+    return _judge(tape, worth, float(paid) / worth[0], float(fills["gross"].sum()) / worth[0], weights[tape.start :])
 
 
-def _judge(tape: Tape, worth: Floats, costs: float, traded: float, expected: float) -> Earned:
+def _judge(tape: Tape, worth: Floats, costs: float, traded: float, weights: Floats) -> Earned:
+    """What was made of the sessions by a portfolio of such weights after each of them, [sessions, names]."""
     own = worth[1:] / worth[:-1] - 1
     market = np.array(
         [
@@ -315,11 +315,14 @@ def _judge(tape: Tape, worth: Floats, costs: float, traded: float, expected: flo
             for at in range(tape.start + 1, len(tape.days))
         ]
     )
+    # Trades are made at the open, after a part of the drift: what is held at the close earned the rest of it.
+    both = OVERNIGHT_DRIFT * weights[:-1] + (1 - OVERNIGHT_DRIFT) * weights[1:]
+    gained = (both * tape.drift[tape.start : -1]).sum(axis=1) - costs / len(own)
     years = len(own) / YEAR
     return Earned(
         active=float(np.prod(1 + own) - np.prod(1 + market)),
         costs=costs,
-        expected=expected - costs,
+        expected=float(np.prod(1 + market + gained) - np.prod(1 + market)),
         turnover=traded / 2 / years,
         tracking=float((own - market).std(ddof=1) * YEAR**0.5),
     )
