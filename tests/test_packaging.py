@@ -19,7 +19,6 @@ OPTIONAL = {
     "distributed": "dask",
     "duckdb": "files",
     "fastexcel": "files",
-    "fracast": "zero-shot",
     "obstore": "s3",
     "prometheus-client": "metrics",
     "textual-serve": "web",

@@ -226,6 +226,43 @@ FACTOR_PROPOSALS = Table(
         "horizon": count("sessions", "over which outcomes are counted"),
         "last": day("the last session whose prices were used"),
         "kill": text("what makes it be dropped", max_length=500),
+        "authored": count("requests", "the request that it is an answer to; null for the search's own", nullable=True),
+        "hypothesis": text("why its author thinks that it ranks returns; null where none says", nullable=True),
+    },
+)
+
+AUTHOR_REPLIES = Table(
+    name="author_replies",
+    domain="research",
+    doc="Each request for factors to a language model with its reply, verbatim, or why there was none.",
+    key=("search_id", "number"),
+    mode="append",
+    owner="operator",
+    clock="asked_at",
+    root="a language model's own words",
+    published_by_run=False,
+    columns={
+        "search_id": text("the search that asked", unit="id", max_length=80),
+        "number": count("requests", "which of the search it is, from 1"),
+        "asked_at": instant("when, by the computer's clock"),
+        "model": text("the model asked", unit="name", max_length=200),
+        "prompt_version": text("version of the prompt and the grammar", unit="version", max_length=40),
+        "training_cutoff": Column(pl.Date(), "date", "last day that the model's training data can cover"),
+        "api": Column(pl.String(), "name", "the API, which determines the reply's structure", pattern="responses|chat"),
+        "status": Column(
+            pl.String(), "name", "answered, failed, or not sent because of a budget", pattern="answered|failed|budget"
+        ),
+        "reason": text("why there is no reply, as a sentence; empty if there is one", max_length=1_000),
+        "request": text("the request's body, without the key", unit="JSON", max_length=5_000_000),
+        "reply": text("the reply's body verbatim, the key redacted; empty if there is none", max_length=5_000_000),
+        "input_tokens": count("tokens", "according to the reply", nullable=True),
+        "output_tokens": count("tokens", "according to the reply", nullable=True),
+        "sent": count("requests", "how often it was sent, tries that failed included; 0 if it was not"),
+        "dollars": number("USD", "its cost at the configured prices, tries that failed included; 0 if it was not sent"),
+        "factors": count("factors", "new sentences of the grammar that it brought"),
+        "refused": Column(
+            pl.List(pl.String()), "sentences", "why, for each part of the answer that is no new sentence of the grammar"
+        ),
     },
 )
 

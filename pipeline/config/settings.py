@@ -114,6 +114,12 @@ class ResearchParams:
     """First session of what is put aside: no experiment and no training reads anything from that day on, and
     comparisons end before it until somebody opens it (nextgen holdout open), which is counted. Empty puts nothing
     aside."""
+    author_requests: Annotated[int, Field(ge=0, le=100)] = 4
+    """Requests for factors to the language model of ingestion.news.model, retries included, that one search may make
+    (nextgen propose --author); 0 to 100. They are taken from that model's budget of the day as well."""
+    author_dollars: Annotated[float, Field(ge=0, le=1_000)] = 0.25
+    """USD that the answers to one search may cost, by that model's prices; a request that might exceed it is not
+    sent."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -82,7 +82,9 @@ class ResearchPage(Page[ResearchData]):
         experiments = _known(view, EXPERIMENTS, "registered_at")
         asked = experiments.select("experiment_id", "question", "kill", "keep_above", "metric")
         results = _known(view, EXPERIMENT_RESULTS, "finished_at").join(asked, on="experiment_id", how="left")
-        formulas = _known(view, FACTOR_PROPOSALS, "proposed_at").select("search_id", "proposal", "formula", "horizon")
+        formulas = _known(view, FACTOR_PROPOSALS, "proposed_at").select(
+            "search_id", "proposal", "formula", "horizon", "authored", "hypothesis"
+        )
         factors = _known(view, FACTOR_RESULTS, "judged_at").join(formulas, on=["search_id", "proposal"], how="left")
         return ResearchData(
             results=results.sort("finished_at", descending=True),
@@ -220,6 +222,7 @@ def _describe_factor(row: Row) -> tuple[Line, ...]:
         fact("unseen", f"IC {_figure(row['ic'])}, {formats.number(row['t'], 1)} errors"),
         fact("p", f"{formats.number(row['p'], 6)}, at most {row['max_p']:.2g}"),
         fact("horizon", formats.counted(row["horizon"], "session")),
+        *([heading("a language model's words"), note(row["hypothesis"])] if row["authored"] is not None else []),
     )
 
 

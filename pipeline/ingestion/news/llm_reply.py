@@ -54,7 +54,7 @@ def verdicts(api: str, body: str, asked: Mapping[str, tuple[str, ...]]) -> dict[
         body: the reply as it came.
         asked: label -> the tickers asked about.
     """
-    status, text = _content(api, body)
+    status, text = read_written(api, body)
     if status == "ok":
         parsed = _articles(text)
         if parsed is not None and all(item["id"] in asked for item in parsed):
@@ -86,7 +86,7 @@ def kind_of_unknown(status: str, reply: str) -> str:
 
 def _out_of_range(reply: str) -> bool:
     """Whether it is an article's own part of an answer, well-formed but for a number that lies nowhere allowed."""
-    item = _object(reply)
+    item = read_object(reply)
     parsed = item.get("tickers") if item else None
     numbers = [
         (one.get(name), minimum)
@@ -99,7 +99,7 @@ def _out_of_range(reply: str) -> bool:
 
 def usage(body: str) -> Usage:
     """The tokens a reply of either kind says that it took."""
-    envelope = _object(body)
+    envelope = read_object(body)
     stated = envelope.get("usage") if envelope else None
     stated = stated if isinstance(stated, dict) else {}
     return Usage(
@@ -108,12 +108,21 @@ def usage(body: str) -> Usage:
     )
 
 
-def _content(api: str, body: str) -> tuple[str, str]:
-    """Status and text of a reply: what the model wrote if all is well, else why not."""
-    envelope = _object(body)
+def read_written(api: str, body: str) -> tuple[str, str]:
+    """Status and text of a reply: ok and what the model wrote; refused, incomplete, malformed or failed, and why."""
+    envelope = read_object(body)
     if envelope is None:
         return "malformed", body
     return _of_chat(envelope) if api == "chat" else _of_response(envelope)
+
+
+def read_object(text: str, *, strict: bool = False) -> dict[str, Any] | None:
+    """The JSON object that the text is; None if it is none, or strictly also if a member is repeated or no number."""
+    try:
+        found = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse) if strict else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def _of_response(envelope: Mapping[str, Any]) -> tuple[str, str]:
@@ -152,7 +161,7 @@ def _written(text: str) -> tuple[str, str]:
 
 def _articles(text: str) -> list[dict[str, Any]] | None:
     """The items of an answer that is one object with `articles`, each with an id; None for anything else."""
-    answer = _object(text, strict=True)
+    answer = read_object(text, strict=True)
     items = answer.get("articles") if answer and set(answer) == {"articles"} else None
     if not isinstance(items, list):
         return None
@@ -193,15 +202,6 @@ def _verdict(item: Mapping[str, Any], tickers: tuple[str, ...]) -> ArticleVerdic
 def within(value: object, minimum: float) -> TypeGuard[float]:
     """Whether it is a number in minimum..1; a NaN lies nowhere, and true is no number."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and minimum <= value <= 1
-
-
-def _object(text: str, *, strict: bool = False) -> dict[str, Any] | None:
-    """The JSON object that the text is; None if it is none, or strictly also if a member is repeated or no number."""
-    try:
-        found = json.loads(text, object_pairs_hook=_once, parse_constant=_refuse) if strict else json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

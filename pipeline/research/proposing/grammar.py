@@ -91,7 +91,12 @@ OF_TWO = ("sum", "difference", "product")
 def list_words() -> Iterator[Sentence]:
     """Every word at every window, short windows last, so that a small budget meets each word."""
     for window in (20, 5, 60, 10, 3):
-        yield from (Sentence(word, window) for word in WORDS if window > 3 or word not in ("steadiness", "trend"))
+        yield from (Sentence(word, window) for word in WORDS if has_window(word, window))
+
+
+def has_window(word: str, window: int) -> bool:
+    """Whether a word is tried at a window; a line through three points fits too well to say anything."""
+    return window in WINDOWS and (window > 3 or word not in ("steadiness", "trend"))
 
 
 def change(one: Sentence, chance: Random) -> Sentence:
@@ -111,7 +116,12 @@ def change(one: Sentence, chance: Random) -> Sentence:
 
 def combine(one: Sentence, other: Sentence, chance: Random) -> Sentence:
     """Two sentences as one, by their ranks among the members."""
-    return Sentence(chance.choice(OF_TWO), 0, tuple(sorted((one, other), key=lambda part: part.text)))
+    return join(chance.choice(OF_TWO), one, other)
+
+
+def join(word: str, one: Sentence, other: Sentence) -> Sentence:
+    """Two sentences as one, always in the same order: a difference the other way round is the same factor, mirrored."""
+    return Sentence(word, 0, tuple(sorted((one, other), key=lambda part: part.text)))
 
 
 def prune(one: Sentence, chance: Random) -> Sentence:

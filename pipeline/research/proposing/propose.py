@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from math import isfinite
@@ -15,6 +17,7 @@ from lake.tables.research import FACTOR_PROPOSALS, FACTOR_RESULTS
 from pipeline.config.settings import Settings
 from pipeline.research import ResearchError
 from pipeline.research.holdout import last_for_search
+from pipeline.research.proposing.author.model_author import ModelAuthor
 from pipeline.research.proposing.factor_history import FactorHistory, read_history
 from pipeline.research.proposing.grammar import Sentence
 from pipeline.research.proposing.rank_scores import largest_p
@@ -26,7 +29,46 @@ RATE = 0.05
 MAX_BUDGET = 10_000
 
 
-def propose(lake: Lake, settings: Settings, budget: int, horizon: int, seed: int = 0) -> Iterator[TriedFactor]:
+@dataclass(frozen=True)
+class FoundSearch:
+    """A search that can be made, and what it rests on."""
+
+    name: str
+    """The same by whatever decides what is proposed and how it is judged."""
+    history: FactorHistory
+    known_upto: int
+    """Sessions that a language model may have read about."""
+    before: int
+    """Proposals of other searches; they count as tests."""
+
+
+def find_search(
+    lake: Lake, settings: Settings, budget: int, horizon: int, seed: int, author: ModelAuthor | None
+) -> FoundSearch:
+    """Return what `propose` searches, of the same arguments.
+
+    Raises:
+        ResearchError: if there is too little history, the budget or horizon is out of range, or the author may not be
+            asked and said nothing yet.
+    """
+    if not 1 <= budget <= MAX_BUDGET:
+        raise ResearchError(f"a budget of {budget} is out of range; propose 1 to {MAX_BUDGET:,} factors")
+    if not 1 <= horizon <= 60:
+        raise ResearchError(f"a horizon of {horizon} sessions is out of range; choose 1 to 60")
+    history = read_history(lake, settings, horizon, last_for_search(settings))
+    known_upto = 0 if author is None else _count_known(history, settings)
+    told = f"{history.sessions[0]}|{history.sessions[-1]}|{','.join(history.names)}|{budget}|{horizon}|{seed}"
+    told += f"|{author.name}|{known_upto}" if author is not None else ""
+    name = f"search-{history.sessions[-1]:%Y%m%d}-{sha256(told.encode()).hexdigest()[:10]}"
+    if author is not None:
+        author.begin(name, horizon)
+    before = lake.read(FACTOR_PROPOSALS, where=pl.col("search_id") != name, columns=FACTOR_PROPOSALS.key).height
+    return FoundSearch(name, history, known_upto, before)
+
+
+def propose(
+    lake: Lake, settings: Settings, budget: int, horizon: int, seed: int = 0, author: ModelAuthor | None = None
+) -> Iterator[TriedFactor]:
     """Propose factors, record each before it is tried, and yield what came of it.
 
     The same search of the same history gives the same again; it is recorded once.
@@ -37,39 +79,64 @@ def propose(lake: Lake, settings: Settings, budget: int, horizon: int, seed: int
         budget: proposals, at most `MAX_BUDGET`.
         horizon: sessions over which outcomes are counted.
         seed: of the search.
+        author: a language model that is asked for factors as well; its words are kept, and a repeat reads them. What
+            it wrote is judged by sessions after those that it can have read about.
 
     Raises:
-        ResearchError: if there is too little history, or the budget or horizon is out of range.
+        ResearchError: as `find_search`, or if the author does not answer its first request.
     """
-    if not 1 <= budget <= MAX_BUDGET:
-        raise ResearchError(f"a budget of {budget} is out of range; propose 1 to {MAX_BUDGET:,} factors")
-    if not 1 <= horizon <= 60:
-        raise ResearchError(f"a horizon of {horizon} sessions is out of range; choose 1 to 60")
-    history = read_history(lake, settings, horizon, last_for_search(settings))
-    name = _name_search(history, budget, horizon, seed)
-    before = lake.read(FACTOR_PROPOSALS, where=pl.col("search_id") != name, columns=FACTOR_PROPOSALS.key).height
-    recorder = _Recorder(lake, name, history.sessions[-1], horizon, largest_p(RATE, before + budget))
-    for judged in search(history.compute, history.outcomes, budget, seed, RATE, before, recorder.announce):
+    found = find_search(lake, settings, budget, horizon, seed, author)
+    history = found.history
+    most = largest_p(RATE, found.before + budget)
+    recorder = _Recorder(lake, found.name, history.sessions[-1], horizon, most, author)
+    searched = search(
+        history.compute,
+        history.outcomes,
+        budget,
+        seed,
+        RATE,
+        found.before,
+        announce=recorder.announce,
+        author=recorder.let_write,
+        known_upto=found.known_upto,
+    )
+    for judged in searched:
         recorder.keep(judged)
         yield judged
     recorder.finish()
 
 
-def _name_search(history: FactorHistory, budget: int, horizon: int, seed: int) -> str:
-    told = f"{history.sessions[0]}|{history.sessions[-1]}|{','.join(history.names)}|{budget}|{horizon}|{seed}"
-    return f"search-{history.sessions[-1]:%Y%m%d}-{sha256(told.encode()).hexdigest()[:10]}"
+def _count_known(history: FactorHistory, settings: Settings) -> int:
+    """Sessions that a language model may have read about; of a simulated market nobody has."""
+    model = settings.ingestion.news.model
+    if settings.source.name == "simulated" or model.hindsight == "use":
+        return 0
+    return bisect_right(history.sessions, model.cutoff)
 
 
 class _Recorder:
-    """Writes proposals as they are announced and results as they come, each once."""
+    """Writes proposals as they are announced and results as they come, each once; knows who wrote what."""
 
-    def __init__(self, lake: Lake, name: str, last: date, horizon: int, most: float) -> None:
+    def __init__(
+        self, lake: Lake, name: str, last: date, horizon: int, most: float, author: ModelAuthor | None
+    ) -> None:
         self.lake, self.name, self.last, self.horizon, self.most = lake, name, last, horizon, most
+        self.author = author
+        self._written: dict[str, tuple[int, str]] = {}
+        """Sentence -> the request that it is an answer to, and its hypothesis."""
         known = pl.col("search_id") == name
         self._told = set(lake.read(FACTOR_PROPOSALS, where=known)["proposal"])
         self._judged = set(lake.read(FACTOR_RESULTS, where=known)["proposal"])
         self._count = 0
         self._waiting: list[dict[str, object]] = []
+
+    def let_write(self, tried: Sequence[tuple[str, float]], seen: Collection[str]) -> Sequence[Sentence]:
+        """Ask the author, if there is one."""
+        if self.author is None:
+            return ()
+        found = self.author.propose(tried, seen)
+        self._written |= {one.sentence.text: (self.author.authored.requests, one.hypothesis) for one in found}
+        return [one.sentence for one in found]
 
     def announce(self, batch: Sequence[tuple[Sentence, tuple[str, ...]]]) -> None:
         """Record proposals before they are tried."""
@@ -80,6 +147,7 @@ class _Recorder:
         record(self.lake, FACTOR_PROPOSALS, f"{self.name}/proposed/{self._count}", rows)
 
     def _row(self, number: int, proposal: Sentence, parents: tuple[str, ...]) -> dict[str, object]:
+        request, hypothesis = self._written.get(proposal.text, (None, None))
         return {
             "search_id": self.name,
             "proposal": proposal.text,
@@ -90,6 +158,8 @@ class _Recorder:
             "horizon": self.horizon,
             "last": self.last,
             "kill": f"p above {self.most:.2g} out of sample, or nothing beyond what is kept",
+            "authored": request,
+            "hypothesis": hypothesis,
         }
 
     def keep(self, judged: TriedFactor) -> None:

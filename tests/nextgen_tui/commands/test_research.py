@@ -82,6 +82,8 @@ def test_a_branch_with_other_settings_can_be_merged_with_a_reason(run: Run, valu
         (("what-if", "--set", "trading.costs.impct=0.5"), "did you mean trading.costs.impact"),
         (("experiment", "show", "nothing"), "there is no experiment nothing"),
         (("experiment", "promote", "nothing", "one", "--reason", "why"), "there is no experiment nothing"),
+        (("propose", "--dry-run"), "sessions"),
+        (("propose", "--author"), "no language model is named that could propose factors"),
         (("holdout", "open", "--reason", "why"), "nothing is put aside"),
     ],
 )

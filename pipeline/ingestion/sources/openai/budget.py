@@ -55,5 +55,40 @@ class Budget:
         return (row[0], row[1]) if row else (0, 0.0)
 
 
+class PartOfBudget(Budget):
+    """What one piece of work may spend of the day's budget."""
+
+    def __init__(self, path: Path, requests: int, dollars: float) -> None:
+        super().__init__(path)
+        self._most, self._requests, self._dollars = requests, requests, dollars
+
+    @property
+    def left(self) -> tuple[int, float]:
+        """Requests and USD that it may still spend."""
+        return self._requests, self._dollars
+
+    def take(self, requests: int, dollars: float) -> None:
+        """Count what the same work had spent before."""
+        self._requests, self._dollars = self._requests - requests, self._dollars - dollars
+
+    def reserve(self, at: datetime, dollars: float, max_requests: int, max_dollars: float) -> str:
+        """Take one request from this part and from the day's budget; returns why not, empty if it was taken."""
+        if self._requests < 1:
+            return f"the {self._most} requests that this work may make are spent"
+        if dollars > self._dollars:
+            return (
+                f"{self._dollars:.4f} USD are left of what this work may cost, and the request may cost {dollars:.4f}"
+            )
+        if forbidden := super().reserve(at, dollars, max_requests, max_dollars):
+            return forbidden
+        self.take(1, dollars)
+        return ""
+
+    def settle(self, at: datetime, reserved: float, cost: float) -> None:
+        """Put what a request cost in the place of what was reserved for it."""
+        super().settle(at, reserved, cost)
+        self._dollars += reserved - cost
+
+
 def _day(at: datetime) -> str:
     return at.astimezone(UTC).date().isoformat()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
 from pipeline.config.secrets import Secret
 from pipeline.ingestion.news.llm_outages import Outage, classify
-from pipeline.ingestion.news.llm_prompt import INSTRUCTIONS, SCHEMA, SCHEMA_NAME
 from pipeline.ingestion.news.params import LanguageModelParams
 from pipeline.network.addresses import is_this_machine, origin_of
 from pipeline.network.errors import NetworkError
@@ -24,6 +24,16 @@ MAX_REPLY = 4_000_000
 """Bytes; no answer to a bounded request is longer."""
 SENT = ("Authorization", "Content-Type", "Accept", "User-Agent")
 """Headers of a request; the library would add what it knows of this machine and of the environment."""
+
+
+class Prompt(NamedTuple):
+    """What a model is asked, apart from what it is asked about."""
+
+    instructions: str
+    schema: Mapping[str, Any]
+    """Of the answer, as JSON Schema."""
+    name: str
+    """Of the schema."""
 
 
 class RequestFailure(NamedTuple):
@@ -55,21 +65,21 @@ def is_plain(params: LanguageModelParams) -> bool:
     return urlsplit(params.base_url or OPENAI).scheme != "https"
 
 
-def request_body(params: LanguageModelParams, articles: str) -> dict[str, Any]:
-    """The request in the words of the API chosen; the articles stand apart from the instructions."""
+def request_body(params: LanguageModelParams, prompt: Prompt, quoted: str) -> dict[str, Any]:
+    """The request in the words of the API chosen; what is asked about stands apart from the instructions."""
     if params.api == "chat":
-        shape = {"name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}
+        shape = {"name": prompt.name, "strict": True, "schema": prompt.schema}
         return {
             "model": params.name,
-            "messages": [{"role": "system", "content": INSTRUCTIONS}, {"role": "user", "content": articles}],
+            "messages": [{"role": "system", "content": prompt.instructions}, {"role": "user", "content": quoted}],
             "response_format": {"type": "json_schema", "json_schema": shape},
             "max_completion_tokens": params.max_output_tokens,
         }
     return {
         "model": params.name,
-        "instructions": INSTRUCTIONS,
-        "input": articles,
-        "text": {"format": {"type": "json_schema", "name": SCHEMA_NAME, "strict": True, "schema": SCHEMA}},
+        "instructions": prompt.instructions,
+        "input": quoted,
+        "text": {"format": {"type": "json_schema", "name": prompt.name, "strict": True, "schema": prompt.schema}},
         "max_output_tokens": params.max_output_tokens,
         "store": False,
     }

@@ -60,7 +60,8 @@ def tried(lake: Lake) -> Lake:
             finished_at=WHEN + timedelta(days=day),
         )  # fmt: skip
     for name, verdict in (("momentum(5)", "no better than chance"), ("news(3)", "kept")):
-        add(lake, FACTOR_PROPOSALS, search_id="s", proposal=name, formula=name, parents=[])
+        words = {"authored": 1, "hypothesis": "\x1b[31mwhat is told"} if name == "news(3)" else {"authored": None}
+        add(lake, FACTOR_PROPOSALS, search_id="s", proposal=name, formula=name, parents=[], **words)
         add(lake, FACTOR_RESULTS, search_id="s", proposal=name, verdict=verdict)
     add(lake, HOLDOUT_OPENINGS, opening_id="o", reason="the year is over")
     days = [date(2026, 1, 5), date(2026, 1, 6)]
@@ -95,6 +96,14 @@ def test_a_trials_gain_is_added_up_and_says_whether_its_sessions_were_held_out(t
     assert chart.lines[0].ys == (0.5, pytest.approx(0.2))
     assert "held out: it counts" in plain_text(page.notes(data, "trials", lstm))
     assert "it deflates nothing" in plain_text(page.notes(data, "trials", searched))
+
+
+def test_a_factor_that_a_model_wrote_shows_its_words_and_no_sign_of_theirs_works(tried: Lake) -> None:
+    page = ResearchPage()
+    data = page.load(view(tried))
+    told, other = (plain_text(page.notes(data, "factors", row)) for row in data.factors.iter_rows(named=True))
+    assert "a language model's words" in told and "what is told" in told and "\x1b" not in told
+    assert "a language model's words" not in other
 
 
 def test_a_question_about_the_book_tells_both_returns(tried: Lake) -> None:

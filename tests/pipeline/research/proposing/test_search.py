@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from random import Random
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from pipeline.features.facts.made_up import try_expression
 from pipeline.research.proposing.grammar import MAX_SIZE, Sentence, change, combine, list_words, prune
+from pipeline.research.proposing.parse_sentence import parse_sentence
 from pipeline.research.proposing.rank_scores import (
     ForwardReturns,
     correlate_beyond,
@@ -17,7 +19,7 @@ from pipeline.research.proposing.rank_scores import (
     measure_error,
     score_out_of_sample,
 )
-from pipeline.research.proposing.search import TriedFactor, search
+from pipeline.research.proposing.search import Author, TriedFactor, search
 from tests.frames.factor_market import PLANTED, make_market
 
 SESSIONS, NAMES = 500, 30
@@ -71,6 +73,46 @@ def test_what_decides_offspring_is_not_what_judges_them() -> None:
     assert history.outcomes.in_sample.stop + 5 <= history.outcomes.out_of_sample.start, (
         "outcomes of the search end before it"
     )
+
+
+def written(told: list[object], *sentences: Sentence) -> Author:
+    """An author that says its sentences at once, and remembers what it was told."""
+
+    def author(tried: Sequence[tuple[str, float]], seen: Collection[str]) -> Sequence[Sentence]:
+        told.append((tuple(tried), seen))
+        return sentences if len(told) == 1 else ()
+
+    return author
+
+
+def test_an_author_comes_first_and_is_told_what_is_in_sample_alone() -> None:
+    history = make_market(SESSIONS, NAMES, 4, 0.1)
+    returns = history.outcomes.returns.copy()
+    returns[history.outcomes.out_of_sample] = 0.01 * np.arange(returns.shape[1])
+    other = ForwardReturns(horizon=5, returns=returns, member=history.outcomes.member)
+    both: list[list[object]] = [[], []]
+    for outcomes, told in zip((history.outcomes, other), both, strict=True):
+        judged = list(search(history.compute, outcomes, 60, 1, 0.05, author=written(told, PLANTED[0])))
+        assert judged[0].proposal == PLANTED[0] and judged[0].authored and len(judged) == 60
+    assert repr(both[0]) == repr(both[1]) and len(both[0]) == 3
+
+
+GOOD = parse_sentence("sum(over_average(5), range(20))")
+
+
+def test_what_an_author_may_have_read_about_does_not_judge_its_sentences_or_what_comes_from_them() -> None:
+    history = make_market(SESSIONS, NAMES, 3, 0.2)
+    for known_upto, verdicts in ((0, {"kept"}), (SESSIONS, {"unknown"})):
+        author = written([], GOOD)
+        found = list(search(history.compute, history.outcomes, 120, 1, 0.05, author=author, known_upto=known_upto))
+        assert {one.verdict for one in found if one.proposal == GOOD} == verdicts
+        family = {GOOD.text}
+        for one in found:
+            assert one.authored == (one.proposal == GOOD or not family.isdisjoint(one.parents))
+            family |= {one.proposal.text} if one.authored else set()
+            assert not (one.authored and known_upto and one.out_of_sample.sessions)
+            assert one.authored or one.out_of_sample.sessions > 0 or one.verdict == "unknown"
+        assert len(family) > 1, "it has offspring"
 
 
 def test_every_proposal_ever_made_counts() -> None:

@@ -1,1 +1,0 @@
-"""The lake's forecasts beside those of a model that was trained on other series and never saw its prices."""
