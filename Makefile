@@ -13,7 +13,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 # costly tests rest on. A bare `pytest FILE` runs in one and can be debugged.
 WORKERS ?= auto
 COMPILE = $(VENV)-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-annotate \
-  --custom-compile-command 'make lock' -c constraints.txt --extra dask --extra dev --extra files --extra metrics --extra s3 --extra web pyproject.toml -o requirements.lock
+  --custom-compile-command 'make lock' -c constraints.txt --extra dask --extra dev --extra files --extra metrics --extra s3 --extra web --extra zero-shot pyproject.toml -o requirements.lock
 # Python keeps what it compiled beside the source, whatever the environment says: every process that tests start needs it.
 test check slow torture: export PYTHONDONTWRITEBYTECODE =
 # Faults keep their core busy by themselves.

@@ -28,6 +28,7 @@ DOMAINS = ("ingestion", "features", "models", "prediction", "feedback", "trading
 ONLY_IN = {
     "deltalake": ("lake.storage.delta",),
     "torch": ("pipeline.models",),
+    "fracast": ("pipeline.models.pretrained",),
     "yfinance": ("pipeline.ingestion.sources",),
     "openai": ("pipeline.ingestion.sources",),
     "apscheduler": ("pipeline.control",),

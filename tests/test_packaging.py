@@ -19,6 +19,7 @@ OPTIONAL = {
     "distributed": "dask",
     "duckdb": "files",
     "fastexcel": "files",
+    "fracast": "zero-shot",
     "obstore": "s3",
     "prometheus-client": "metrics",
     "textual-serve": "web",

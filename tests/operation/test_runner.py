@@ -22,13 +22,13 @@ from lake.tables.control import RUNS
 from pipeline.engine.failures import CycleOrderError
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Cycle, Runner
-from pipeline.engine.stages import CYCLE, IMPORT_ONLY, SNAPSHOT, STAGES, TARGETED, TRAINING
+from pipeline.engine.stages import CYCLE, IMPORT_ONLY, MERGE, SNAPSHOT, STAGES, TARGETED, TRAINING
 from tests.copies import copy_lake
 from tests.operation.conftest import SESSIONS, Operation
 
 
 def test_every_stage_of_the_loop_ran_in_every_cycle(operation: Operation) -> None:
-    optional = {stage.name for stage in (*TRAINING, *TARGETED, *IMPORT_ONLY, *SNAPSHOT)} | {
+    optional = {stage.name for stage in (*TRAINING, *TARGETED, *IMPORT_ONLY, *SNAPSHOT, *MERGE)} | {
         stage.name for stage in CYCLE if stage.catches_up
     }
     for cycle in operation.cycles:

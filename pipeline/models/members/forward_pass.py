@@ -77,6 +77,14 @@ def locate(location: Arrays, line: Arrays, windows: Values) -> Floats:
     return np.concatenate(told) if told else np.empty((0, len(centre.coefficients)))
 
 
+def locate_beyond_line(location: Arrays, windows: Values) -> Floats:
+    """What the location's networks add to any line: [n, length, F] -> [n, H] float64."""
+    layers, steps = _lay_out_location(location), int(location["sessions"][0])
+    horizons = len(location["0.head.weight"])
+    told = [_tell_remainder(block, steps, layers)[: len(block), :horizons] for block, _ in _blocks(windows)]
+    return np.concatenate(told).astype(np.float64) if told else np.empty((0, horizons))
+
+
 class _Location:
     """The line and the location's networks, laid out."""
 
@@ -89,8 +97,7 @@ class _Location:
         """The line's location and what the networks add to it: [n, H]."""
         found = np.empty((len(windows), len(self.coefficients)))
         loops.draw_line(windows, self.mean, self.std, self.coefficients, found)
-        mixed = _mix(_embed(windows, self.steps, self.layers), self.layers)
-        return found + _project(mixed, self.layers.head, self.layers.head_bias)[: len(found), : found.shape[1]]
+        return found + _tell_remainder(windows, self.steps, self.layers)[: len(found), : found.shape[1]]
 
 
 def _blocks(windows: Values) -> Iterator[tuple[Values, slice]]:
@@ -98,6 +105,11 @@ def _blocks(windows: Values) -> Iterator[tuple[Values, slice]]:
     for start in range(0, len(windows), WINDOWS):
         rows = slice(start, start + WINDOWS)
         yield np.require(windows[rows], np.float32, ["C", "W"]), rows
+
+
+def _tell_remainder(windows: Values, steps: int, layers: LocationLayers) -> Values:
+    """What the networks add to the line: [n and more, H and more]."""
+    return _project(_mix(_embed(windows, steps, layers), layers), layers.head, layers.head_bias)
 
 
 def _tell_steps(windows: Values, layers: SpreadLayers) -> Values:

@@ -25,7 +25,6 @@ from pipeline.models.jobs.training_job import NO_JOB, TrainingJob
 from pipeline.models.members.location_arrays import take_apart
 from pipeline.models.members.lstm_network import INFERENCE_BATCH, exact_arithmetic, pad_batch, row_by_row
 from pipeline.models.members.optimiser import MODEL, AdamW, copy_weights, load_weights
-from pipeline.models.members.path_gradients import integrate_gradients
 from pipeline.models.params import LstmParams
 from pipeline.models.scaling import fit_scaler, standardise
 
@@ -198,18 +197,6 @@ def fit(
     return _pack(scaled, scaler, weights)
 
 
-def explain(arrays: Arrays, windows: npt.NDArray[np.float32]) -> tuple[Floats, Floats]:
-    """What each feature adds to the mean location, and what that is at average inputs: [n, H, F], [n, H]."""
-    inputs, sessions = arrays["inputs"].astype(np.int64), int(arrays["sessions"][0])
-    scaled = standardise(windows[:, -sessions:, inputs], arrays).astype(np.float32)
-    with exact_arithmetic():
-        found = [integrate_gradients(_build(weights), scaled) for weights in take_apart(arrays)]
-    own, level = (np.mean([one[at] for one in found], axis=0) for at in (0, 1))
-    every = np.zeros((*level.shape, windows.shape[2]))
-    every[:, :, inputs] = own
-    return every, level
-
-
 def _prepare(
     examples: Examples, rows: Index, inputs: Sequence[int], params: LstmParams, start: Arrays | None
 ) -> tuple[dict[str, npt.NDArray[Any]], Scaled]:
@@ -244,13 +231,6 @@ def _pack(scaled: Scaled, scaler: Arrays, weights: Sequence[Arrays]) -> dict[str
     own = {f"{number}.{name}": value for number, one in enumerate(weights) for name, value in one.items()}
     inputs, sessions = (np.array(values, dtype=np.float64) for values in (scaled.inputs, [len(scaled.back)]))
     return {"inputs": inputs, "sessions": sessions, "mean": scaler["mean"], "std": scaler["std"], **own}
-
-
-def _build(weights: Arrays) -> LocationLstm:
-    hidden, inputs = weights["embed.weight"].shape
-    model = LocationLstm(inputs, hidden, weights["head.weight"].shape[0])
-    load_weights(model, weights)
-    return model.eval()
 
 
 def _forward(model: LocationLstm, scaled: Scaled, rows: Index) -> Floats:

@@ -94,15 +94,15 @@ class Lstm:
 
     def explain(self, arrays: Arrays, windows: npt.NDArray[np.float32]) -> MemberParts:
         """The line's terms, and the networks' gradients along a path from average inputs."""
-        from pipeline.models.members import location_network, path_gradients
-
         line, location = (_part(arrays, prefix) for prefix in (LINE, LOCATION))
         own = {name: value for name, value in arrays.items() if not name.startswith((LINE, LOCATION))}
-        inputs, level, used = path_gradients.explain(own, windows)
+        inputs, level, used = _explain_spread(own, windows)
         if line:
             inputs = inputs + ridge.explain_line(line, windows[:, -1])
         if location:
-            added, base = location_network.explain(location, windows)
+            from pipeline.models.members import location_paths
+
+            added, base = location_paths.explain(location, windows)
             inputs, level = inputs + added, level + base
             used[location["inputs"].astype(np.int64)] = True
         return MemberParts(inputs, level, used)
@@ -215,6 +215,20 @@ def _named(location: Arrays) -> dict[str, npt.NDArray[Any]]:
 def _location_shapes(location: Arrays, horizons: int) -> dict[str, tuple[int, ...]]:
     shapes = list_shapes(location, horizons) if location else {}
     return {LOCATION + name: shape for name, shape in shapes.items()}
+
+
+def _explain_spread(network: Arrays, windows: npt.NDArray[np.float32]) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
+    """What each input adds to the location of the spread's network, its level, and which inputs have any say in it.
+
+    None has where the location has networks of its own, or was never trained.
+    """
+    trust, features = network["location_trust"], windows.shape[2]
+    if not (trust.any() and network["location.weight"].any()):
+        shape = (len(windows), len(trust))
+        return np.zeros((*shape, features)), np.zeros(shape), np.zeros(features, dtype=bool)
+    from pipeline.models.members import path_gradients
+
+    return (*path_gradients.explain(network, windows), np.ones(features, dtype=bool))
 
 
 def _forecast_in_one(network: Arrays, line: Arrays, windows: npt.NDArray[np.float32]) -> Floats:

@@ -11,6 +11,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -67,12 +68,25 @@ def windows_of(count: int, length: int, features: int) -> np.ndarray:
     return random.uniform(-6.0, 6.0, (count, length, features)).astype(np.float32)
 
 
+def networks_of(location: Arrays) -> list[Any]:
+    """The location's networks as the modules that are trained."""
+    from pipeline.models.members.location_arrays import take_apart
+    from pipeline.models.members.location_network import LocationLstm
+    from pipeline.models.members.optimiser import load_weights
+
+    networks = []
+    for weights in take_apart(location):
+        hidden, inputs = weights["embed.weight"].shape
+        networks.append(LocationLstm(inputs, hidden, len(weights["head.weight"])).eval())
+        load_weights(networks[-1], weights)
+    return networks
+
+
 def by_torch(arrays: Arrays, windows: np.ndarray) -> np.ndarray:
     """The same forecast by the modules that are trained."""
     import torch
 
-    from pipeline.models.members import location_network, lstm_network, ridge
-    from pipeline.models.members.location_arrays import take_apart
+    from pipeline.models.members import lstm_network, ridge
     from pipeline.models.scaling import standardise
 
     own = {name: value for name, value in arrays.items() if not name.startswith((LINE, LOCATION))}
@@ -83,7 +97,7 @@ def by_torch(arrays: Arrays, windows: np.ndarray) -> np.ndarray:
     inputs, steps = location["inputs"].astype(int), int(location["sessions"][0])
     scaled = torch.from_numpy(standardise(windows[:, -steps:, inputs], location).astype(np.float32))
     with torch.no_grad():
-        told = [location_network._build(network)(scaled).numpy() for network in take_apart(location)]
+        told = [network(scaled).numpy() for network in networks_of(location)]
     centre = ridge.forecast_location(line, windows[:, -1]) + np.mean(told, axis=0, dtype=np.float64)
     return centre[:, :, None] + lstm_network.forecast(own, windows)
 
