@@ -74,6 +74,8 @@ class Runner:
         self.settings = settings
         self.executor = SplittingExecutor(lake, settings, source)
         self._checkpoints: dict[str, int] = {}
+        self._recovered: dict[str, Cycle] = {}
+        """Interrupted work that was brought to its end, until somebody asks for it."""
 
     @property
     def calendar(self) -> Sessions:
@@ -165,7 +167,7 @@ class Runner:
         wanted = work.snapshot(self.calendar.last_opened(as_of), as_of)
         with self._lock(wanted, f"snapshot at {as_of:%Y-%m-%d %H:%M:%S}", progress):
             if is_published(self.lake, wanted.cycle_id):
-                return Cycle(wanted.session, (), already_done=True)
+                return self._tell_done(wanted)
             if (last := last_snapshot(self.lake)) is not None and as_of < last:
                 raise CycleOrderError(
                     f"the last snapshot was at {last.isoformat()}, and snapshots only go forward: {as_of.isoformat()} "
@@ -178,7 +180,7 @@ class Runner:
         wanted = work.news(self.calendar.next(self.calendar.last_closed(as_of)), as_of)
         with self._lock(wanted, f"news at {as_of:%Y-%m-%d %H:%M:%S}", progress):
             if is_published(self.lake, wanted.cycle_id):
-                return Cycle(wanted.session, (), already_done=True)
+                return self._tell_done(wanted)
             return self._run_work(wanted, progress)
 
     def _replay_snapshot(self, as_of: datetime) -> None:
@@ -218,15 +220,21 @@ class Runner:
             for cycle_id in dict.fromkeys(run.recipe.cycle_id for run in left):
                 done = [run for run in left if run.recipe.cycle_id == cycle_id]
                 interrupted = resume(done)
-                if not interrupted.stages:
-                    self._publish(done, done[-1].run_id)
-                elif interrupted.kind is WorkKind.CYCLE:
-                    self._run_cycle(interrupted.session, progress, done)
-                else:
-                    self._run_work(interrupted, progress, done)
+                self._recovered[cycle_id] = self._resume(interrupted, progress, done)
         return left
 
     # ---- inner workings
+
+    def _resume(self, interrupted: Work, progress: Progress, done: Sequence[Run]) -> Cycle:
+        if not interrupted.stages:
+            return Cycle(interrupted.session, tuple(self._publish(done, done[-1].run_id)))
+        if interrupted.kind is WorkKind.CYCLE:
+            return self._run_cycle(interrupted.session, progress, done)
+        return self._run_work(interrupted, progress, done)
+
+    def _tell_done(self, wanted: Work) -> Cycle:
+        """Of published work: what has just been done of it where it had been interrupted, or that it was there."""
+        return self._recovered.pop(wanted.cycle_id, Cycle(wanted.session, (), already_done=True))
 
     @contextmanager
     def _lock(self, wanted: Work, purpose: str, progress: Progress = silent) -> Iterator[None]:
@@ -240,7 +248,7 @@ class Runner:
     def _run_cycle(self, session: date, progress: Progress, done: Sequence[Run] = ()) -> Cycle:
         wanted = work.cycle(session)
         if is_published(self.lake, wanted.cycle_id):
-            return Cycle(session, (), already_done=True)
+            return self._tell_done(wanted)
         self._refuse_gap(session)
         cycle = self._run_work(wanted, progress, done)
         report = self._run_alone(work.single_stage(REPORT, session))

@@ -191,9 +191,12 @@ def test_a_cycle_cut_off_in_the_middle_is_finished_first_and_ends_the_same(
     fresh = Runner(Lake.open(broken.lake.path), operation.settings, operation.runner.source)
     assert find_unpublished(fresh.lake)
     assert last_cycle(fresh.lake) == operation.sessions[-1]
-    fresh.recover()
+    finished = fresh.cycle(session)
     assert not find_unpublished(fresh.lake)
     assert _fingerprints(fresh.lake, session) == _fingerprints(one_further.lake, session)
+    assert not finished.already_done, "it was done just now, though as what had been left behind"
+    assert len(finished.runs) == len(one_further.cycle.runs)
+    assert fresh.cycle(session).already_done
 
 
 def _copy(operation: Operation, path: Path) -> Runner:

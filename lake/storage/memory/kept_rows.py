@@ -101,15 +101,17 @@ class KeptRows:
         if added := select_overlapping(added, kept.since, None):
             kept.rows = add_rows(kept.rows, _cut(scan(added), table, kept.since), table.key)
         kept.snapshot = snapshot
+        del self._kept[table.name]  # until it is known that it is not too much by now
         return self._keep(table, kept)
 
     def _keep(self, table: Table, kept: _Kept) -> _Kept | None:
-        """Keep it, where it is not too much, and drop what was read longest ago, where all together are."""
+        """Keep it as what was read last, where it is not too much; drop what was read longest ago, where all are."""
         kept.size = int(kept.rows.estimated_size())
         self._row_bytes[table.name] = kept.size / max(kept.rows.height, 1)
         if kept.size > MAX_TABLE_BYTES:
             return None
         self._kept[table.name] = kept
+        self._kept.move_to_end(table.name)
         while len(self._kept) > 1 and sum(one.size for one in self._kept.values()) > MAX_BYTES:
             self._kept.popitem(last=False)
         return kept

@@ -174,6 +174,28 @@ def test_the_table_read_longest_ago_goes_first_where_all_are_too_much(monkeypatc
         assert files.read == before + again
 
 
+def test_a_table_that_grows_is_kept_though_it_was_read_longest_ago(monkeypatch: pytest.MonkeyPatch) -> None:
+    files, kept = Files(5), KeptRows()
+    other = replace(MARKET_PRICES, name="other_prices")
+    for table in (MARKET_PRICES, other):
+        assert kept.find(table, files.snapshot(3), files.days[0], files.scan) is not None
+    monkeypatch.setattr(kept_rows, "MAX_BYTES", 700)
+    rows = kept.find(MARKET_PRICES, files.snapshot(4), files.days[0], files.scan)
+    assert rows is not None and rows.height == 4
+    before = files.read
+    assert kept.find(MARKET_PRICES, files.snapshot(5), files.days[0], files.scan) is not None
+    assert files.read == before + 1, "it went on from what was kept"
+
+
+def test_a_table_that_outgrows_what_is_kept_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    files, kept = Files(30), KeptRows()
+    assert kept.find(MARKET_PRICES, files.snapshot(9), files.days[0], files.scan) is not None
+    monkeypatch.setattr(kept_rows, "MAX_TABLE_BYTES", 2_000)
+    grown = files.snapshot(29)
+    for snapshot in (grown, grown, files.snapshot(30)):
+        assert kept.find(MARKET_PRICES, snapshot, files.days[0], files.scan) is None
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_rows_that_are_added_come_where_sorting_all_would_put_them(seed: int) -> None:
     chance = random.Random(seed)
