@@ -82,7 +82,7 @@ COMMANDS: dict[str, dict[str, CommandEntry]] = {
         "tables": CommandEntry("tables", "List the tables, or describe the columns of one."),
         "versions": CommandEntry("versions", "Tell which version of each table is published, for other readers."),
         "explain": CommandEntry("explain", "Show what moved a ticker's forecasts, and what came of past cases."),
-        "model": CommandEntry("model", "Show a model's card, or how trainings went."),
+        "model": CommandEntry("model", "Show a model's card, how trainings went, or what a pretrained model says."),
         "features": CommandEntry("features", "List the features, or explain one."),
         "stages": CommandEntry("stages", "List the stages with what they read and write."),
     },

@@ -13,7 +13,7 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, common_option
 
 @click.group("model", params=[*common_options(), json_option()])
 def command() -> None:
-    """Show a model's card, how trainings went, or how forecasts did beside a pretrained model's."""
+    """Show a model's card, how trainings went, or what a pretrained model says."""
 
 
 @command.command("card", cls=ReadingCommand)
