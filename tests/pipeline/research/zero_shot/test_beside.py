@@ -23,9 +23,9 @@ from tests.frames.predictions import member, predictions
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import publish
 
-NAMES = tuple("ABCDEFG")
+NAMES = tuple("ABCDE")
 HISTORY = 70
-FORECASTS = 8
+FORECASTS = 5
 """Sessions of forecasts, from DAY on."""
 AFTER = 6
 """Sessions with prices after the last of them."""
@@ -100,7 +100,7 @@ def standing(found: HorizonBeside, name: str) -> ForecasterStanding:
 def test_all_are_judged_on_the_same_pairs_by_the_same_measures(tmp_path: Path) -> None:
     path = closes()
     found = compare(write(tmp_path, path, near_and_far(path)))
-    assert [(one.horizon, one.sessions, one.forecasts) for one in found] == [(1, 8, 56), (5, 8, 56)]
+    assert [(one.horizon, one.sessions, one.forecasts) for one in found] == [(1, 5, 25), (5, 5, 25)]
     for one in found:
         champion = standing(one, "champion")
         # Quantiles at 10, 50 and 90 % that all lie so far below lose their level times it.
@@ -111,32 +111,32 @@ def test_all_are_judged_on_the_same_pairs_by_the_same_measures(tmp_path: Path) -
         assert theirs.pinball > 0 and theirs.rank_correlation is not None and 0 <= theirs.held <= 1
         assert one.pinball.one == pytest.approx(theirs.pinball)
         assert one.pinball.other == pytest.approx(champion.pinball)
-        assert one.pinball.verdict == "cannot be told", "of eight sessions no interval is stated"
+        assert one.pinball.verdict == "cannot be told", "of five sessions no interval is stated"
 
 
 def test_a_split_moves_no_forecast(tmp_path: Path) -> None:
     path, day = closes(), HISTORY - 3
     halved = path | {"A": [close / 2 if number >= day else close for number, close in enumerate(path["A"])]}
-    plain = compare(write(tmp_path / "plain", path, made(path, 1)))
+    plain = compare(write(tmp_path / "plain", path, made(path, 1)[::5]))
     split = {"ticker": "A", "ex_date": session(day)}
-    traded = compare(write(tmp_path / "split", halved, made(halved, 1), split))
+    traded = compare(write(tmp_path / "split", halved, made(halved, 1)[::5], split))
     for one, other in zip(plain, traded, strict=True):
         assert standing(one, "zero-shot").pinball == pytest.approx(standing(other, "zero-shot").pinball, rel=1e-5)
 
 
 def test_a_name_is_left_out_for_all_until_it_has_history_enough(tmp_path: Path) -> None:
     path = closes()
-    path["G"] = [np.nan if number < HISTORY - 60 else close for number, close in enumerate(path["G"])]
+    path["E"] = [np.nan if number < HISTORY - 62 else close for number, close in enumerate(path["E"])]
     (found,) = compare(write(tmp_path, path, made(path, 1)))
-    # Its first bar is 60 sessions before DAY: 60 moves at DAY, and the 64th four sessions later.
-    assert (found.sessions, found.forecasts) == (8, 56 - 4)
+    # Its first bar is 62 sessions before DAY: 62 moves at DAY, and the 64th two sessions later.
+    assert (found.sessions, found.forecasts) == (5, 25 - 2)
 
 
 def test_only_the_sessions_asked_for_are_compared(tmp_path: Path) -> None:
     path = closes()
     lake = write(tmp_path, path, made(path, 1))
-    (found,) = compare(lake, first=session(HISTORY + 2), last=session(HISTORY + 4))
-    assert (found.sessions, found.forecasts) == (3, 21)
+    (found,) = compare(lake, first=session(HISTORY + 1), last=session(HISTORY + 2))
+    assert (found.sessions, found.forecasts) == (2, 10)
 
 
 def test_neither_sessions_put_aside_nor_outcomes_within_them_are_used(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_neither_sessions_put_aside_nor_outcomes_within_them_are_used(tmp_path: 
     with pytest.raises(ResearchError, match="put aside"):
         compare(lake, f"{first}", last=first)
     open_holdout(lake, Settings(research=ResearchParams(holdout=f"{first}")), "the year is over")
-    assert [one.sessions for one in compare(lake, f"{first}")] == [8, 8]
+    assert [one.sessions for one in compare(lake, f"{first}")] == [5, 5]
 
 
 def test_a_lake_without_outcomes_says_so(tmp_path: Path) -> None:
