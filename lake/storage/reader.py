@@ -262,8 +262,7 @@ class Reader:
             asked_again = self.is_writer and (order or since is not None)
             kept = self._find_kept(table, version, wanted, since) if asked_again else None
             if kept is not None:
-                rows = kept.lazy().filter(*conditions) if conditions else kept.lazy()
-                return rows.select(wanted).collect(engine="in-memory")
+                return self._kept_rows.select(kept, conditions or [], wanted)
             files = select_overlapping(self.files(table, version), since, until)
             return self._load_files(table, files, wanted, conditions or [], order)
         except FileNotFoundError as error:

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
+    Places = npt.NDArray[np.int64]
+
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 """Bytes of one table that are kept; a read of more goes to the files."""
 MAX_BYTES = 256 * 1024 * 1024
@@ -61,6 +63,7 @@ class KeptRows:
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._row_bytes: dict[str, float] = {}
         """Table -> bytes that a row of it took when rows were last laid out."""
+        self._last: Answer | None = None
 
     def find(self, table: Table, snapshot: Snapshot, since: date | None, scan: ScanFiles) -> pl.DataFrame | None:
         """The table's rows at a version, sorted by key, at least those from `since` on; None where they are not kept.
@@ -83,7 +86,17 @@ class KeptRows:
         if kept is None:
             return None
         self._kept.move_to_end(table.name)
-        return kept.rows
+        return _begin_at(kept.rows, table, since)
+
+    def select(self, rows: pl.DataFrame, conditions: Sequence[pl.Expr], columns: Sequence[str]) -> pl.DataFrame:
+        """Columns of those of the rows that meet all conditions."""
+        if not conditions:
+            return rows.select(columns)
+        if rows.height <= FEW_ROWS:
+            return rows.lazy().filter(*conditions).select(columns).collect(engine="in-memory")
+        if self._last is None or not self._last.is_to(rows, conditions, columns):
+            self._last = Answer.of(rows, conditions, columns)
+        return self._last.found
 
     def _lay_out(self, table: Table, snapshot: Snapshot, since: date, scan: ScanFiles) -> _Kept | None:
         files = select_overlapping(snapshot.spans, since, None)
@@ -98,6 +111,8 @@ class KeptRows:
             kept.since, kept.asked = max(kept.since, min(kept.asked)), []
             kept.rows = _cut(kept.rows.lazy(), table, kept.since).collect(engine="in-memory")
         added = [snapshot.files[path] for path in snapshot.files.keys() - kept.snapshot.files.keys()]
+        if self._last is not None and self._last.rows is kept.rows:
+            self._last = None  # it would keep the rows as they were
         if added := select_overlapping(added, kept.since, None):
             kept.rows = add_rows(kept.rows, _cut(scan(added), table, kept.since), table.key)
         kept.snapshot = snapshot
@@ -117,6 +132,28 @@ class KeptRows:
         return kept
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What was read last of many rows: several stages in turn ask for the same."""
+
+    rows: pl.DataFrame
+    conditions: Sequence[pl.Expr]
+    columns: Sequence[str]
+    found: pl.DataFrame
+
+    @classmethod
+    def of(cls, rows: pl.DataFrame, conditions: Sequence[pl.Expr], columns: Sequence[str]) -> Answer:
+        """Columns of the rows that meet all conditions; where all rows do, none is copied."""
+        met = rows.select(pl.all_horizontal(*conditions)).to_series()
+        chosen = rows.select(columns)
+        return cls(rows, conditions, columns, chosen if met.sum() == rows.height else chosen.filter(met))
+
+    def is_to(self, rows: pl.DataFrame, conditions: Sequence[pl.Expr], columns: Sequence[str]) -> bool:
+        """Whether the same is asked again of the same rows."""
+        alike = rows is self.rows and columns == self.columns and len(conditions) == len(self.conditions)
+        return alike and all(one.meta.eq(other) for one, other in zip(conditions, self.conditions, strict=True))
+
+
 def add_rows(rows: pl.DataFrame, scan: pl.LazyFrame, key: Sequence[str]) -> pl.DataFrame:
     """Rows that are sorted by the key, and others, whose keys are not among theirs, sorted by it.
 
@@ -130,13 +167,29 @@ def add_rows(rows: pl.DataFrame, scan: pl.LazyFrame, key: Sequence[str]) -> pl.D
         return pl.concat([rows, added], rechunk=True)
     if rows.height <= FEW_ROWS:
         return pl.concat([rows, added]).sort(key)
-    first, wanted = rows[key[0]], added[key[0]]
-    begin, end = (first.search_sorted(wanted, side=side).to_numpy().astype(np.int64) for side in ("left", "right"))
-    behind = _lies_behind(rows.select(key)[np.maximum(end - 1, 0)], added.select(key), key)
+    keys, new = rows.select(key), added.select(key)
+    first, wanted = keys[key[0]], new[key[0]]
+    if first.null_count() or wanted.null_count():
+        return pl.concat([rows, added]).sort(key)
+    begin, place = (first.search_sorted(wanted, side=side).to_numpy().astype(np.int64) for side in ("left", "right"))
+    among = (begin < place) & ~_lies_behind(keys[np.maximum(place - 1, 0)], new, key)
+    if among.any():
+        place[among] = _find_places(keys, new.filter(pl.Series(among)), begin[among], place[among])
     both = pl.concat([rows, added], rechunk=True)
-    if first.null_count() or wanted.null_count() or not (behind | (begin == end)).all():
-        return both.sort(key)
-    return both[pl.Series(np.insert(np.arange(len(rows)), end, len(rows) + np.arange(len(added))))]
+    return both[pl.Series(np.insert(np.arange(len(rows)), place, len(rows) + np.arange(len(added))))]
+
+
+def _find_places(keys: pl.DataFrame, new: pl.DataFrame, begin: Places, end: Places) -> Places:
+    """Before which of the rows each new one comes, whose first value of the key the rows from begin to end have."""
+    import numpy as np  # as above
+
+    near = np.unique(np.concatenate([np.arange(*span) for span in zip(begin, end, strict=True)]))
+    number, place = pl.Series("number", np.arange(len(new))), pl.Series("place", near)
+    beside = keys[near].with_columns(place, number=pl.lit(None, pl.Int64))
+    both = pl.concat([beside, new.with_columns(number, place=pl.lit(None, pl.Int64)).select(beside.columns)])
+    ordered = both.sort(new.columns).with_columns(pl.col("place").backward_fill().fill_null(len(keys)))
+    found: Places = ordered.filter(pl.col("number").is_not_null()).sort("number")["place"].to_numpy()
+    return np.minimum(found, end, dtype=np.int64)
 
 
 def _lies_behind_all(rows: pl.DataFrame, added: pl.DataFrame, key: Sequence[str]) -> bool:
@@ -155,6 +208,13 @@ def _lies_behind(rows: pl.DataFrame, added: pl.DataFrame, key: Sequence[str]) ->
         new, old = pl.col(name), pl.col(f"{name} before")
         after = (new > old) | ((new == old) & after)
     return beside.select(after.fill_null(value=False).alias("behind"))["behind"].to_numpy()
+
+
+def _begin_at(rows: pl.DataFrame, table: Table, since: date | None) -> pl.DataFrame:
+    """The rows without those before a day, where the key begins with the day: no row is copied."""
+    if since is None or table.key[0] != table.clock:
+        return rows
+    return rows.slice(rows.get_column(table.clock).search_sorted(since, side="left"))
 
 
 def _cut(rows: pl.LazyFrame, table: Table, since: date) -> pl.LazyFrame:

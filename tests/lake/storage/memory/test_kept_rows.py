@@ -73,10 +73,14 @@ def asks(chance: random.Random, table: Table, day: int) -> Iterator[dict[str, An
         }
 
 
+@pytest.mark.parametrize("few", [0, kept_rows.FEW_ROWS], ids=["many", "few"])
 @pytest.mark.parametrize(
     ("seed", "days"), [(0, 20), *(pytest.param(seed, 40, marks=pytest.mark.slow) for seed in range(6))]
 )
-def test_every_read_is_that_of_a_reader_without_memory(lake: Lake, seed: int, days: int) -> None:
+def test_every_read_is_that_of_a_reader_without_memory(
+    lake: Lake, seed: int, days: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_rows, "FEW_ROWS", few)
     chance = random.Random(seed)
     with lake.lock("a test"):
         for day in range(days):
@@ -196,8 +200,12 @@ def test_a_table_that_outgrows_what_is_kept_is_dropped(monkeypatch: pytest.Monke
         assert kept.find(MARKET_PRICES, snapshot, files.days[0], files.scan) is None
 
 
+@pytest.mark.parametrize("few", [0, kept_rows.FEW_ROWS], ids=["many", "few"])
 @pytest.mark.parametrize("seed", range(20))
-def test_rows_that_are_added_come_where_sorting_all_would_put_them(seed: int) -> None:
+def test_rows_that_are_added_come_where_sorting_all_would_put_them(
+    seed: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_rows, "FEW_ROWS", few)
     chance = random.Random(seed)
     names = [None, "A", "B", "C", "D"][seed % 2 :]
     keys = list({(chance.choice(names), chance.randint(0, 30), chance.choice(["x", "y"])) for _ in range(60)})
