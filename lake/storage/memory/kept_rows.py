@@ -20,10 +20,12 @@ if TYPE_CHECKING:
 
     Places = npt.NDArray[np.int64]
 
-MAX_TABLE_BYTES = 64 * 1024 * 1024
+MAX_TABLE_BYTES = 256 * 1024 * 1024
 """Bytes of one table that are kept; a read of more goes to the files."""
-MAX_BYTES = 256 * 1024 * 1024
-"""Bytes of all tables that are kept before the table read longest ago is dropped."""
+MAX_BYTES = 1024 * 1024 * 1024
+"""Bytes of all tables that are kept; one for which there is no room is read from the files."""
+STALE_READS = 2_000
+"""Reads of all tables after which one that none of them read makes room for others: some sessions' worth."""
 CELL_BYTES = 8
 """Of a value, roughly, where nobody has looked yet."""
 READS_OF_A_ROUND = 64
@@ -46,6 +48,8 @@ class _Kept:
     """Where the reads of this round began."""
     size: int = 0
     """Bytes of the rows, counted once: a table's columns take longer to count than to extend."""
+    read_at: int = 0
+    """Which of all reads was the last of it."""
 
     def leads_to(self, snapshot: Snapshot) -> bool:
         """Whether the snapshot has all of these files: then it has the same rows and perhaps some more."""
@@ -64,6 +68,7 @@ class KeptRows:
         self._row_bytes: dict[str, float] = {}
         """Table -> bytes that a row of it took when rows were last laid out."""
         self._last: Answer | None = None
+        self._reads = 0
 
     def find(self, table: Table, snapshot: Snapshot, since: date | None, scan: ScanFiles) -> pl.DataFrame | None:
         """The table's rows at a version, sorted by key, at least those from `since` on; None where they are not kept.
@@ -75,6 +80,7 @@ class KeptRows:
             scan: gives the rows of data files, in any order, in all stored columns.
         """
         first = since or date.min
+        self._reads += 1
         kept = self._kept.get(table.name)
         if kept is not None and kept.snapshot.version > snapshot.version:
             return None  # somebody looks back; what comes next goes on with the newest
@@ -85,6 +91,7 @@ class KeptRows:
             kept = kept if kept.snapshot is snapshot else self._extend(kept, table, snapshot, scan)
         if kept is None:
             return None
+        kept.read_at = self._reads
         self._kept.move_to_end(table.name)
         return _begin_at(kept.rows, table, since)
 
@@ -101,7 +108,7 @@ class KeptRows:
     def _lay_out(self, table: Table, snapshot: Snapshot, since: date, scan: ScanFiles) -> _Kept | None:
         files = select_overlapping(snapshot.spans, since, None)
         row_bytes = self._row_bytes.get(table.name, CELL_BYTES * len(snapshot.columns))
-        if not files or sum(_count_rows(file, since) for file in files) * row_bytes > MAX_TABLE_BYTES:
+        if not files or not self._has_room(table, int(sum(_count_rows(file, since) for file in files) * row_bytes)):
             return None
         rows = _cut(scan(files), table, since).sort(table.key)
         return self._keep(table, _Kept(snapshot, since, collect_rows(rows, files), [since]))
@@ -120,16 +127,27 @@ class KeptRows:
         return self._keep(table, kept)
 
     def _keep(self, table: Table, kept: _Kept) -> _Kept | None:
-        """Keep it as what was read last, where it is not too much; drop what was read longest ago, where all are."""
+        """Keep it, where there is room for it."""
         kept.size = int(kept.rows.estimated_size())
         self._row_bytes[table.name] = kept.size / max(kept.rows.height, 1)
-        if kept.size > MAX_TABLE_BYTES:
+        if not self._has_room(table, kept.size):
             return None
         self._kept[table.name] = kept
-        self._kept.move_to_end(table.name)
-        while len(self._kept) > 1 and sum(one.size for one in self._kept.values()) > MAX_BYTES:
-            self._kept.popitem(last=False)
         return kept
+
+    def _has_room(self, table: Table, size: int) -> bool:
+        """Whether so many bytes of a table can be kept, once tables that nobody reads any more are dropped for them.
+
+        None that is read is dropped: a cycle reads all of them in turn, and each would be gone when its turn came.
+        """
+        others = {name: kept for name, kept in self._kept.items() if name != table.name}
+        taken = size + sum(kept.size for kept in others.values())
+        for name, kept in others.items():
+            if taken <= MAX_BYTES or self._reads - kept.read_at < STALE_READS:
+                break
+            del self._kept[name]
+            taken -= kept.size
+        return size <= MAX_TABLE_BYTES and taken <= MAX_BYTES
 
 
 @dataclass(frozen=True)

@@ -166,16 +166,21 @@ def test_what_turned_out_to_be_too_much_is_not_read_for_it_again_a_day_later(mon
     assert files.read == 20
 
 
-def test_the_table_read_longest_ago_goes_first_where_all_are_too_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(kept_rows, "MAX_BYTES", 700)
+def test_what_is_read_in_turn_stays_and_what_finds_no_room_is_read_from_files(monkeypatch: pytest.MonkeyPatch) -> None:
     files, kept = Files(3), KeptRows()
-    other = replace(MARKET_PRICES, name="other_prices")
-    assert kept.find(MARKET_PRICES, files.snapshot(3), files.days[0], files.scan) is not None
-    assert kept.find(other, files.snapshot(3), files.days[0], files.scan) is not None
+    first, second = MARKET_PRICES, replace(MARKET_PRICES, name="other_prices")
+    assert kept.find(first, files.snapshot(3), files.days[0], files.scan) is not None
+    size = kept._kept[first.name].size
+    monkeypatch.setattr(kept_rows, "MAX_BYTES", size + size // 2)
     before = files.read
-    for table, again in ((other, 0), (MARKET_PRICES, 3)):
-        kept.find(table, files.snapshot(3), files.days[0], files.scan)
-        assert files.read == before + again
+    for _ in range(3):
+        assert kept.find(second, files.snapshot(3), files.days[0], files.scan) is None
+        assert kept.find(first, files.snapshot(3), files.days[0], files.scan) is not None
+    assert files.read - before <= 3, "a guess of what it takes may be wrong once"
+    monkeypatch.setattr(kept_rows, "STALE_READS", 2)
+    for known in (None, kept_rows):
+        found = kept.find(second, files.snapshot(3), files.days[0], files.scan)
+        assert (found is None) == (known is None), "the first goes when two reads have passed it by"
 
 
 def test_a_table_that_grows_is_kept_though_it_was_read_longest_ago(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -183,7 +188,8 @@ def test_a_table_that_grows_is_kept_though_it_was_read_longest_ago(monkeypatch: 
     other = replace(MARKET_PRICES, name="other_prices")
     for table in (MARKET_PRICES, other):
         assert kept.find(table, files.snapshot(3), files.days[0], files.scan) is not None
-    monkeypatch.setattr(kept_rows, "MAX_BYTES", 700)
+    monkeypatch.setattr(kept_rows, "STALE_READS", 0)
+    monkeypatch.setattr(kept_rows, "MAX_BYTES", 2 * kept._kept[other.name].size)
     rows = kept.find(MARKET_PRICES, files.snapshot(4), files.days[0], files.scan)
     assert rows is not None and rows.height == 4
     before = files.read
