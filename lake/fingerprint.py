@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -113,14 +114,21 @@ def _read_floats(column: pl.Series) -> tuple[npt.NDArray[np.bool_], npt.NDArray[
 def _query(frame: pl.DataFrame, key: Sequence[str], names: Sequence[str]) -> dict[str, pl.Series]:
     """By name the values as they are hashed, which are null, and the bytes of each text; and the order of all rows."""
     types = frame.schema
-    values = {name: _canonical_expression(name, types[name]) for name in names}
-    absent = {f"{name} absent": pl.col(name).is_null() for name in names}
-    texts = [name for name in names if _is_text(types[name])]
-    lengths = {f"{name} length": pl.col(name).str.len_bytes().cast(pl.UInt32) for name in texts}
+    values, lengths = _state_columns(tuple((name, types[name]) for name in names))
     chosen = frame.lazy().select(*dict.fromkeys((*key, *names))).with_row_index(ORDER)
     rows = chosen.sort(list(key), nulls_last=False) if key else chosen
-    found = rows.select(ORDER, **values, **absent).with_columns(**lengths).collect(engine="in-memory")
+    found = rows.select(ORDER, *values).with_columns(*lengths).collect(engine="in-memory")
     return {column.name: column for column in found.get_columns()}
+
+
+@lru_cache(maxsize=256)
+def _state_columns(columns: tuple[tuple[str, pl.DataType], ...]) -> tuple[list[pl.Expr], list[pl.Expr]]:
+    """What `_query` asks of columns: values, which are null, bytes of texts. A table's columns are always alike."""
+    values = [_canonical_expression(name, dtype).alias(name) for name, dtype in columns]
+    absent = [pl.col(name).is_null().alias(f"{name} absent") for name, _ in columns]
+    texts = [name for name, dtype in columns if _is_text(dtype)]
+    lengths = [pl.col(name).str.len_bytes().cast(pl.UInt32).alias(f"{name} length") for name in texts]
+    return [*values, *absent], lengths
 
 
 def _is_text(dtype: pl.DataType) -> bool:

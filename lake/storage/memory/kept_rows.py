@@ -229,8 +229,8 @@ def _lies_behind(rows: pl.DataFrame, added: pl.DataFrame, key: Sequence[str]) ->
 
 
 def _begin_at(rows: pl.DataFrame, table: Table, since: date | None) -> pl.DataFrame:
-    """The rows without those before a day, where the key begins with the day: no row is copied."""
-    if since is None or table.key[0] != table.clock:
+    """Of many rows those without the ones before a day, where the key begins with the day: no row is copied."""
+    if since is None or table.key[0] != table.clock or rows.height <= FEW_ROWS:
         return rows
     return rows.slice(rows.get_column(table.clock).search_sorted(since, side="left"))
 

@@ -56,7 +56,7 @@ def read_waiting(
     left = before.join(quarantined_rows, on="payload_id", how="semi")
     lines = quarantined_rows.select(*LINE)
     question = BarQuestion(left, instruments, moment, params, of="earlier landings", lines=lines)
-    blocks = read_once(question, lambda rows: read_bars(rows, instruments, moment.calendar, lines))
+    blocks = read_once(question, lambda rows: read_bars(blank_others(rows, lines), instruments, moment.calendar, lines))
     bars = pl.concat(block.load() for block in blocks)
     lag = params.publication_lag(moment.calendar)
     public = {day: moment.calendar.close_at(day) + lag for day in bars["landed"].unique()}
@@ -67,6 +67,21 @@ def read_waiting(
         .with_columns(arrival="landed", shown_at=shown, oldest="session", carried=True)
         .with_columns(since=pl.coalesce("stated", "shown_at"))
     )
+
+
+def blank_others(landed: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """Return the landings without the text of lines that are not asked for, where each is an object of its own.
+
+    A load of history is thousands of lines, of which one or two wait; those left blank are no lines, the others keep
+    their numbers.
+    """
+    asked = dict(lines.group_by("payload_id").agg("line").iter_rows())
+    texts = []
+    for payload, form, text in landed.select("payload_id", "format", "payload").iter_rows():
+        numbers = asked.get(payload, ())
+        kept = (line if number in numbers else "" for number, line in enumerate(text.split("\n")))
+        texts.append("\n".join(kept) if form == "ndjson" else text)
+    return landed.with_columns(payload=pl.Series(texts, dtype=pl.String))
 
 
 def select_waiting(

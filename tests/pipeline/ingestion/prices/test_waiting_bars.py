@@ -14,9 +14,11 @@ from lake.tables.imports import RAW_IMPORTS
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, QUARANTINED_ROWS, RAW_PRICES
 from lake.tables.news import RAW_NEWS
 from pipeline.config.recorded import from_record
+from pipeline.ingestion.decode_payloads import decode
 from pipeline.ingestion.params import IngestionParams, JumpParams
 from pipeline.ingestion.prices.jumps import SUSPENDED
 from pipeline.ingestion.prices.market_prices import prices
+from pipeline.ingestion.prices.waiting_bars import blank_others
 from pipeline.ingestion.quarantine import quarantine
 from tests.frames.market import CALENDAR, DAY, actions, bar, landing, moment
 
@@ -178,3 +180,22 @@ def test_a_renamed_companys_bar_follows_from_its_last_close() -> None:
         days.land(number, bar(ticker=ticker, session=day(number), open=close, high=close, low=close, close=close))
     assert days.bars.sort("session").select("ticker", "close").rows() == [("AAA", 50.0), ("AAA", 51.0), ("NEW", 52.0)]
     assert days.aside.select("ticker", "session", "rule").rows() == [("NEW", day(2), SUSPENDED)]
+
+
+LINES = ("", " ", "{", "x", '{"a": 1.50, "b": 3}', '{"a": "2"}\r', '{"a": null, "b": 1e3}', '{"b": "é"}')
+
+
+@given(st.lists(st.lists(st.tuples(st.sampled_from(LINES), st.booleans()), min_size=1, max_size=6), max_size=3))
+def test_lines_that_wait_are_read_as_among_all_others(payloads: list[list[tuple[str, bool]]]) -> None:
+    landed = RAW_PRICES.empty()
+    for number, lines in enumerate(payloads):
+        text = "\n".join(line for line, _ in lines)
+        one = landing([]).with_columns(payload_id=pl.lit(f"p{number}"), payload=pl.lit(text))
+        landed = pl.concat([landed, one.select(landed.columns)])
+    waits = [(f"p{at}", line) for at, lines in enumerate(payloads) for line, (_, asked) in enumerate(lines) if asked]
+    asked = pl.DataFrame(waits, schema={"payload_id": pl.String, "line": pl.Int64}, orient="row")
+    every = decode(landed, ("a", "b")).join(asked, on=["payload_id", "line"], how="semi", maintain_order="left")
+    few = decode(blank_others(landed, asked), ("a", "b"))
+    # Beside a line that cannot be read a number keeps the text it came as, 1.50 for 1.5.
+    as_numbers = pl.col("a", "b").cast(pl.Float64, strict=False)
+    assert few.with_columns(as_numbers).equals(every.with_columns(as_numbers))
