@@ -133,7 +133,9 @@ def dense_windows(
         row is there with every feature of its base set.
     """
     wanted = pl.Series(sessions, dtype=pl.Date)
-    rows = feature_rows.filter(pl.col("session").is_in(wanted.implode()) & pl.col("ticker").is_in(list(tickers)))
+    meant = pl.col("session").is_in(wanted.implode()) & pl.col("ticker").is_in(list(tickers))
+    is_meant = feature_rows.select(meant).to_series()
+    rows = feature_rows if is_meant.all() else feature_rows.filter(is_meant)
     column = {ticker: number for number, ticker in enumerate(tickers)}
     at_ticker = np.array([column[ticker] for ticker in rows["ticker"]], dtype=np.int64)
     at_session = wanted.search_sorted(rows["session"]).to_numpy()

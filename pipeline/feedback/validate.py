@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import date
+
 import polars as pl
 
 from lake.tables.feedback import PREDICTION_ACCURACY, VALIDATION_EVENTS
@@ -45,10 +48,7 @@ def validate(
 
     For `moment.session` only (ignores `since`). What was scored or given up before stays as it is.
     """
-    settled = pl.concat([prediction_accuracy.select("prediction_id"), validation_events.select("prediction_id")])
-    due = predictions.filter(pl.col("target_session") <= moment.session).join(
-        settled, on="prediction_id", how="anti", maintain_order="left"
-    )
+    due = _select_due(predictions, (prediction_accuracy, validation_events), moment.session)
     facts = (market_prices, corporate_actions, ticker_universe)
     known = (_label_companies if params.securities == 2 else _label_tickers)(due, *facts)
     return (
@@ -91,6 +91,15 @@ def validate(
         )
         .sort("prediction_id")
     )
+
+
+def _select_due(predictions: pl.DataFrame, settled: Sequence[pl.DataFrame], session: date) -> pl.DataFrame:
+    """Forecasts whose target session has closed and that none of the frames is about: of many, few and often none."""
+    closed = predictions.select("prediction_id", "target_session").with_row_index("row")
+    closed = closed.filter(pl.col("target_session") <= session)
+    for told in settled:
+        closed = closed.join(told, on="prediction_id", how="anti", maintain_order="left")
+    return predictions[closed["row"]]
 
 
 def _label_companies(
