@@ -26,6 +26,7 @@ from pipeline.ingestion.sources.files.layouts.price_file import PricesOfFile, Re
 from pipeline.ingestion.sources.files.layouts.tables import PriceTable, read_tables
 from pipeline.ingestion.sources.files.layouts.wide import FIELDS
 from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.market.sessions import Sessions
 
 Table = tuple[PriceTable, Iterable[PriceTable]]
 """A table's first portion, by which it is judged, and all of them; of a short one the table itself."""
@@ -36,6 +37,7 @@ class BarReader:
     """Reads price files as the parameters say."""
 
     params: FilesParams
+    calendar: Sessions
     zone: str
     overrides: Mapping[str, str]
     identities: pl.DataFrame | None = None
@@ -76,7 +78,9 @@ class BarReader:
 
     def _put_together(self, files: Sequence[PricesOfFile]) -> list[PriceFiles]:
         readers = (
-            RowReader(params=self.params, zone=self.zone, identities=self.identities, group=group)
+            RowReader(
+                params=self.params, calendar=self.calendar, zone=self.zone, identities=self.identities, group=group
+            )
             for group in group_files(files)
         )
         return [read_price_files(reader, self.spool) for reader in readers]

@@ -11,7 +11,7 @@ import polars as pl
 from pipeline.ingestion.sources.files import columns
 from pipeline.ingestion.sources.files.bar_reader import BarReader
 from pipeline.ingestion.sources.files.bars import PriceFiles, with_column
-from pipeline.ingestion.sources.files.dates import is_iso, read_dates
+from pipeline.ingestion.sources.files.dates import has_plain_moments, is_iso, read_dates, state_moments
 from pipeline.ingestion.sources.files.file_text import read_text
 from pipeline.ingestion.sources.files.fx_file import read_fx_file
 from pipeline.ingestion.sources.files.layouts.find_files import find_files
@@ -82,12 +82,13 @@ def read_content(params: FilesParams, calendar: Sessions) -> Content:
 class _Reader:
     def __init__(self, params: FilesParams, calendar: Sessions) -> None:
         self.params = params
+        self.calendar = calendar
         self.exchange = calendar.exchange
         self.currency = params.currency or currency_of(calendar.exchange)
         self.zone = params.zone or calendar.zone
         self.overrides = columns.parse_overrides(params.columns)
         identities = read_identities(params.identities) if params.identities else None
-        self.reader = BarReader(params, self.zone, self.overrides, identities)
+        self.reader = BarReader(params, calendar, self.zone, self.overrides, identities)
 
     def content(self) -> Content:
         bars = [files for name in self.params.prices for files in self.reader.read(_path(name))]
@@ -155,6 +156,9 @@ class _Reader:
             if column is not None and lines[column].count() and not is_iso(lines[column]):
                 day = self._days(lines, column, path)
                 lines, fields[field] = with_column(lines, day.dt.to_string("%Y-%m-%d"), f"{field}_day")
+        if "available_at" in fields and not has_plain_moments(announced := lines[fields["available_at"]]):
+            at = state_moments(announced, self.calendar, self.zone)
+            lines, fields["available_at"] = with_column(lines, at, "announced_moment")
         return Dated(lines, fields)
 
     def _news(self) -> Dated | None:
@@ -173,7 +177,11 @@ class _Reader:
     def _rates(self) -> Dated | None:
         if not self.params.fx:
             return None
-        return Dated(*read_fx_file(_path(self.params.fx), date_format=self.params.date_format, zone=self.zone))
+        return Dated(
+            *read_fx_file(
+                _path(self.params.fx), date_format=self.params.date_format, calendar=self.calendar, zone=self.zone
+            )
+        )
 
     def _renames(self, bars: tuple[PriceFiles, ...], listings: Dated) -> pl.DataFrame | None:
         """What identifiers tell: those of a file of their own, else of the listings, else of the price files."""

@@ -10,6 +10,7 @@ from lake.contract import UTC
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.distinct_cells import DistinctCells
 from pipeline.ingestion.sources.files.typed_text import write_out
+from pipeline.market.sessions import Sessions
 
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
 ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
@@ -140,6 +141,40 @@ def read_instants(text: pl.Series, *, zone: str) -> pl.Series:
         pl.when(~zoned).then("text").str.to_datetime(form, time_unit="us", strict=False) for form in formats
     ).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     return frame.select(at=pl.coalesce(with_offset, without.dt.convert_time_zone("UTC")).cast(UTC)).to_series()
+
+
+def state_moments(written: pl.Series, calendar: Sessions, zone: str) -> pl.Series:
+    """Return when each row says it was known, in ISO 8601 with an offset; what cannot be read stays as it is written.
+
+    A moment without an offset is read in `zone`. A day alone, also as a midnight, is its session's close, since what
+    was seen that day was there for its decisions; without a session it is the day's end.
+
+    Args:
+        written: cells as they stand in the file.
+        calendar: the sessions.
+        zone: of moments and days.
+    """
+    cells = DistinctCells.of(written if written.dtype in (pl.String, pl.Date) else write_out(written))
+    text = cells.once.str.strip_chars()
+    day = text.filter(text.str.contains(ISO_DATE) | (text.str.contains(MIDNIGHT) & ~text.str.contains(OFFSET)))
+    days = pl.DataFrame({"text": day, "session": day.str.head(10).str.to_date("%Y-%m-%d", strict=False)})
+    ends = (pl.col("session").dt.offset_by("1d").cast(pl.Datetime("us"))).dt.replace_time_zone(
+        zone, ambiguous="earliest"
+    )
+    closes = calendar.frame(calendar.days[0], calendar.days[-1]).select("session", "close_at")
+    known = days.join(closes, on="session", how="left").select(
+        "text", day_at=pl.coalesce("close_at", ends.dt.convert_time_zone("UTC").cast(UTC))
+    )
+    at = pl.DataFrame({"text": text, "at": read_instants(text, zone=zone)}).join(
+        known.unique("text"), on="text", how="left", maintain_order="left", nulls_equal=True
+    )
+    told = at.select(pl.coalesce("day_at", "at").dt.to_string("%Y-%m-%dT%H:%M:%S%.f%:z")).to_series()
+    return cells.spread(told.fill_null(cells.once))
+
+
+def has_plain_moments(written: pl.Series) -> bool:
+    """Whether every cell that is filled is a moment with an offset, as ingestion reads it."""
+    return written.dtype == pl.String and bool((written.str.contains(ISO_TIME) & written.str.contains(OFFSET)).all())
 
 
 def correct_days(days: pl.Series, error: str) -> pl.Series:

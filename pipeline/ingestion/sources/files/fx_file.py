@@ -10,8 +10,9 @@ import polars as pl
 
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.columns import DAY, Usual, recognise
-from pipeline.ingestion.sources.files.dates import is_iso, read_dates, read_instants
+from pipeline.ingestion.sources.files.dates import is_iso, read_dates, read_instants, state_moments
 from pipeline.ingestion.sources.files.file_text import read_text
+from pipeline.market.sessions import Sessions
 
 USUAL: Usual = {
     "session": DAY,
@@ -23,7 +24,7 @@ USUAL: Usual = {
 }
 
 
-def read_fx_file(path: Path, *, date_format: str, zone: str) -> tuple[pl.DataFrame, dict[str, str]]:
+def read_fx_file(path: Path, *, date_format: str, calendar: Sessions, zone: str) -> tuple[pl.DataFrame, dict[str, str]]:
     """Return the lines (all columns String) and {our field: column}; days and instants are there in ISO 8601.
 
     Raises:
@@ -40,10 +41,8 @@ def read_fx_file(path: Path, *, date_format: str, zone: str) -> tuple[pl.DataFra
         days = read_dates(lines[column], date_format=date_format, zone=zone, where=f"column {column!r} of {path}")
         lines, fields["session"] = _add_column(lines, "rate_day", days.dt.to_string("%Y-%m-%d"))
     if "available_at" in fields:
-        written = lines[fields["available_at"]]
-        at = read_instants(written, zone=zone).dt.to_string("%Y-%m-%dT%H:%M:%S%.f%:z")
-        # What cannot be read stays as it is written, so that it is told as wrong and not taken for nothing.
-        lines, fields["available_at"] = _add_column(lines, "rate_available_at", at.fill_null(written))
+        at = state_moments(lines[fields["available_at"]], calendar, zone)
+        lines, fields["available_at"] = _add_column(lines, "rate_available_at", at)
     return lines, fields
 
 

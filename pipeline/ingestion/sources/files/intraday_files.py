@@ -103,7 +103,7 @@ class IntradayFiles:
         stamp = tuple((str(path), path.stat().st_mtime_ns, path.stat().st_size) for path in paths)
         if not self._parts or stamp != self._seen:
             identities = read_identities(self.params.identities) if self.params.identities else None
-            reader = BarReader(self.params, self.zone, parse_overrides(self.params.columns), identities)
+            reader = BarReader(self.params, self.calendar, self.zone, parse_overrides(self.params.columns), identities)
             parts = [self._parts_of(Path(name).expanduser(), reader) for name in self.params.prices]
             self._parts, self._seen = [part for of_path in parts for part in of_path], stamp
         return self._parts

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -34,6 +35,8 @@ def _examples() -> dict[str, str]:
 
 EXAMPLES = _examples()
 PRICES = {name: text for name, text in EXAMPLES.items() if "lose" in text or "Price" in text or name.startswith("BTC")}
+SEEN = "vintages.csv"
+"""The one whose rows say when they were seen, by a column that has to be named."""
 OTHERS = {"actions.csv": "actions", "news.csv": "news", "listings.csv": "listings"}
 OTHERS |= {"constituents.csv": "constituents", "rates.csv": "fx"}
 
@@ -44,12 +47,12 @@ def _write(folder: Path, name: str, text: str) -> Path:
     return folder / name
 
 
-def _source(path: Path, exchange: str = "XNYS", **further: str) -> FilesSource:
+def _source(path: Path, exchange: str = "XNYS", **further: Any) -> FilesSource:
     return FilesSource(FilesParams(prices=(str(path),), **further), exchange_sessions(exchange))
 
 
 def test_the_page_has_an_example_of_each_kind() -> None:
-    assert len(PRICES) == 10 and EXAMPLES.keys() >= OTHERS.keys()
+    assert len(PRICES) == 11 and EXAMPLES.keys() >= OTHERS.keys()
 
 
 @pytest.mark.parametrize("name", PRICES)
@@ -59,7 +62,8 @@ def test_an_example_of_prices_becomes_sound_bars(tmp_path: Path, name: str) -> N
         for other in ("open", "high", "low", "volume"):
             _write(tmp_path, f"values/{other}.csv", EXAMPLES[name])
         path = path.parent
-    source = _source(path, "24/7" if name.startswith("BTC") else "XNYS")
+    mapped = {"columns": ("available_at=collected",)} if name == SEEN else {}
+    source = _source(path, "24/7" if name.startswith("BTC") else "XNYS", **mapped)
     found = source.understand()
     assert not found.problems and not found.set_aside
     bars = read_bars(source.prices(*source.coverage(), history=True), INSTRUMENTS.empty(), source.calendar)

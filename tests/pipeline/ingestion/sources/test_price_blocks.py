@@ -136,7 +136,7 @@ def test_no_block_holds_more_than_its_rows_and_those_of_one_ticker(
     _cut_small(monkeypatch, 120)
     for form in ("by ticker", "by day", "a file for each ticker", "a file for each day", "parquet by day"):
         (tmp_path / form).mkdir()
-        reader = BarReader(FilesParams(), MARKET.calendar.zone, {})
+        reader = BarReader(FilesParams(), MARKET.calendar, MARKET.calendar.zone, {})
         blocks = [block for files in reader.read(WRITERS[form](tmp_path / form)) for block in files.blocks()]
         assert sum(block.lines.height for block in blocks) == BARS.height
         assert max(block.lines.height for block in blocks) <= 3 * 120 + longest

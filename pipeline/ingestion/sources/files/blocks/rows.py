@@ -13,8 +13,10 @@ from pipeline.ingestion.sources.files.blocks.survey import read_days
 from pipeline.ingestion.sources.files.dates import (
     EPOCH_FORM,
     ISO_FORM,
+    has_plain_moments,
     iso_times,
     read_instants,
+    state_moments,
 )
 from pipeline.ingestion.sources.files.distinct_cells import DistinctCells
 from pipeline.ingestion.sources.files.layouts.groups import PriceGroup
@@ -22,6 +24,7 @@ from pipeline.ingestion.sources.files.layouts.number_forms import Mark, read_num
 from pipeline.ingestion.sources.files.layouts.price_file import DAY, LINE, PRICES
 from pipeline.ingestion.sources.files.memberships import identify_tickers
 from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.market.sessions import Sessions
 
 FILE = "\0file"
 """The column with the number of the file; no file has one of this name."""
@@ -33,6 +36,7 @@ class RowReader:
     """Makes bars of rows; what it adds is decided by all rows of the files together."""
 
     params: FilesParams
+    calendar: Sessions
     zone: str
     identities: pl.DataFrame | None
     group: PriceGroup
@@ -109,6 +113,8 @@ class RowReader:
             lines, fields["session"] = with_column(lines, day.dt.to_string("%Y-%m-%d"), "trading_day")
         if not self.daily:
             lines, fields["ts"] = self._with_instants(lines, day)
+        if "available_at" in fields and not has_plain_moments(seen := lines[fields["available_at"]]):
+            lines, fields["available_at"] = with_column(lines, state_moments(seen, self.calendar, self.zone), "seen_at")
         for name in NUMBERS:
             if self.group.mark and name in fields and name in self.adds_numbers:
                 plain = read_numbers(lines[fields[name]], self.group.mark)
