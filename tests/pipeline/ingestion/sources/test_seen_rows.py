@@ -69,8 +69,8 @@ def test_the_advice_on_contradicting_bars_is_all_it_takes(tmp_path: Path) -> Non
     path = vintages(tmp_path)
     (said,) = FilesSource(FilesParams(prices=(path,)), XNYS).understand().problems
     assert "contradict another bar" in said
-    (advice,) = re.findall(r"--column (\S+)=COLUMN", said)
-    params = FilesParams(prices=(path,), columns=(f"{advice}=collected",))
+    (advice,) = re.findall(r"--column (\S+)", said)
+    params = FilesParams(prices=(path,), columns=(advice,))
     assert not FilesSource(params, XNYS).understand().problems
     settings = Settings(runtime=RuntimeParams(durable=False), source=SourceParams(name="files", files=params))
     runner = Runner(new_lake(tmp_path / "lake"), settings)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -254,7 +255,7 @@ def _tell_several(files: PriceFiles, ticker: str, day: str, count: int, share: f
     if written.n_unique() == 1:
         return (
             f"{percent(share, 0)} of the rows contradict another bar of the same ticker and day, {said}: leave one of "
-            "the two out, or say when each was seen with --column available_at=COLUMN"
+            f"the two out, or say when each was seen with --column available_at={_find_when_seen(own)}"
         )
     said = f"{percent(share, 0)} of the rows are one of several bars of a ticker's day, {said}, which has {count}"
     step = read_instants(written, zone="UTC").sort().diff().dt.total_seconds().drop_nulls().median()
@@ -262,6 +263,17 @@ def _tell_several(files: PriceFiles, ticker: str, day: str, count: int, share: f
     if length is None:
         return f"{said}: give daily bars, or bars of an hour, five minutes or a minute"
     return f"{said}: --set source.files.interval={length}"
+
+
+def _find_when_seen(own: Bars) -> str:
+    """The column in which bars of one day have different days, none of which is used yet; COLUMN where none has."""
+    written = own.lines.select(pl.exclude(*own.fields.values()).cast(pl.String))
+    told = (
+        one.name
+        for one in written
+        if re.fullmatch(r"[\w.-]+", one.name) and one.n_unique() > 1 and one.str.contains(r"^\d{4}-\d\d-\d\d").all()
+    )
+    return next(told, "COLUMN")
 
 
 def _bars_of(files: PriceFiles, ticker: str, day: str) -> Bars:
