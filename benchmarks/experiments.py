@@ -1,28 +1,38 @@
 """Variants of a past beside running it again from the start: `python -m benchmarks.experiments [--variants N]`.
 
 A market of some names is simulated and run once, session by session. Then an experiment of as many variants (costs,
-risk, turnover) is run beside it: wall time and disk against those of the one run, and whether an unchanged variant is
-equal to it. Its last line is one of figures.
+risk, turnover) is run beside it: wall time, processor time and disk against those of the one run, and whether an
+unchanged variant is equal to it. With `--kills` a copy of the market is asked the same, killed at so many moments and
+resumed, and its results compared. The last line is one of figures.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
+import resource
+import shutil
+import signal
+import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
+
+import polars as pl
 
 from lake.store import Lake
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.config.toml_document import toml_document, write_document
+from pipeline.engine.child_command import python_command
 from pipeline.engine.runner import Runner
 from pipeline.ingestion.sources.registry import SourceParams
 from pipeline.ingestion.sources.simulated.params import SimulatedParams
-from pipeline.research.experiments import run_experiment
+from pipeline.research.experiments import list_results, run_experiment
 from pipeline.research.spec import read_spec
 from pipeline.research.what_if import ask_what_if
 
@@ -44,37 +54,85 @@ def main() -> None:
     parser.add_argument("--sessions", type=int, default=250)
     parser.add_argument("--names", type=int, default=60)
     parser.add_argument("--workers", type=int, default=None)
+    parser.add_argument("--kills", type=int, default=0)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         measure(Path(folder) / "lake", asked)
 
 
 def measure(path: Path, asked: argparse.Namespace) -> None:
-    """One run of the sessions, an unchanged variant, and the experiment."""
+    """One run of the sessions, an unchanged variant, and the experiment, once more where it is to be killed."""
     lake, runner, one = run_once(path, asked.names, asked.sessions)
     size = disk(path)
-    write(f"{asked.sessions} sessions x {asked.names} names run in {one:.0f} s, {size / 1e6:.0f} MB")
-    begun = perf_counter()
-    same = ask_what_if(lake, runner.settings, runner.calendar, {})
-    unchanged = perf_counter() - begun
-    write(f"unchanged what-if: {same.verdict} in {unchanged:.1f} s")
+    write(f"{asked.sessions} sessions x {asked.names} names run in {one.wall:.0f} s, {size / 1e6:.0f} MB")
+    with Took() as unchanged:
+        same = ask_what_if(lake, runner.settings, runner.calendar, {})
+    write(f"unchanged what-if: {same.verdict} in {unchanged.wall:.1f} s")
     spreads = ", ".join(f"{0.0003 + 0.00005 * number:.5f}" for number in range(1, asked.variants + 1))
-    spec = read_spec(SPEC.format(first=same.first, last=same.last, spreads=spreads))
-    begun, most = perf_counter(), size
-    for done, result in enumerate(run_experiment(lake, spec, runner.calendar, asked.workers), 1):
-        most = max(most, disk(path))
-        took = perf_counter() - begun
-        write(f"{done:3} of {asked.variants}: {result['variant']} {result['verdict']}, {took:.0f} s so far")
-    took = perf_counter() - begun
+    spec = SPEC.format(first=same.first, last=same.last, spreads=spreads)
+    copy = shutil.copytree(path, path.with_name("killed")) if asked.kills else path
+    most = size
+    with Took() as all_of_them:
+        for done, result in enumerate(run_experiment(lake, read_spec(spec), runner.calendar, asked.workers), 1):
+            most = max(most, disk(path))
+            took = all_of_them.wall + perf_counter()
+            write(f"{done:3} of {asked.variants}: {result['variant']} {result['verdict']}, {took:.0f} s so far")
+    told = ""
+    if asked.kills:
+        kill_and_resume(copy, spec, asked.kills, all_of_them.wall)
+        told = f" kills={asked.kills} resumed={'same' if results(copy).equals(results(path)) else 'OTHER'}"
     print(
-        f"experiments: variants={asked.variants} sessions={asked.sessions} one_s={one:.0f} all_s={took:.0f}"
-        f" wall={took / one:.2f} disk={disk(path) / size:.3f} most_disk={most / size:.3f}"
-        f" unchanged={same.verdict} unchanged_s={unchanged:.1f}"
+        f"experiments: variants={asked.variants} sessions={asked.sessions} names={asked.names}"
+        f" one_s={one.wall:.0f} all_s={all_of_them.wall:.0f} wall={all_of_them.wall / one.wall:.2f}"
+        f" one_cpu_s={one.cpu:.0f} all_cpu_s={all_of_them.cpu:.0f} cpu={all_of_them.cpu / one.cpu:.2f}"
+        f" disk={disk(path) / size:.3f} most_disk={most / size:.3f}"
+        f" unchanged={same.verdict} unchanged_s={unchanged.wall:.1f}{told}"
     )
 
 
-def run_once(path: Path, names: int, sessions: int) -> tuple[Lake, Runner, float]:
-    """A lake with its history and cycles, and the seconds that the cycles took."""
+class Took:
+    """Seconds by the wall's clock, and of processor time with that of processes that were started and have ended."""
+
+    def __enter__(self) -> Took:
+        self.wall, self.cpu = -perf_counter(), -_cpu()  # until it ends, what is to be added to now
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.wall += perf_counter()
+        self.cpu += _cpu()
+
+
+def kill_and_resume(path: Path, spec: str, kills: int, seconds: float) -> None:
+    """Run an experiment by the command, killed at random moments within what it takes; the last time it ends."""
+    file = path.with_name("bench.toml")
+    file.write_text(spec, encoding="utf-8")
+    command = python_command("nextgen_tui.cli.main", "--lake", str(path), "experiment", "run", str(file))
+    moments = random.Random(kills)
+    for number in range(kills):
+        running = subprocess.Popen(
+            command, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(moments.uniform(0, seconds / (kills + 1) * 2))
+        with suppress(ProcessLookupError):
+            os.killpg(running.pid, signal.SIGKILL)
+        running.wait()
+        write(f"killed {number + 1} of {kills} times: {results(path).height} results")
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def results(path: Path) -> pl.DataFrame:
+    """What came of each variant, but for when and how long."""
+    return list_results(Lake.open(path), "bench").drop("finished_at", "seconds", "computed", "taken")
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def run_once(path: Path, names: int, sessions: int) -> tuple[Lake, Runner, Took]:
+    """A lake with its history and cycles, and what the cycles took."""
     settings = replace(
         Settings(),
         runtime=RuntimeParams(durable=False),
@@ -86,11 +144,12 @@ def run_once(path: Path, names: int, sessions: int) -> tuple[Lake, Runner, float
     first, last = runner.source.coverage()
     runner.backfill(first, last)
     start = runner.calendar.next(last)
-    begun = perf_counter()
-    for number, _ in enumerate(runner.replay(start, runner.calendar.offset(start, sessions - 1)), 1):
-        if number % 25 == 0:
-            write(f"{number} sessions in {perf_counter() - begun:.0f} s")
-    return lake, runner, perf_counter() - begun
+    with Took() as took:
+        begun = perf_counter()
+        for number, _ in enumerate(runner.replay(start, runner.calendar.offset(start, sessions - 1)), 1):
+            if number % 25 == 0:
+                write(f"{number} sessions in {perf_counter() - begun:.0f} s")
+    return lake, runner, took
 
 
 def disk(path: Path) -> int:

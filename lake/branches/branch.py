@@ -21,8 +21,8 @@ from lake.branches.fork_point import ForkPoint, find_fork_point
 from lake.branches.links import link_table
 from lake.errors import BranchError, BusyError, NoSuchError
 from lake.migrations.run import migrate, plan_migration
-from lake.storage.atomic import fsync_files, write_atomic
-from lake.storage.checksums import dump_checksummed, load_checksummed
+from lake.storage.atomic import fsync_files, fsync_folders, write_atomic
+from lake.storage.checksums import CHECKSUMS, dump_checksummed, load_checksummed
 from lake.storage.commit_pointer import HEAD, CommitPointer, write_pointer
 from lake.storage.delta_log import FOLDER, publication_hash
 from lake.storage.disk import translate_disk_errors
@@ -129,7 +129,7 @@ def create_branch(
         except BaseException:  # whatever ended it, an interrupt too, nothing half made is left
             shutil.rmtree(draft, ignore_errors=True)
             raise
-        fsync_files([path / RECORD])
+        fsync_folders([path.parent, lake.path])
     return read_branch(path)
 
 
@@ -173,6 +173,7 @@ def discard_branch(lake: Path, name: str) -> int:
     gone = branch.path.with_name(f"{PENDING}discarded-{name}-{uuid4().hex[:8]}")
     with translate_disk_errors(f"the branch {name} could not be discarded"):
         branch.path.rename(gone)
+        fsync_folders([gone.parent])  # before its files go: they must not lack under its name after a power cut
         shutil.rmtree(gone)
     return freed
 
@@ -239,11 +240,13 @@ def _build(lake: Lake, draft: Path, fork: ForkPoint) -> None:
         link_table(Path(lake.uri(TABLES[name])), draft / "tables" / name, 0, version)
     runs, version = draft / "tables" / RUNS.name, fork.versions[RUNS.name]
     write_pointer(draft, CommitPointer(version, publication_hash(runs, version) if version else ""))
-    for path in lake.path.iterdir():  # the configuration, plugins beside it, and what a demo keeps there
-        if path.is_file() and path.name not in OWN_FILES and not path.name.startswith(PENDING):
-            shutil.copy2(path, draft / path.name)
-    # What the files say is on the disk long since; their new names are not.
-    fsync_files(draft / "tables" / name / FOLDER / f"{0:020d}.json" for name in fork.versions)
+    # The configuration, plugins beside it, and what a demo keeps there.
+    beside = [one for one in lake.path.iterdir() if one.is_file() and one.name not in OWN_FILES]
+    copied = [Path(shutil.copy2(one, draft)) for one in beside if not one.name.startswith(PENDING)]
+    # What the files of tables say is on the disk long since; their new names are not.
+    tables = [draft / "tables" / name for name in fork.versions]
+    fsync_folders([draft / "tables", *(one / part for one in tables for part in (".", FOLDER, CHECKSUMS))])
+    fsync_files(copied)
     write_manifest(draft)
 
 

@@ -57,10 +57,19 @@ def fsync_files(files: Iterable[Path]) -> None:
         OSError: if the disk refuses; what was written must then be taken as lost.
     """
     paths = sorted(set(files))
-    folders = sorted({folder for path in paths for folder in (path.parent, path.parent.parent)}, reverse=True)
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(_fsync, paths))
-        list(pool.map(_fsync, folders))
+    fsync_folders(folder for path in paths for folder in (path.parent, path.parent.parent))
+
+
+def fsync_folders(folders: Iterable[Path]) -> None:
+    """Force the names in folders onto the disk, those within others first.
+
+    Raises:
+        OSError: if the disk refuses; files that got their names there must then be taken as lost.
+    """
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(_fsync, sorted(set(folders), reverse=True)))
 
 
 def _fsync(path: Path) -> None:

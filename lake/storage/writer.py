@@ -28,6 +28,8 @@ from lake.upkeep.log_archive import undo_late_commit
 
 Files = Sequence[Mapping[str, Any]]
 """Data files that no version has yet, as `lake.storage.appending.write_file` describes them."""
+OPERATOR = "operator"
+"""Owner of the tables that hold decisions, which no publication will force onto the disk later."""
 MAX_ATTEMPTS = 8
 MAX_COMMITS_SEARCHED = 64
 """Writer of a table without publications that are searched for a run that is tried again."""
@@ -212,8 +214,11 @@ class Writer:
         raise _busy(table)
 
     def _acknowledge(self, table: Table, written: CommitResult, durable: bool) -> CommitResult:
-        """Force onto the disk what is read at its newest version; for the rest its publication does so."""
-        if written.rows and not self._tables.is_writer:
+        """Force onto the disk what is read at its newest version; what stages write is by their publication.
+
+        What the operator decided is promised at once, also by who holds the writer lock, as a merge does.
+        """
+        if written.rows and (table.owner == OPERATOR or not self._tables.is_writer):
             uri = self._tables.uri(table)
             if durable:
                 fsync_files(commit_paths(uri, written.version, commit_entry(uri, written.version)["files"]))

@@ -119,6 +119,7 @@ def cut_power(journal: Path, *, drop_names: bool) -> int:
     """
     content: dict[str, int] = {}  # name -> file, as links and renames move it
     dirty: set[int] = set()
+    folders: list[tuple[str, str]] = []  # those that were renamed, and into what
     unnamed: dict[str, Path | None] = {}  # name -> the file that it stands for on the disk; None if for none
     kept = (journal.with_name(f"{journal.name}.{number}") for number in count(1))
     for number, line in enumerate(journal.read_text().splitlines()):
@@ -130,6 +131,9 @@ def cut_power(journal: Path, *, drop_names: bool) -> int:
                 unnamed.setdefault(one, None)
         elif kind == "W":
             dirty.add(content.setdefault(one, number))
+        elif kind == "R" and one not in content and Path(two).is_dir():
+            folders.append((one, two))
+            content, unnamed = ({_moved(name, one, two): at for name, at in of.items()} for of in (content, unnamed))
         elif kind in "ROL":
             file = content.get(one, -1)
             before = next(kept) if kind == "O" else None
@@ -141,15 +145,24 @@ def cut_power(journal: Path, *, drop_names: bool) -> int:
         elif kind == "U":
             content.pop(one, None)
             unnamed.pop(one, None)
-        elif kind == "S" and Path(one).is_dir():
+        elif kind == "S" and one not in content and not Path(one).is_file():
             unnamed = {name: was for name, was in unnamed.items() if str(Path(name).parent) != one}
+            folders = [each for each in folders if str(Path(each[1]).parent) != one]
         elif kind == "S":
             dirty.discard(content.get(one, -1))
     lost = unnamed if drop_names else {name: None for name, file in content.items() if file in dirty}
     hit = sum(_lose(Path(name), was, drop_names) for name, was in lost.items())
+    for was, now in reversed(folders if drop_names else []):
+        Path(now).rename(was)
+        hit += 1
     for path in journal.parent.glob(f"{journal.name}*"):
         path.unlink()
     return hit
+
+
+def _moved(name: str, one: str, two: str) -> str:
+    """What a file is called after its folder was renamed."""
+    return f"{two}{name.removeprefix(one)}" if name.startswith(f"{one}/") else name
 
 
 def _lose(path: Path, was: Path | None, drop_names: bool) -> bool:

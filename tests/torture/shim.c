@@ -44,6 +44,13 @@ static int below(const char *path) {
     return mode >= 0 && path && strncmp(path, root, root_length) == 0;
 }
 
+/* What a path means that may begin at an open folder; it stands in the room given where it has to be put together. */
+static const char *whole(int at, const char *path, char *room, size_t size) {
+    if (mode < 0 || !path || *path == '/' || at < 0 || at >= MOST_FDS || !paths[at]) return path;
+    snprintf(room, size, "%s/%s", paths[at], path);
+    return room;
+}
+
 static void tell(char kind, const char *one, const char *two) {
     char line[9000];
     if (journal < 0) return;
@@ -120,14 +127,16 @@ static int opened(int (*real)(const char *, int, ...), const char *path, int fla
 int open(const char *path, int flags, ...) { RIGHTS REAL(open); return opened(real, path, flags, rights); }
 int open64(const char *path, int flags, ...) { RIGHTS REAL(open64); return opened(real, path, flags, rights); }
 
-static int opened_at(int (*real)(int, const char *, int, ...), int at, const char *path, int flags, mode_t rights) {
+static int opened_at(int (*real)(int, const char *, int, ...), int at, const char *named, int flags, mode_t rights) {
+    char room[8192];
+    const char *path = whole(at, named, room, sizeof room);
     int changes = below(path) && (flags & (O_CREAT | O_TRUNC));
     if (changes) {
         int how = fate(0);
         if (how > 0) { errno = how; return -1; }
     }
     int existed = changes && access(path, F_OK) == 0;
-    int fd = real(at, path, flags, rights);
+    int fd = real(at, named, flags, rights);
     if (mode >= 0) remember(fd, below(path) ? path : NULL);
     if (changes && fd >= 0) tell(existed ? 'T' : 'C', path, NULL);
     return fd;
@@ -225,7 +234,12 @@ int renameat2(int a, const char *old, int b, const char *new, unsigned flags) { 
 int link(const char *old, const char *new) { REAL(link); CHANGE('L', old, new, real(old, new)); }
 int linkat(int a, const char *old, int b, const char *new, int flags) { REAL(linkat); CHANGE('L', old, new, real(a, old, b, new, flags)); }
 int unlink(const char *path) { REAL(unlink); CHANGE('U', path, NULL, real(path)); }
-int unlinkat(int a, const char *path, int flags) { REAL(unlinkat); CHANGE('U', path, NULL, real(a, path, flags)); }
+int unlinkat(int a, const char *named, int flags) {
+    REAL(unlinkat);
+    char room[8192];
+    const char *path = whole(a, named, room, sizeof room);
+    CHANGE('U', path, NULL, real(a, named, flags));
+}
 int rmdir(const char *path) { REAL(rmdir); CHANGE('U', path, NULL, real(path)); }
 int mkdir(const char *path, mode_t rights) { REAL(mkdir); CHANGE('M', path, NULL, real(path, rights)); }
 int mkdirat(int a, const char *path, mode_t rights) { REAL(mkdirat); CHANGE('M', path, NULL, real(a, path, rights)); }

@@ -43,6 +43,8 @@ class Play:
     goes_on: Check
     step: int = 1
     """Between the calls that are tried."""
+    begins: Check = field(default=lambda _: None)
+    """Done to the copy of the lake before."""
     counted: list[int] = field(default_factory=list)
 
     def calls(self, order: Worker) -> int:
@@ -71,7 +73,9 @@ class Play:
 
     def _copy(self) -> Path:
         shutil.rmtree(self.folder, ignore_errors=True)
-        return copy_lake(self.lake, self.folder / "lake")
+        lake = copy_lake(self.lake, self.folder / "lake")
+        self.begins(lake)
+        return lake
 
 
 @pytest.fixture(scope="module")

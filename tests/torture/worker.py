@@ -15,7 +15,8 @@ import select
 import signal
 import sys
 import traceback
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from datetime import date
 from pathlib import Path
 from time import process_time
@@ -23,12 +24,14 @@ from typing import Any
 
 import polars as pl
 
+from lake.branches.branch import create_branch, discard_branch, find_branch
 from lake.fingerprint import fingerprint
 from lake.migrations.run import migrate
 from lake.store import Lake
 from lake.tables import TABLES
 from lake.tables.books import LEDGER_ENTRIES
 from lake.tables.control import RUNS, TASK_REQUESTS
+from lake.tables.models import MODEL_REGISTRY
 from lake.upkeep.backup import backup, restore
 from lake.upkeep.checkpoints import write_checkpoints
 from lake.upkeep.compaction import STAGE as COMPACT
@@ -36,16 +39,25 @@ from lake.upkeep.compaction import compact_tables
 from lake.upkeep.scrub import scrub
 from lake.upkeep.vacuum import vacuum
 from nextgen_tui.cli.error_messages import describe_error
+from pipeline.config.loading import load
+from pipeline.config.resolving import values_of
+from pipeline.config.settings import Settings
+from pipeline.config.toml_document import toml_document, write_document
+from pipeline.control.operator.decisions import promote
+from pipeline.control.operator.mandates import set_mandate
 from pipeline.engine.code_fingerprint import code_fingerprint, libraries
 from pipeline.engine.executor import parse_params
 from pipeline.engine.runner import Runner
 from pipeline.engine.stages import REPORT, STAGES
 from pipeline.features.feature_set import base_name
 from pipeline.market.sessions import exchange_sessions
+from pipeline.models.params import RidgeParams
+from pipeline.research.merging.merge_branch import merge_branch
 from tests.frames.published import request_rows
 from tests.torture.settings import tortured_settings
 from tests.warm import refuse_threads
 
+BRANCH = "one"
 HUNG = int(os.environ.get("TORTURE_PATIENCE", "300"))
 """Seconds after which an order counts as hung: far more than any takes on a busy machine."""
 
@@ -62,6 +74,9 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
         return {"found": [[one.file, one.what] for one in scrub(Lake.open(path)).findings]}
     if order["do"] == "restore":
         restore(path / "backup", path / "restored")
+        return {}
+    if order["do"] in RESEARCH:
+        RESEARCH[order["do"]](Lake.open(path))
         return {}
     lake = Lake.open(path, older=order["do"] == "migrate")
     runner = Runner(lake, tortured_settings(durable=order.get("durable", False)))
@@ -84,13 +99,47 @@ def work(order: dict[str, Any]) -> dict[str, Any]:
     elif order["do"] == "migrate":
         migrate(lake)
     elif order["do"] == "tidy":
-        compact_tables(lake, min_files=2)
-        vacuum(lake)
+        tidy(lake)
     elif order["do"] == "upkeep":
         upkeep(lake, Path(order["safe"]))
     elif order["do"] == "operate":
         begin(runner, order["cycles"])
     return answer | {"repairs": [[r.table, r.file, r.what] for r in lake.repairs]}
+
+
+def tidy(lake: Lake) -> None:
+    """Write small files again as one, and give back what no run names."""
+    compact_tables(lake, min_files=2)
+    vacuum(lake)
+
+
+def teach(lake: Lake) -> None:
+    """A branch that decided, trained and tried for itself."""
+    branch = create_branch(lake, BRANCH, reason="to train otherwise")
+    settings = tortured_settings(durable=True)
+    settings = replace(settings, models=replace(settings.models, ridge=RidgeParams(penalties=(0.5, 50.0), version=1)))
+    configure(branch.path, settings)
+    runner = Runner(Lake.open(branch.path), settings)
+    before = set(runner.lake.read(MODEL_REGISTRY)["model_id"])
+    runner.train(runner.lake.read(RUNS)["session"].max())
+    (trained,) = set(runner.lake.read(MODEL_REGISTRY)["model_id"]) - before
+    promote(runner, trained, "the better one", "cli")
+    set_mandate(runner, {"active_risk": "0.03"}, "less risk", "cli")
+
+
+def configure(path: Path, settings: Settings) -> None:
+    """Write all of the settings down."""
+    write_document(path, toml_document((key, value) for key, value in values_of(settings) if value is not None))
+
+
+RESEARCH: dict[str, Callable[[Lake], object]] = {
+    "branch": lambda lake: create_branch(lake, BRANCH, reason="to try something"),
+    "discard": lambda lake: discard_branch(lake.path, BRANCH),
+    "tidy branch": lambda lake: tidy(Lake.open(find_branch(lake.path, BRANCH).path)),
+    "teach": teach,
+    "merge": lambda lake: merge_branch(Runner(lake, load(lake.path, {}).settings), BRANCH, "why"),
+}
+"""Orders about branches."""
 
 
 def begin(runner: Runner, cycles: int) -> None:

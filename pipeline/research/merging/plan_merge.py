@@ -154,13 +154,15 @@ def _refuse_unusable(lake: Lake, there: Lake, theirs: Settings, model_id: str) -
 
 def _changed_mandate(lake: Lake, there: Lake, branch: Branch) -> dict[str, str]:
     """The fields of the mandate that were set on the branch."""
-    if there.newest(MANDATES) == branch.versions.get(MANDATES.name, 0):
+    # By their ids, not by versions: what a crash left of a commit is a version without a row.
+    ours, own = (set(one.read(MANDATES, columns=("mandate_id",))["mandate_id"]) for one in (lake, there))
+    if not own - ours:
         return {}
     default = load(lake.path, os.environ).settings.trading.mandate
     before, wanted = (standing_mandate(one, default).mandate for one in (lake, there))
     if before == wanted:
         return {}
-    if lake.newest(MANDATES) != branch.versions.get(MANDATES.name, 0):
+    if ours - own:
         raise ResearchError(
             f"a mandate was set on {MAIN} and another one on {branch.name} since it left; they cannot both stand: set"
             " the one you want with `nextgen mandate set`"
