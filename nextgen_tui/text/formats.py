@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from math import isnan
 
 from pipeline import text_format
 from pipeline.text_format import counted as counted
@@ -35,8 +36,8 @@ def adding_digits(total: float | None, parts: Sequence[float | None], least: int
 
 
 def number(value: float | None, digits: int = 4, *, signed: bool = False) -> str:
-    """A plain number, thousands apart."""
-    return MISSING if value is None else f"{value:{'+' if signed else ''}z,.{digits}f}"
+    """A plain number, thousands apart; what could not be computed is missing."""
+    return MISSING if value is None or isnan(value) else f"{value:{'+' if signed else ''}z,.{digits}f}"
 
 
 def whole(value: int | None) -> str:

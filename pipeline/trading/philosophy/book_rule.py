@@ -43,8 +43,8 @@ class RuleFacts:
     mandate: Mandate
     trust: Mapping[str, tuple[int, int]]
     """Ticker -> closed trades that came out as forecast or better, and all."""
-    stops_by_sector: Mapping[str, int]
-    """Sector -> positions stopped out within the cool-down."""
+    stops_by_sector: Mapping[str, tuple[int, int]]
+    """Sector -> positions stopped out within the cool-down, and these with the ones that are held."""
     events: Mapping[str, tuple[int, str]]
     """Ticker -> sessions since an action that changed its price basis, and its kind."""
     stopped_out: Mapping[str, int]

@@ -47,6 +47,10 @@ class Philosophy:
     """cutting_losses: the same below the best close since, once in profit."""
     sector_losses: Annotated[int, Field(ge=1, le=100)] = 3
     """sector_cool_down: positions stopped out in a sector within the cool-down after which it is not added to."""
+    sector_losses_ratio: Annotated[float, Field(ge=0, le=100), Earlier(0.0)] = 2.0
+    """sector_cool_down: how many times as often as in the other sectors positions have to be stopped out in it, since a
+    fall of the whole market tells nothing of a sector; names without a stated sector are none. 0 counts positions
+    alone, and takes those names for a sector."""
     full_confidence: Annotated[float, Field(gt=0, le=1)] = 0.25
     """humility, 0 to 1: agreement of the members that earns the whole alpha; less agreement earns less."""
     wide_interval: Annotated[float, Field(gt=1, le=1000)] = 3.0

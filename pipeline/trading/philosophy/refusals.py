@@ -14,6 +14,8 @@ from pipeline.trading.planning.candidates import Candidate
 from pipeline.trading.planning.rule import count_of, share_of
 
 SESSIONS = count_of("session")
+NO_SECTOR = "unknown"
+"""What stands in the place of a sector that nobody stated."""
 
 
 def _forbid(
@@ -118,19 +120,29 @@ def cutting_losses(facts: RuleFacts, problem: BookProblem, weights: Floats) -> E
 @book_rule("refusal")
 def sector_cool_down(facts: RuleFacts, problem: BookProblem, weights: Floats) -> Effect:  # noqa: ARG001
     """A sector in which several stops were hit at once is not added to beyond the benchmark until they are past."""
-    limit = facts.limits.sector_losses
-    hot = facts.flags(lambda one: facts.stops_by_sector.get(one.sector, 0) >= limit)
+    sectors = frozenset(sector for sector in facts.stops_by_sector if _is_stopped_out(facts, sector))
+    hot = facts.flags(lambda one: one.sector in sectors)
     otherwise = "its sector was not stopped out lately"
     if not hot.any():
         return Effect(problem, otherwise=otherwise)
     touched = {}
     for at in np.flatnonzero(hot).tolist():
         sector = facts.candidates[at].sector
-        stops = counted(facts.stops_by_sector[sector], "position")
+        stops = counted(facts.stops_by_sector[sector][0], "position")
         touched[at] = Touch(0.0, f"{stops} of {sector} hit their stops within the cool-down")
     upper = np.where(hot, np.maximum(problem.held, problem.benchmark), np.inf)
     lower = np.where(hot, np.minimum(problem.held, 0.0), -np.inf)
     return Effect(problem.cap(upper).floor(lower), touched, otherwise)
+
+
+def _is_stopped_out(facts: RuleFacts, sector: str) -> bool:
+    """Whether several positions of a sector hit their stops, and that more often than those of the others."""
+    stopped, positions = facts.stops_by_sector[sector]
+    if stopped < facts.limits.sector_losses or not facts.limits.sector_losses_ratio:
+        return stopped >= facts.limits.sector_losses
+    others, there = (sum(counts) for counts in zip(*facts.stops_by_sector.values(), strict=True))
+    rest_stopped, rest = others - stopped, there - positions
+    return sector != NO_SECTOR and stopped * rest > facts.limits.sector_losses_ratio * rest_stopped * positions
 
 
 @book_rule("bound", share_of("loss"))

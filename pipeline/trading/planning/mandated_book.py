@@ -106,9 +106,13 @@ def state_book(
     return Stated(problem=problem, facts=facts)
 
 
-def _count_by_sector(stops: Mapping[str, int], candidates: Sequence[Candidate], cool_down: int) -> dict[str, int]:
-    recent = (one.sector for one in candidates if stops.get(one.ticker, cool_down) < cool_down)
-    return dict(Counter(recent))
+def _count_by_sector(
+    stops: Mapping[str, int], candidates: Sequence[Candidate], cool_down: int
+) -> dict[str, tuple[int, int]]:
+    recent = {ticker for ticker, ago in stops.items() if ago < cool_down}
+    stopped = Counter(one.sector for one in candidates if one.ticker in recent)
+    held = Counter(one.sector for one in candidates if one.holding is not None and one.ticker not in recent)
+    return {sector: (stopped[sector], stopped[sector] + held[sector]) for sector in sorted({*stopped, *held})}
 
 
 def benchmark_weights(names: Sequence[str], inputs: PlanningInputs, mandate: Mandate) -> Floats:

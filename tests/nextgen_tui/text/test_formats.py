@@ -69,3 +69,8 @@ def test_the_fewest_digits_are_written_that_add_up() -> None:
     assert formats.adding_digits(0.0073, (0.0104, -0.0031)) == 2
     assert formats.adding_digits(0.00734, (0.01037, -0.00303)) == 3
     assert formats.adding_digits(None, (0.1, None)) == 2
+
+
+def test_a_number_that_could_not_be_computed_is_missing() -> None:
+    assert formats.number(float("nan"), signed=True) == formats.number(None) == formats.MISSING
+    assert formats.number(-0.00001) == "0.0000"

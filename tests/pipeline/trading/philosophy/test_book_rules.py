@@ -118,9 +118,35 @@ def test_below_its_stop_a_position_has_to_go_unless_nobody_explains_the_price() 
 
 
 def test_a_sector_with_several_stops_is_not_added_to_beyond_the_benchmark() -> None:
-    effect = check("sector_cool_down", facts(stops_by_sector={"tech": 3}))
+    effect = check("sector_cool_down", facts(stops_by_sector={"tech": (3, 8), "energy": (2, 12)}))
     assert effect.problem.upper.tolist() == [0.3, 1.0]
     assert "3 positions of tech" in effect.touched[0].reason
+
+
+@pytest.mark.parametrize(
+    ("stops", "ratio", "hot"),
+    [
+        ({"tech": (2, 2), "energy": (0, 9)}, 2.0, False),  # too few
+        ({"tech": (3, 8), "energy": (6, 20)}, 2.0, False),  # all of them fell
+        ({"tech": (3, 8), "energy": (6, 20)}, 1.0, True),
+        ({"tech": (3, 8), "energy": (0, 1)}, 2.0, True),
+        ({"tech": (9, 9)}, 2.0, False),  # there is no other to be told from
+        ({"tech": (3, 30), "energy": (9, 30)}, 0.0, True),  # as earlier programs counted
+    ],
+)
+def test_a_sector_is_stopped_out_where_that_is_more_often_than_elsewhere(
+    stops: dict[str, tuple[int, int]], ratio: float, hot: bool
+) -> None:
+    told = facts(stops_by_sector=stops, limits={"sector_losses_ratio": ratio})
+    assert bool(check("sector_cool_down", told).touched) is hot
+
+
+def test_names_whose_sector_nobody_stated_are_no_sector() -> None:
+    stopped = {"stops_by_sector": {"unknown": (5, 6), "tech": (0, 20)}}
+    nowhere = replace(A, sector="unknown")
+    assert not check("sector_cool_down", facts(nowhere, **stopped)).touched
+    earlier = facts(nowhere, limits={"sector_losses_ratio": 0.0}, **stopped)
+    assert list(check("sector_cool_down", earlier).touched) == [0]
 
 
 SCALINGS = {

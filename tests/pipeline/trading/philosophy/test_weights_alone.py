@@ -31,7 +31,7 @@ def draw_facts(seed: int, names: int) -> RuleFacts:
         stopped="",
         mandate=Mandate(active_risk=float(rng.uniform(0.01, 0.1)), exclusions=("N3",) if seed % 3 == 0 else ()),
         trust={f"N{at}": (int(rng.integers(0, 5)), 5) for at in range(names) if rng.random() < 0.5},
-        stops_by_sector={"S0": 4} if seed % 5 == 0 else {},
+        stops_by_sector={"S0": (4, 5), "S1": (0, 9)} if seed % 5 == 0 else {},
         events={"N1": (0, "split")},
         stopped_out={"N2": 1},
         session_share=5 / 252,
