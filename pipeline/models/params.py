@@ -135,6 +135,10 @@ class ModelParams:
     earlier programs."""
     min_deflated: Annotated[Share, Earlier(0.0)] = 0.5
     """Probability that a challenger's advantage is real, given all that was ever tried, below which it is kept out."""
+    deflation: Annotated[Literal["chance", "trials"], Earlier("trials")] = "chance"
+    """How far the ratios of trials without skill are taken to lie apart. `trials` is as far as those on record do, and
+    `chance` the same, but no further than chance alone makes them at the challenger's number of sessions: trials of
+    other years lie apart for what these years were like."""
     test_from: Annotated[DayOrNone, Earlier("")] = ""
     """First session of the test window; empty for none. Training and promotion are refused every fact from that day
     on, until it is taken out: a test that was read while choosing is none."""

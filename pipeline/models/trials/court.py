@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import sqrt
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,7 @@ def hear(
     if not mine:
         return None
     own = mine[0]
-    spread = float(trials["sharpe"].std() or 0.0) if len(trials) > 1 else 0.0  # type: ignore[arg-type]
+    spread = _spread(trials["sharpe"], own["sessions"], params)
     ours, theirs = losses
     return Verdict(
         trials=len(trials),
@@ -90,6 +91,12 @@ def hear(
         min_sessions=minimum_length(own["sharpe"], len(trials)),
         against_champion=None if theirs is None else compare_losses(theirs, ours, params.purge, seed),
     )
+
+
+def _spread(ratios: pl.Series, sessions: int, params: ModelParams) -> float:
+    """How far the ratios of trials that have no skill lie apart: their standard deviation."""
+    found = float(ratios.std() or 0.0) if len(ratios) > 1 else 0.0  # type: ignore[arg-type]
+    return found if params.deflation == "trials" else min(found, 1 / sqrt(max(sessions - 1, 1)))
 
 
 def _on_same_sessions(trials: pl.DataFrame, own: Mapping[str, Any]) -> Floats:

@@ -67,11 +67,29 @@ def test_a_promotion_tells_how_much_was_tried_and_what_is_left_of_the_advantage(
 
 def test_the_best_of_very_many_is_kept_out(registry: pl.DataFrame, ledger: pl.DataFrame) -> None:
     own = ledger.filter(pl.col("candidate") == "ensemble")["sharpe"][0]
-    row = decided(registry, tried_before(ledger, 300, spread=own))
+    weak = ledger.with_columns(pl.col("sharpe") / 3)
+    row = decided(registry, tried_before(weak, 300, spread=own))
     assert not row["promoted"] and row["champion"] is None
     assert row["reason"].startswith("kept: ") and row["reason"].endswith("0.5 is asked for")
     assert row["trials"] == 303 and row["min_sessions"] > ledger["sessions"][0] / 10
-    assert decided(registry, tried_before(ledger, 300, spread=own), min_deflated=0.0)["promoted"]
+    assert decided(registry, tried_before(weak, 300, spread=own), min_deflated=0.0)["promoted"]
+
+
+def test_trials_of_other_years_that_lie_far_apart_do_not_hide_what_chance_cannot_do(
+    registry: pl.DataFrame, ledger: pl.DataFrame
+) -> None:
+    own = ledger.filter(pl.col("candidate") == "ensemble")
+    tried = tried_before(ledger, 30, spread=3 * own["sharpe"][0])
+    row = decided(registry, tried)
+    assert row["promoted"] and row["min_sessions"] < own["sessions"][0], "both figures say the same"
+    earlier = decided(registry, tried, deflation="trials")
+    assert not earlier["promoted"] and earlier["deflated_sharpe"] < 0.1
+
+
+def test_trials_that_are_much_alike_deflate_as_little_as_before(registry: pl.DataFrame, ledger: pl.DataFrame) -> None:
+    tried = tried_before(ledger.filter(pl.col("candidate") == "ensemble"), 100, spread=0.01)
+    found = [decided(registry, tried, deflation=one)["deflated_sharpe"] for one in ("chance", "trials")]
+    assert found[0] == found[1]
 
 
 def test_an_earlier_programs_challenger_is_judged_without_the_ledger(registry: pl.DataFrame) -> None:
