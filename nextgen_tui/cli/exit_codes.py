@@ -42,7 +42,7 @@ def exit_code(error: BaseException) -> int:
         error, "pipeline.engine.failures", "CycleOrderError"
     )
     usage = usage or _defined_in(error, "pipeline.research", "ResearchError")
-    usage = usage or _defined_in(error, "pipeline.engine.capsules.replay_capsule", "CapsuleError")
+    usage = usage or _defined_in(error, "pipeline.engine.capsules", "CapsuleError")
     if usage or isinstance(error, (BranchError, ConfigError, NotALakeError, NoSuchError)):
         return USAGE
     if isinstance(error, (BusyError, NotYetError)):

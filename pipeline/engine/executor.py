@@ -200,7 +200,8 @@ class Executor:
         with suppress(Exception):  # what failed may be the reading
             frames, _ = self.read_inputs(stage, failed.recipe)
         try:
-            return write_capsule(self.lake.path, failed, error, frames, self.settings)
+            plugins = self.plugins.sources(failed.recipe.plugins)
+            return write_capsule(self.lake.path, failed, error, frames, plugins, self.settings)
         except Exception:  # a full disk, a frame that cannot be written: the run's failure counts
             log.warning("no capsule of %s could be written", failed.run_id, exc_info=True)
             return None

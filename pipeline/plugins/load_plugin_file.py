@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.abc import InspectLoader
 from importlib.machinery import ModuleSpec
@@ -41,6 +41,8 @@ class Plugin:
     path: Path
     sha256: str = ""
     """Of its content; empty where it cannot be read."""
+    source: bytes = field(default=b"", repr=False)
+    """The content that was loaded, whatever the file has by now; empty where it does not work."""
     features: tuple[Feature, ...] = ()
     rules: tuple[Rule, ...] = ()
     members: tuple[Member, ...] = ()
@@ -86,6 +88,7 @@ def load_plugin(path: Path, calendar: Sessions) -> Plugin:
     return Plugin(
         path=path,
         sha256=digest,
+        source=source,
         features=features,
         rules=declared["RULES"],
         members=declared["MEMBERS"],

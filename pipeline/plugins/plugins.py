@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -82,6 +82,10 @@ class Plugins:
     def hashes(self, uses: Sequence[Kind]) -> dict[str, str]:
         """File -> sha256 of its content, for the files that declare any of these kinds."""
         return {one.name: one.sha256 for one in self.files if any(one.declared[kind] for kind in uses)}
+
+    def sources(self, names: Collection[str]) -> dict[str, bytes]:
+        """File -> the content that was loaded, for the files of these names that work."""
+        return {one.name: one.source for one in self.files if one.name in names and not one.error}
 
     def changes(self, recorded: Mapping[str, str]) -> list[str]:
         """What is no longer as a run recorded it, in words."""

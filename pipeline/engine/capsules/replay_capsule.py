@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tempfile
 import zipfile
+import zlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -14,26 +17,43 @@ from typing import Any
 
 import polars as pl
 
-from lake.errors import LakeError
 from lake.migrations import FORMAT
 from lake.runs import Recipe, Run
 from pipeline.config import ConfigError
 from pipeline.config.resolving import resolve
 from pipeline.config.settings import Settings
-from pipeline.engine.capsules.write_capsule import CONTENT, FRAMES, SETTINGS, TRACE, VERSION
+from pipeline.engine.capsules.capsule_plugins import (
+    PLUGINS,
+    CapsuleError,
+    is_plain_name,
+    read_plugins,
+    require_allowed,
+    running_plugins,
+)
+from pipeline.engine.capsules.write_capsule import CONTENT, FRAMES, LOG, MAX_BYTES, SETTINGS, TRACE, VERSION
 from pipeline.engine.code_fingerprint import code_fingerprint
 from pipeline.engine.executor import CURRENCY, EXTENSIONS, find_test_window, parse_params
 from pipeline.engine.session_order import find_stage
 from pipeline.engine.stage import Moment, Stage
-from pipeline.market.sessions import exchange_sessions
+from pipeline.market.sessions import Sessions, exchange_sessions
 from pipeline.plugins.plugins import Plugins
 
 MAX_UNPACKED = 1 << 30
 """Bytes that a capsule may unpack to."""
-
-
-class CapsuleError(LakeError):
-    """A capsule cannot be read or replayed."""
+UNREADABLE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    RuntimeError,
+    KeyError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    OSError,
+    pl.exceptions.PolarsError,
+    ConfigError,
+)
+"""What reading a file that is none, is damaged or is encrypted can raise."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +67,10 @@ class Capsule:
     missing: tuple[str, ...]
     """Tables whose rows did not fit into it."""
     frames: Mapping[str, pl.DataFrame]
+    plugins: Mapping[str, bytes]
+    """Name -> content of each plugin in it, which is the file that the run used."""
+    left_out: Mapping[str, str]
+    """Plugin that is not in it -> why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,39 +98,48 @@ def read_capsule(path: Path) -> Capsule:
     """Read a capsule; what is in it counts as hostile until it is checked.
 
     Raises:
-        CapsuleError: if it is none, damaged, or made by another version.
+        CapsuleError: if it is none, damaged, made by another version, has names that no capsule has, or a plugin in it
+            was changed.
     """
     try:
         with zipfile.ZipFile(path) as file:
-            if sum(one.file_size for one in file.infolist()) > MAX_UNPACKED:
-                raise CapsuleError(f"{path} would unpack to more than {MAX_UNPACKED:,} bytes; it is no capsule of ours")
+            _require_ours(path, file)
             content = json.loads(file.read(CONTENT))
             _require_version(path, content)
             run = _read_run(content["run"])
             frames = _read_frames(path, file, find_stage(run.recipe.stage))
             settings = _read_settings(file.read(SETTINGS))
             trace = file.read(TRACE).decode("utf-8", errors="replace")
-            return Capsule(run, str(content["error"]), trace, settings, tuple(map(str, content["missing"])), frames)
-    except (zipfile.BadZipFile, KeyError, ValueError, TypeError, AttributeError, OSError, ConfigError) as error:
+            return Capsule(
+                run=run,
+                error=str(content["error"]),
+                trace=trace,
+                settings=settings,
+                missing=tuple(map(str, content["missing"])),
+                frames=frames,
+                plugins=read_plugins(path, file, run.recipe.plugins),
+                left_out={str(name): str(why) for name, why in content["left_out"].items()},
+            )
+    except UNREADABLE as error:
         raise CapsuleError(f"{path} is no capsule that can be read ({error}); copy it anew") from error
 
 
-def replay_capsule(capsule: Capsule) -> CapsuleReplay:
+def replay_capsule(capsule: Capsule, *, run_plugins: bool = False) -> CapsuleReplay:
     """Run the stage again on what the capsule has.
 
+    Args:
+        capsule: as it was read.
+        run_plugins: whether a person allows the code of others that is in it to be run.
+
     Raises:
-        CapsuleError: if it needs what is not in it: an answer from outside, rows that did not fit, plugins.
+        CapsuleError: if it needs what is not in it (an answer from outside, rows or plugins that did not fit), or
+            plugins that nobody allowed.
     """
     recipe = capsule.run.recipe
     stage = find_stage(recipe.stage)
     _require_all(capsule, stage)
-    moment = _moment(capsule.settings, stage, recipe)
-    again, rows = "", None
-    try:
-        given = [capsule.frames[read.table.name] for read in stage.reads]
-        rows = stage.writes.check(stage.function(*given, moment, parse_params(stage, recipe.params))).height
-    except Exception as error:  # whatever it raised then, it may raise now
-        again = f"{type(error).__name__}: {error}"
+    require_allowed(recipe.plugins, capsule.plugins, capsule.left_out, run_plugins)
+    again, rows = _compute(capsule, stage, recipe)
     changed = code_fingerprint(stage) != recipe.code
     return CapsuleReplay(
         stage=stage.name, session=recipe.session, error=capsule.error, again=again, rows=rows, code_changed=changed
@@ -114,6 +147,28 @@ def replay_capsule(capsule: Capsule) -> CapsuleReplay:
 
 
 # ---- inner workings
+
+
+def _require_ours(path: Path, file: zipfile.ZipFile) -> None:
+    """Refuse an archive that no capsule is: too large, or with a name twice or of another kind."""
+    entries = file.infolist()
+    if sum(one.file_size for one in entries) > MAX_UNPACKED:
+        raise CapsuleError(f"{path} would unpack to more than {MAX_UNPACKED:,} bytes; it is no capsule of ours")
+    counts = Counter(one.filename for one in entries)
+    if strange := [name for name, count in counts.items() if count > 1 or not _is_ours(name)]:
+        first = f"{len(strange)} names that no capsule has, the first is {strange[0][:100]!r}"
+        raise CapsuleError(f"{path} has {first}; it is none of ours: do not use it")
+    for one in entries:
+        if one.filename.startswith(PLUGINS) and one.file_size > MAX_BYTES:
+            raise CapsuleError(
+                f"{path}: {one.filename} has {one.file_size:,} bytes; no capsule holds more than {MAX_BYTES:,}"
+            )
+
+
+def _is_ours(name: str) -> bool:
+    if name.startswith(PLUGINS):
+        return is_plain_name(name.removeprefix(PLUGINS))
+    return name in (CONTENT, SETTINGS, TRACE, LOG) or bool(re.fullmatch(rf"{FRAMES}[a-z0-9_]+\.parquet", name))
 
 
 def _require_version(path: Path, content: Mapping[str, Any]) -> None:
@@ -158,16 +213,24 @@ def _require_all(capsule: Capsule, stage: Stage) -> None:
         raise CapsuleError(f"{stage.name} asks the world, and its answer is not in a capsule; read its traceback")
     if lacking := [read.table.name for read in stage.reads if read.table.name not in capsule.frames]:
         why = "did not fit into it" if set(lacking) <= set(capsule.missing) else "could not be read then"
-        raise CapsuleError(f"{', '.join(lacking)} {why}; replay the run where the lake is (`nextgen reproduce`)")
-    if capsule.run.recipe.plugins:
-        files = ", ".join(capsule.run.recipe.plugins)
-        raise CapsuleError(f"the run used plugins ({files}), whose code is not in a capsule; replay it where they are")
+        raise CapsuleError(f"{', '.join(lacking)} {why}; look for the cause where the lake is")
 
 
-def _moment(settings: Settings, stage: Stage, recipe: Recipe) -> Moment:
-    market = settings.market
+def _compute(capsule: Capsule, stage: Stage, recipe: Recipe) -> tuple[str, int | None]:
+    """What the stage raises now, empty where it does not, and how many rows it gives then."""
+    market, named = capsule.settings.market, capsule.settings.plugins
     calendar = market.changes.apply(exchange_sessions(market.exchange), recipe.as_of.date())
-    plugins = Plugins.load((), calendar, settings.plugins.feature_sets)
+    with running_plugins(capsule.plugins, named.files, calendar, named.feature_sets) as plugins:
+        moment = _moment(calendar, plugins, stage, recipe)
+        try:
+            given = [capsule.frames[read.table.name] for read in stage.reads]
+            rows = stage.writes.check(stage.function(*given, moment, parse_params(stage, recipe.params)))
+        except Exception as error:  # whatever it raised then, it may raise now
+            return f"{type(error).__name__}: {error}", None
+        return "", rows.height
+
+
+def _moment(calendar: Sessions, plugins: Plugins, stage: Stage, recipe: Recipe) -> Moment:
     return Moment(
         session=recipe.session,
         since=recipe.since,
