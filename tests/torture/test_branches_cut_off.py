@@ -25,10 +25,10 @@ from tests.frames.published import publish_sessions
 from tests.lake.upkeep.conftest import every_version
 from tests.lake.upkeep.test_log_archive import MOVED, grown
 from tests.operation.test_merged_models import content, runner_of
-from tests.torture.conftest import STRIDE, Before
+from tests.torture.conftest import Before
 from tests.torture.faults import Fault, Worker
+from tests.torture.plays import FAULTS, Play
 from tests.torture.settings import tortured_settings
-from tests.torture.test_keeping_cut_off import FAULTS, Play
 from tests.torture.worker import BRANCH, configure
 
 CONFIGURED = "[trading]\nhorizon = 5\n"
@@ -221,8 +221,7 @@ def test_work_on_branches_cut_off_at_every_call_leaves_no_half(
     order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault
 ) -> None:
     play: Play = request.getfixturevalue(what)
-    for k in range(1, play.calls(order) + 1, STRIDE * play.step):
-        play.cut_off(order, fault, k)
+    play.cut_off_everywhere(order, fault)
 
 
 @pytest.mark.torture
@@ -232,6 +231,4 @@ def test_a_power_cut_at_every_call_of_work_on_branches_leaves_no_half(
     order: Worker, request: pytest.FixtureRequest, what: str, drop_names: bool
 ) -> None:
     play: Play = request.getfixturevalue(what)
-    calls = play.calls(order)
-    for k in (*range(1, calls + 1, STRIDE * play.step), calls + 1):  # the last is a cut after all is done
-        play.cut_off(order, Fault.KILL, k, drop_names)
+    play.cut_power_everywhere(order, drop_names=drop_names)

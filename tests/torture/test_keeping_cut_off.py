@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from deltalake import DeltaTable
@@ -20,62 +15,13 @@ from lake.store import Lake
 from lake.tables.control import RUNS, TASK_REQUESTS
 from lake.upkeep.backup import backup, restore
 from lake.upkeep.scrub import scrub
-from tests.copies import copy_lake
 from tests.frames.published import publish_sessions, request_rows
 from tests.lake.migrations.test_run import unpacked as unpacked
 from tests.lake.upkeep.test_log_archive import MOVED, contents, grown
-from tests.torture.faults import Fault, Worker, cut_power
-from tests.torture.test_crashes import STRIDE
+from tests.torture.faults import Fault, Worker
+from tests.torture.plays import FAULTS, Check, Play
 
 KEEPING = ("making", "appending", "archiving", "tidying", "migrating", "restoring")
-FAULTS = (Fault.KILL, Fault.TORN, Fault.NO_SPACE, Fault.IO_ERROR_ONCE, Fault.DONE_BUT_ERROR)
-Check = Callable[[Path], None]
-
-
-@dataclass(frozen=True)
-class Play:
-    """Something to cut off, the lake it is done to, and what holds afterwards."""
-
-    do: str
-    lake: Path
-    folder: Path
-    whole: Check
-    goes_on: Check
-    step: int = 1
-    """Between the calls that are tried."""
-    begins: Check = field(default=lambda _: None)
-    """Done to the copy of the lake before."""
-    counted: list[int] = field(default_factory=list)
-
-    def calls(self, order: Worker) -> int:
-        """By which it changes files, when nothing goes wrong: the same number each time, so it is counted once."""
-        if not self.counted:
-            done = order(self.do, self._copy(), mode=int(Fault.NOTHING), k=0, durable=True)
-            assert "error" not in done, done
-            self.counted.append(int(done["calls"]))
-        return self.counted[0]
-
-    def cut_off(self, order: Worker, fault: Fault, k: int, drop_names: bool | None = None) -> None:
-        """Do it with a fault at the k-th call, look at what is left, and go on."""
-        lake = self._copy()
-        journal = lake.with_suffix(".journal")
-        given: dict[str, Any] = {} if drop_names is None else {"journal": str(journal)}
-        ended = order(self.do, lake, mode=int(fault), k=k, durable=True, **given)
-        assert not ended["hung"], (fault.name, k)
-        assert ended.get("code") != 70, f"an error without words: {ended}"
-        if drop_names is None:
-            self.whole(lake)
-        else:
-            cut_power(journal, drop_names=drop_names)
-        for path in lake.rglob("*"):  # what is young may still be in the making; time passes
-            os.utime(path, (path.stat().st_mtime - 120, path.stat().st_mtime - 120))
-        self.goes_on(lake)
-
-    def _copy(self) -> Path:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        lake = copy_lake(self.lake, self.folder / "lake")
-        self.begins(lake)
-        return lake
 
 
 @pytest.fixture(scope="module")
@@ -251,8 +197,7 @@ def test_keeping_cut_off_at_every_call_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault
 ) -> None:
     play: Play = request.getfixturevalue(what)
-    for k in range(1, play.calls(order) + 1, STRIDE * play.step):
-        play.cut_off(order, fault, k)
+    play.cut_off_everywhere(order, fault)
 
 
 @pytest.mark.torture
@@ -262,6 +207,4 @@ def test_a_power_cut_at_every_call_of_keeping_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, drop_names: bool
 ) -> None:
     play: Play = request.getfixturevalue(what)
-    calls = play.calls(order)
-    for k in (*range(1, calls + 1, STRIDE * play.step), calls + 1):  # the last is a cut after all is done
-        play.cut_off(order, Fault.KILL, k, drop_names)
+    play.cut_power_everywhere(order, drop_names=drop_names)

@@ -50,10 +50,25 @@ class _Kept:
     """Bytes of the rows, counted once: a table's columns take longer to count than to extend."""
     read_at: int = 0
     """Which of all reads was the last of it."""
+    part: tuple[date, pl.DataFrame] | None = None
+    """The rows from a day on that were handed out last: who asks for the same gets the same frame."""
 
     def leads_to(self, snapshot: Snapshot) -> bool:
         """Whether the snapshot has all of these files: then it has the same rows and perhaps some more."""
         return snapshot.columns == self.snapshot.columns and snapshot.files.keys() >= self.snapshot.files.keys()
+
+    def begin_at(self, table: Table, since: date | None) -> pl.DataFrame:
+        """Of many rows those without the ones before a day, where the key begins with the day: no row is copied."""
+        if since is None or table.key[0] != table.clock or self.rows.height <= FEW_ROWS:
+            return self.rows
+        if self.part is None or self.part[0] != since:
+            begin = self.rows.get_column(table.clock).search_sorted(since, side="left")
+            self.part = since, self.rows.slice(begin)
+        return self.part[1]
+
+    def has(self, rows: pl.DataFrame) -> bool:
+        """Whether it is these rows that were handed out."""
+        return rows is self.rows or (self.part is not None and rows is self.part[1])
 
 
 class KeptRows:
@@ -85,6 +100,8 @@ class KeptRows:
         if kept is not None and kept.snapshot.version > snapshot.version:
             return None  # somebody looks back; what comes next goes on with the newest
         if kept is None or kept.since > first or not kept.leads_to(snapshot):
+            if kept is not None:
+                self._forget_answer(kept)
             kept = self._lay_out(table, snapshot, first, scan)
         else:
             kept.asked.append(first)
@@ -93,7 +110,7 @@ class KeptRows:
             return None
         kept.read_at = self._reads
         self._kept.move_to_end(table.name)
-        return _begin_at(kept.rows, table, since)
+        return kept.begin_at(table, since)
 
     def select(self, rows: pl.DataFrame, conditions: Sequence[pl.Expr], columns: Sequence[str]) -> pl.DataFrame:
         """Columns of those of the rows that meet all conditions."""
@@ -114,17 +131,22 @@ class KeptRows:
         return self._keep(table, _Kept(snapshot, since, collect_rows(rows, files), [since]))
 
     def _extend(self, kept: _Kept, table: Table, snapshot: Snapshot, scan: ScanFiles) -> _Kept | None:
+        self._forget_answer(kept)
+        kept.part = None
         if len(kept.asked) >= READS_OF_A_ROUND:
             kept.since, kept.asked = max(kept.since, min(kept.asked)), []
             kept.rows = _cut(kept.rows.lazy(), table, kept.since).collect(engine="in-memory")
         added = [snapshot.files[path] for path in snapshot.files.keys() - kept.snapshot.files.keys()]
-        if self._last is not None and self._last.rows is kept.rows:
-            self._last = None  # it would keep the rows as they were
         if added := select_overlapping(added, kept.since, None):
             kept.rows = add_rows(kept.rows, _cut(scan(added), table, kept.since), table.key)
         kept.snapshot = snapshot
         del self._kept[table.name]  # until it is known that it is not too much by now
         return self._keep(table, kept)
+
+    def _forget_answer(self, kept: _Kept) -> None:
+        """Before rows are replaced: an answer from them would keep them as they were."""
+        if self._last is not None and kept.has(self._last.rows):
+            self._last = None
 
     def _keep(self, table: Table, kept: _Kept) -> _Kept | None:
         """Keep it, where there is room for it."""
@@ -145,6 +167,7 @@ class KeptRows:
         for name, kept in others.items():
             if taken <= MAX_BYTES or self._reads - kept.read_at < STALE_READS:
                 break
+            self._forget_answer(kept)
             del self._kept[name]
             taken -= kept.size
         return size <= MAX_TABLE_BYTES and taken <= MAX_BYTES
@@ -226,13 +249,6 @@ def _lies_behind(rows: pl.DataFrame, added: pl.DataFrame, key: Sequence[str]) ->
         new, old = pl.col(name), pl.col(f"{name} before")
         after = (new > old) | ((new == old) & after)
     return beside.select(after.fill_null(value=False).alias("behind"))["behind"].to_numpy()
-
-
-def _begin_at(rows: pl.DataFrame, table: Table, since: date | None) -> pl.DataFrame:
-    """Of many rows those without the ones before a day, where the key begins with the day: no row is copied."""
-    if since is None or table.key[0] != table.clock or rows.height <= FEW_ROWS:
-        return rows
-    return rows.slice(rows.get_column(table.clock).search_sorted(since, side="left"))
 
 
 def _cut(rows: pl.LazyFrame, table: Table, since: date) -> pl.LazyFrame:

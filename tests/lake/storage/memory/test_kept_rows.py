@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -224,3 +225,20 @@ def test_rows_that_are_added_come_where_sorting_all_would_put_them(
         added = added.with_columns(pl.lit("E").alias("a"))
     expected = pl.concat([rows, added]).sort("a", "b", "c")
     assert_frame_equal(add_rows(rows, added.lazy(), ("a", "b", "c")), expected)
+
+
+def test_the_same_question_is_answered_once_and_rows_that_are_replaced_are_let_go() -> None:
+    files, kept = Files(30), KeptRows()
+    by_session = replace(MARKET_PRICES, key=("session", "ticker", "revision"))
+    asked = ([pl.col("close") > 0], ["session", "close"])
+    snapshot = files.snapshot(29)
+    rows = kept.find(by_session, snapshot, files.days[9], files.scan)
+    part = kept.find(by_session, snapshot, files.days[19], files.scan)
+    assert rows is not None and part is not None and (rows.height, part.height) == (20, 10)
+    found = kept.select(part, *asked)
+    again = kept.find(by_session, snapshot, files.days[19], files.scan)
+    assert again is not None and kept.select(again, *asked) is found
+    old = weakref.ref(part)
+    del rows, part, again, found
+    assert kept.find(by_session, files.snapshot(30), files.days[19], files.scan) is not None
+    assert old() is None, "an answer keeps them"

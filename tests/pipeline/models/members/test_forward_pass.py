@@ -5,11 +5,7 @@ What needs torch or numba imports it itself: the tests are collected without the
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -144,40 +140,6 @@ def test_windows_that_lie_otherwise_in_memory_give_the_same() -> None:
     assert np.array_equal(LSTM.quantiles(arrays, turned), expected)
     assert np.array_equal(LSTM.quantiles(arrays, fixed), expected)
     assert LSTM.quantiles(arrays, windows[:0]).shape == (0, HORIZONS, QUANTILES)
-
-
-BITS = """
-import sys
-from tests.pipeline.models.members.test_forward_pass import digest
-print(digest())
-sys.exit("torch was loaded" if "torch" in sys.modules else 0)
-"""
-
-
-def digest() -> str:
-    """A hash of forecasts of drawn weights and windows."""
-    return sha256(LSTM.quantiles(drawn(21, 20, 5, 2, 4), windows_of(50, 6, 21)).tobytes()).hexdigest()[:16]
-
-
-def test_the_bits_are_those_of_every_release() -> None:
-    """A forecast that was stored is computed again years later: what changes this hash needs a version of its own."""
-    assert digest() == "048c70f19a3e40d8"
-
-
-@pytest.mark.cold
-def test_a_forecast_needs_no_torch() -> None:
-    found = subprocess.run([sys.executable, "-c", BITS], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (found.returncode, found.stdout.strip()) == (0, digest()), found.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("processor", ["haswell", "x86-64"], ids=["shorter vectors", "no fused products"])
-def test_the_bits_are_the_same_compiled_for_another_processor(processor: str, tmp_path: Path) -> None:
-    told = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
-    found = subprocess.run(
-        [sys.executable, "-c", BITS], capture_output=True, text=True, cwd=ROOT, env=os.environ | told, check=False
-    )
-    assert found.stdout.strip() == digest(), found.stderr
 
 
 @pytest.mark.parametrize("curve", ["bend", "swish", "soften"])

@@ -5,18 +5,13 @@ What needs torch or numba imports it itself: the tests are collected without the
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pipeline.models.members.lstm import LINE, LOCATION, LSTM
-from tests.pipeline.models.members.test_forward_pass import ROOT, Arrays, drawn, networks_of, windows_of
+from tests.pipeline.models.members.test_forward_pass import Arrays, drawn, networks_of, windows_of
 
 SIZES = [(80, 32, 16, 3, 10), (5, 4, 4, 2, 3), (7, 20, 33, 1, 6), (3, 1, 1, 5, 1)]
 NAMES = ["as it is set", "few units", "units that fill no tile", "one unit, one step"]
@@ -94,38 +89,3 @@ def test_a_member_tells_its_line_and_its_networks() -> None:
     assert np.array_equal(told.inputs, line + added)
     assert np.array_equal(told.level, level)
     assert set(np.flatnonzero(told.by_path)) == set(arrays[LOCATION + "inputs"].astype(int))
-
-
-BITS = """
-import sys
-from tests.pipeline.models.members.test_location_paths import digest
-print(digest())
-sys.exit("torch was loaded" if "torch" in sys.modules else 0)
-"""
-
-
-def digest() -> str:
-    """A hash of what inputs add by drawn weights and windows."""
-    parts = LSTM.explain(drawn(21, 20, 5, 2, 4), windows_of(50, 6, 21))
-    return sha256(parts.inputs.tobytes() + parts.level.tobytes()).hexdigest()[:16]
-
-
-def test_the_bits_are_those_of_every_release() -> None:
-    """What was stored is computed again years later: what changes this hash needs a version of its own."""
-    assert digest() == "f5262354ec803222"
-
-
-@pytest.mark.cold
-def test_an_explanation_needs_no_torch() -> None:
-    found = subprocess.run([sys.executable, "-c", BITS], capture_output=True, text=True, cwd=ROOT, check=False)
-    assert (found.returncode, found.stdout.strip()) == (0, digest()), found.stderr
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("processor", ["haswell", "x86-64"], ids=["shorter vectors", "no fused products"])
-def test_the_bits_are_the_same_compiled_for_another_processor(processor: str, tmp_path: Path) -> None:
-    told = {"NUMBA_CPU_NAME": processor, "NUMBA_CPU_FEATURES": "", "NUMBA_CACHE_DIR": str(tmp_path)}
-    found = subprocess.run(
-        [sys.executable, "-c", BITS], capture_output=True, text=True, cwd=ROOT, env=os.environ | told, check=False
-    )
-    assert found.stdout.strip() == digest(), found.stderr
