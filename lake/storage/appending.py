@@ -23,9 +23,11 @@ BLOCK = 250_000
 """Rows of a file where there are more: their order by the clock lets a reader pass over most of them."""
 GROUP_BYTES = 2**25
 """Of rows in memory, roughly, that are laid out and packed together: long texts would be there four times at once."""
-FEW: dict[str, Any] = {"compression": "snappy"}
 MANY: dict[str, Any] = {"compression": "zstd", "compression_level": 1}
-"""Of many rows two thirds of the bytes in the same time; few rows are read at once."""
+"""Two thirds of the bytes of the default, in the same time."""
+FEW: dict[str, Any] = {**MANY, "statistics": False}
+"""Few rows are read at once, and the log knows their ends: the first and last value of each column would be a fifth of
+the file."""
 WRITER_PROTOCOL = 2
 """The version of Delta's writer protocol that our tables ask for, and that an append here follows."""
 
@@ -103,7 +105,7 @@ def write_file(uri: str, table: Table, name: str, rows: pl.DataFrame) -> dict[st
     """Write a data file whose name begins so; what the log says of it, and how many `rows` it has."""
     _require_present(table, rows)
     many = rows.height > MAX_ROWS
-    path = Path(uri) / f"part-{name}-{uuid4()}-c000.{'zstd' if many else 'snappy'}.parquet"
+    path = Path(uri) / f"part-{name}-{uuid4()}-c000.zstd.parquet"
     buffer = BytesIO()
     groups = max(1, round(rows.estimated_size() / GROUP_BYTES))
     rows.write_parquet(buffer, row_group_size=-(-rows.height // groups) or None, **MANY if many else FEW)

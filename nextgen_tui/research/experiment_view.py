@@ -12,6 +12,7 @@ from nextgen_tui.research.comparison_view import STYLES
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 from nextgen_tui.text.table_view import grid
+from pipeline.research.compare_runs import unit_of
 from pipeline.research.spec import Spec
 from pipeline.text_format import counted
 
@@ -39,7 +40,7 @@ def show_experiments(rows: pl.DataFrame) -> RenderableType:
 
 def show_results(spec: Spec, results: pl.DataFrame, trials: int) -> RenderableType:
     """The question, what came of each variant, and what may be concluded."""
-    view = grid(f"{spec.metric}, {spec.first} to {spec.last}, beside {spec.base}")
+    view = grid(f"{spec.metric} ({unit_of(spec.metric)}), {spec.first} to {spec.last}, beside {spec.base}")
     for heading, justify in (
         ("variant", "left"), (spec.base, "right"), ("variant's", "right"), ("difference", "right"),
         ("95 % interval", "right"), ("verdict", "left"), ("kept", "left"), ("deflated", "right"),

@@ -23,6 +23,11 @@ from pipeline.text_format import counted
 from pipeline.trading.review.performance import max_drawdown
 
 RETURN = "return"
+A_YEAR = "of NAV a year"
+"""The mean of sessions, times the sessions of a year, however few were run."""
+BOOK_UNITS = {RETURN: A_YEAR, "costs": A_YEAR, "turnover": A_YEAR}
+SCORE_UNITS = {"ic": "rank correlation", "pinball": "of return"}
+"""Of each horizon: ic_5."""
 COST_COLUMNS = ("commission", "spread_cost", "impact_cost")
 SCORED = ("session", "scope", "horizon", "n", "ic", "pinball", "role")
 
@@ -167,6 +172,21 @@ def compare_values(one: pl.DataFrame, other: pl.DataFrame, calendar: Sessions) -
     }
 
 
+def unit_of(figure: str) -> str:
+    """What a figure of a comparison is counted in.
+
+    Raises:
+        NoSuchError: if no comparison has it at any horizon, naming those that there are.
+    """
+    name, _, horizon = figure.partition("_")
+    if figure in BOOK_UNITS:
+        return BOOK_UNITS[figure]
+    if name in SCORE_UNITS and horizon.isdecimal():
+        return SCORE_UNITS[name]
+    known = ", ".join((*BOOK_UNITS, *(f"{score}_HORIZON" for score in SCORE_UNITS)))
+    raise NoSuchError(f"there is no figure {figure!r} of runs; choose from {known}, as in ic_5")
+
+
 def compare_settings(one: Settings, other: Settings) -> list[tuple[str, Any, Any]]:
     """Return dotted key and both values of the settings that differ."""
     there = dict(values_of(other))
@@ -179,9 +199,9 @@ def _compare_books(one: pl.DataFrame, other: pl.DataFrame, year: int) -> list[Pa
     costs = [_session_costs(book) for book in (one, other)]
     turnover = [book["turnover"].to_list() for book in (one, other)]
     return [
-        compare_pairs(RETURN, *returns, unit="of NAV a year", scale=year),
-        compare_pairs("costs", *costs, unit="of NAV a year", scale=year, better=-1),
-        compare_pairs("turnover", *turnover, unit="of NAV a year", scale=year, better=0),
+        compare_pairs(RETURN, *returns, unit=unit_of(RETURN), scale=year),
+        compare_pairs("costs", *costs, unit=unit_of("costs"), scale=year, better=-1),
+        compare_pairs("turnover", *turnover, unit=unit_of("turnover"), scale=year, better=0),
     ]
 
 
@@ -206,9 +226,10 @@ def _compare_scores(one: Lake, other: Lake, first: date, last: date) -> list[Pai
     found = []
     for horizon in both["horizon"].unique().sort().to_list():
         rows = both.filter(pl.col("horizon") == horizon)
-        for name, better, unit in (("ic", 1, "rank correlation"), ("pinball", -1, "of return")):
-            pair = (rows[column].fill_null(float("nan")).to_list() for column in (name, f"{name}_other"))
-            found.append(compare_pairs(f"{name}_{horizon}", *pair, unit=unit, better=better, overlap=horizon))
+        for score, better in (("ic", 1), ("pinball", -1)):
+            pair = (rows[column].fill_null(float("nan")).to_list() for column in (score, f"{score}_other"))
+            name = f"{score}_{horizon}"
+            found.append(compare_pairs(name, *pair, unit=unit_of(name), better=better, overlap=horizon))
     return found
 
 

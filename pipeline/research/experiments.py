@@ -19,6 +19,7 @@ from lake.store import Lake
 from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS
 from pipeline.config.check_values import Given, nearest
 from pipeline.config.loading import load
+from pipeline.config.settings import Settings
 from pipeline.control.operator.trading_switches import who_decides
 from pipeline.engine.work import cycle
 from pipeline.market.sessions import Sessions
@@ -45,7 +46,8 @@ def register(lake: Lake, spec: Spec) -> dict[str, Any]:
     """Record an experiment before any of it runs; one that is recorded already is taken up again.
 
     Raises:
-        ResearchError: if another experiment has its name, its sessions are put aside, or the lake has not run them.
+        ResearchError: if another experiment has its name, its sessions are put aside, the lake has not run them, or its
+            metric is of a horizon that is not forecast.
         NoSuchError: if there is no such base.
     """
     if known := find_registered(lake, spec):
@@ -67,10 +69,13 @@ def find_registered(lake: Lake, spec: Spec) -> dict[str, Any]:
     """Return an experiment as it is recorded; empty where it would be now.
 
     Raises:
-        ResearchError: if another experiment has its name, its sessions are put aside, or the lake has not run them.
+        ResearchError: if another experiment has its name, its sessions are put aside, the lake has not run them, or its
+            metric is of a horizon that is not forecast.
         NoSuchError: if there is no such base.
     """
-    refuse_holdout(load(lake.path, os.environ).settings, spec.last, f"the experiment {spec.name}")
+    settings = load(lake.path, os.environ).settings
+    refuse_holdout(settings, spec.last, f"the experiment {spec.name}")
+    _require_scored(settings, spec)
     find_eve(open_side(lake, spec.base).lake, spec.first, spec.last)
     known = _find(lake, spec.name)
     if known and known["spec"] != spec.text:
@@ -215,6 +220,14 @@ def promote_variant(runner: Runner, name: str, variant: str, reason: str) -> Mer
 
 
 # ---- inner workings
+
+
+def _require_scored(settings: Settings, spec: Spec) -> None:
+    """Refuse a metric of a horizon that nothing is forecast at: it would be missed when all variants have run."""
+    horizon = spec.metric.partition("_")[2]
+    if horizon and int(horizon) not in settings.prediction.horizons:
+        known = ", ".join(map(str, settings.prediction.horizons))
+        raise ResearchError(f"the experiment's metric is {spec.metric}, and forecasts are made at horizons {known}")
 
 
 def _find(lake: Lake, name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 from lake.branches.branch import MAIN, NAME
+from lake.errors import NoSuchError
 from pipeline.config import ConfigError
 from pipeline.config.check_values import Given, from_toml, nearest
 from pipeline.config.fields import settings_of
@@ -18,7 +19,7 @@ from pipeline.config.layers import names_of
 from pipeline.config.settings import Settings
 from pipeline.engine.session_order import CYCLE, load_stages
 from pipeline.research import ResearchError
-from pipeline.research.compare_runs import RETURN
+from pipeline.research.compare_runs import RETURN, unit_of
 
 KEYS = ("name", "question", "kill", "keep_above", "base", "from", "to", "metric", "vary", "search", "variant")
 SEARCH_KEYS = ("points", "seed")
@@ -76,10 +77,19 @@ def read_spec(text: str) -> Spec:
         base=_text(content, "base", MAIN),
         first=first,
         last=last,
-        metric=_text(content, "metric", RETURN),
+        metric=_metric(content),
         variants=tuple(_variants(content)),
         text=text,
     )
+
+
+def _metric(content: Mapping[str, Any]) -> str:
+    metric = _text(content, "metric", RETURN)
+    try:
+        unit_of(metric)
+    except NoSuchError as error:
+        raise ResearchError(f"the experiment's metric: {error}") from error
+    return metric
 
 
 # ---- variants

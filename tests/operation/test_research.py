@@ -349,6 +349,15 @@ def test_a_plan_of_an_experiment_tells_what_would_run_and_registers_nothing(lake
     assert plan_experiment(lake, spec, operation.runner.calendar).registered
 
 
+def test_a_metric_of_a_horizon_that_is_not_forecast_is_refused_before_anything_runs(
+    lake: Lake, operation: Operation
+) -> None:
+    text = spec_text(operation).replace('metric = "costs"', 'metric = "ic_7"')
+    with pytest.raises(ResearchError, match="ic_7, and forecasts are made at horizons"):
+        register(lake, read_spec(text))
+    assert list_experiments(lake).is_empty()
+
+
 def test_what_is_registered_does_not_change(lake: Lake, operation: Operation) -> None:
     register(lake, read_spec(spec_text(operation)))
     other = spec_text(operation).replace("0.002", "0.003")

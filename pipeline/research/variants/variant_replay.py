@@ -72,7 +72,7 @@ class VariantReplay:
                 progress(f"session {runs[0].recipe.session}", number, len(pieces))
                 if not is_published(self.lake, runs[0].recipe.cycle_id):
                     yield self._follow(runs)
-                    self._write_checkpoints()
+            self._write_checkpoints()
         progress("done", len(pieces), len(pieces))
 
     def _pieces(self) -> list[list[Run]]:
@@ -140,7 +140,10 @@ class VariantReplay:
         return before if before is not None and self.executor.came_out_the_same else run
 
     def _write_checkpoints(self) -> None:
-        """Keep the logs of what the branch writes itself quick to open; of the others the parent's come along."""
+        """Make the logs of what the branch writes itself quick to open; of the others the parent's come along.
+
+        At the end: most branches are discarded then, and until then nobody but this process opens them.
+        """
         for name in (RUNS.name, *sorted(self.executor.changed)):
             table = TABLES[name]
             last = max(checkpoint_versions(self.lake.uri(table)), default=0)

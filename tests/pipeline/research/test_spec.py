@@ -64,6 +64,9 @@ def test_a_variant_without_settings_tries_the_code_of_today() -> None:
         ('[vary]\n"source.name" = ["yahoo"]\n', "cannot be varied"),
         ('keep_above = "much"\n[[variant]]\nname = "a"\n', "write a number"),
         ("[vary\n", "not valid TOML"),
+        ('metric = "luck"\n[[variant]]\nname = "a"\n', "no figure 'luck' of runs; choose from return, costs, turnover"),
+        ('metric = "ic"\n[[variant]]\nname = "a"\n', "no figure 'ic' of runs.*ic_HORIZON"),
+        ('metric = "return_5"\n[[variant]]\nname = "a"\n', "no figure 'return_5' of runs"),
     ],
 )
 def test_what_is_wrong_is_said(more: str, words: str) -> None:
