@@ -22,6 +22,7 @@ from lake.storage.delta_log import EntryFile, entry_versions, identify_entry
 from lake.storage.file_repair import find_damaged_file
 from lake.storage.memory.file_cache import MAX_FILE_ROWS, FileCache, collect_rows
 from lake.storage.memory.kept_rows import KeptRows
+from lake.storage.memory.known_keys import KnownKeys
 from lake.storage.memory.ordered_read import MANY, read_in_order
 from lake.storage.snapshot import EMPTY, Clock, FileSpan, Snapshot, read_snapshot, select_overlapping
 from lake.tables import TABLES
@@ -57,6 +58,7 @@ class Reader:
         self._snapshots: dict[str, OrderedDict[int, Snapshot]] = {}
         self._cache = FileCache()
         self._kept_rows = KeptRows()
+        self._known_keys = KnownKeys()
         self._schemas: dict[str, pl.Schema] = {}
         """Data file -> the columns it was written with, of tables whose columns have changed."""
         self._distinct_schemas: dict[tuple[tuple[str, pl.DataType], ...], pl.Schema] = {}
@@ -258,13 +260,32 @@ class Reader:
         if table.further is not None:
             table = table.for_columns((*self.columns_at(table, version), *(columns or ())))
         wanted = list(columns if columns is not None else table.stored_schema)
-        try:
+        with self._naming_damage(table, version):
             asked_again = self.is_writer and (order or since is not None)
             kept = self._find_kept(table, version, wanted, since) if asked_again else None
             if kept is not None:
                 return self._kept_rows.select(kept, conditions or [], wanted)
             files = select_overlapping(self.files(table, version), since, until)
             return self._load_files(table, files, wanted, conditions or [], order)
+
+    def may_have(self, table: Table, version: int, rows: pl.DataFrame) -> bool:
+        """Whether a version may have the key of one of the rows; False is certain.
+
+        Raises:
+            DamageError: as `load`.
+        """
+
+        def read(files: Sequence[FileSpan]) -> pl.DataFrame:
+            return self._load_files(table, files, list(table.key), [], ())
+
+        with self._naming_damage(table, version):
+            return self._known_keys.may_have(table, self._snapshot(table, version), rows, read)
+
+    @contextmanager
+    def _naming_damage(self, table: Table, version: int) -> Iterator[None]:
+        """Say which file is missing or unreadable where reading a version fails."""
+        try:
+            yield
         except FileNotFoundError as error:
             raise DamageError(f"{table.name} at version {version}: a data file is missing: {error}") from error
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:

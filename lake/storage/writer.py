@@ -267,6 +267,8 @@ class Writer:
         newest = self._tables.newest(table)
         if rows.is_empty() or newest == 0:
             return rows, rows.clear()
+        if table.clock not in table.key and not self._tables.may_have(table, newest, rows):
+            return rows, rows.clear()  # without the history, in any of whose files the keys could be
         low, high = _clock_range(table, rows) if table.clock in table.key else (None, None)
         conditions = [*build_predicates(table, low, high), *_bound_key(table, rows)]
         present = self._tables.load(table, newest, table.key, conditions, low, high)
