@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+
 import polars as pl
 
 from pipeline.engine.stage import Moment
@@ -9,6 +13,9 @@ from pipeline.health.checks import Check
 from pipeline.health.params import HealthParams
 from pipeline.text_format import counted
 from pipeline.trading.planning.rules import unexplained_price
+
+MIN_TOGETHER = 3
+"""Names whose bars stop in the same session, from which on it is the source that is looked at first."""
 
 
 def check_holds(trade_plans: pl.DataFrame) -> list[Check]:
@@ -49,13 +56,29 @@ def check_held_names(holdings: pl.DataFrame, moment: Moment, params: HealthParam
     silent = [(ticker, last, age) for ticker, last, age in ages if age > params.max_silent]
     if not silent:
         return []
+    oldest = float(max(age for _, _, age in silent))
+    message = _tell_source(silent, held.height, moment) or _tell_names(silent)
+    return [Check("book", "still traded", "fail", oldest, float(params.max_silent), message[:500])]
+
+
+def _tell_source(silent: Sequence[tuple[str, date, int]], held: int, moment: Moment) -> str:
+    """What is said where most names fell silent at once, which no delisting explains; empty where they did not."""
+    last, together = Counter(day for _, day, _ in silent).most_common(1)[0]
+    if together < MIN_TOGETHER or 2 * together <= held:
+        return ""
+    return (
+        f"{together} of {counted(held, 'held name')} have no bar since {last}, the same session: the source gives"
+        f" none. See whether it has bars up to {moment.session} (a file that ends before, a feed that stopped); until"
+        " then they are valued at their last closes and nothing is forecast"
+    )
+
+
+def _tell_names(silent: Sequence[tuple[str, date, int]]) -> str:
     listed = ", ".join(f"{ticker} since {last}" for ticker, last, _ in silent[:10])
     more = f" and {len(silent) - 10} more" if len(silent) > 10 else ""
-    message = (
+    return (
         f"{counted(len(silent), 'held name')} without a bar: {listed}{more}; if trading has ended, state it:"
         " `nextgen actions add TICKER DATE delisting --amount VALUE` (per share; 0 writes it off), or rename with"
         " --successor; else it is marked down and written off by itself (`trading.mark_down_after`,"
         " `trading.write_off_after`)"
     )
-    oldest = float(max(age for _, _, age in silent))
-    return [Check("book", "still traded", "fail", oldest, float(params.max_silent), message[:500])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -63,6 +64,38 @@ class DataQuality:
             f" {self.void_tickers[0]}) have no score: no bar at their target session or soon after it, and no delisting"
             " with a value. Scores are those of names that went on trading."
         )
+
+
+@dataclass(frozen=True)
+class Silence:
+    """Sessions in which no name has a bar, so that nothing was forecast or traded."""
+
+    sessions: int
+    of: int
+    """Sessions of the span."""
+    first: date
+    newest: date | None
+    """The session of the newest bar there is; None where there is none at all."""
+
+    @property
+    def sentence(self) -> str:
+        """What it means."""
+        newest = f"the newest is of {self.newest}" if self.newest else "there is none at all"
+        return (
+            f"No name has a bar in {counted(self.sessions, 'session')} of {self.of}, the first of them {self.first}:"
+            f" the source gave none ({newest})"
+        )
+
+
+def find_silence(lake: Lake, sessions: Sequence[date]) -> Silence | None:
+    """Return which of some sessions in a row, oldest first, nothing was traded in; None where something was in each."""
+    bars = query(lake, MARKET_PRICES).between(sessions[0], sessions[-1]).only("session").read()
+    traded = set(bars["session"].to_list())
+    silent = [day for day in sessions if day not in traded]
+    if not silent:
+        return None
+    ever = query(lake, MARKET_PRICES).between(last=sessions[-1]).only("session").read()["session"].to_list()
+    return Silence(len(silent), len(sessions), silent[0], max(ever, default=None))
 
 
 def read_data_quality(lake: Lake, first: date, last: date) -> DataQuality:

@@ -8,6 +8,7 @@ from datetime import date
 from itertools import islice
 
 from pipeline.reading.report.closed_trades import ClosedTrade
+from pipeline.reading.report.data_quality import Silence
 from pipeline.reading.report.forecast_quality import ForecastQuality
 from pipeline.reading.report.refusals import PlanFacts
 from pipeline.reading.results.summary import LedgerFacts
@@ -31,20 +32,27 @@ def suggest_steps(
     quality: ForecastQuality,
     plans: PlanFacts,
     worst: tuple[ClosedTrade, ...],
+    silence: Silence | None = None,
 ) -> tuple[NextStep, ...]:
     """What stands out, the gravest first, and the whole report at the end."""
-    found = islice(_findings(ledger, quality, plans, worst), MAX_STEPS)
+    found = islice(_findings(ledger, quality, plans, worst, silence), MAX_STEPS)
     first, last = (day.isoformat() for day in span)
     page = ("report", "--from", first, "--to", last, "--html", "report.html")
     return (*found, NextStep("All figures, charts and trades on one page", page))
 
 
 def _findings(
-    ledger: LedgerFacts, quality: ForecastQuality, plans: PlanFacts, worst: tuple[ClosedTrade, ...]
+    ledger: LedgerFacts,
+    quality: ForecastQuality,
+    plans: PlanFacts,
+    worst: tuple[ClosedTrade, ...],
+    silence: Silence | None,
 ) -> Iterator[NextStep]:
     if not ledger.balances:
         yield NextStep("The books do not balance; nothing else counts until they do", ("status",))
-    if not quality.coverages:
+    if silence is not None:
+        yield NextStep(silence.sentence, ("status",))
+    elif not quality.coverages:
         yield NextStep("No forecast has fallen due; run on until some have", ("replay", "--sessions", "20"))
     if quality.champion is None:
         yield NextStep(

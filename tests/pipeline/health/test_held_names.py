@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 
 from pipeline.health.held_names import check_held_names, check_holds, check_rates
 from pipeline.health.params import HealthParams
@@ -23,6 +24,21 @@ def test_a_held_name_without_bars_is_told_with_its_last_session_and_the_way_out(
     assert "`nextgen actions add TICKER DATE delisting --amount VALUE`" in check.message
     assert not check_held_names(holdings, at, HealthParams(max_silent=4))
     assert not check_held_names(holdings, at, HealthParams(max_silent=0))
+
+
+@pytest.mark.parametrize(("traded", "told"), [(1, True), (3, False)])
+def test_where_most_names_fall_silent_at_once_it_is_the_source_that_is_named(traded: int, *, told: bool) -> None:
+    silent = ["AAA", "BBB", "CCC"]
+    holdings = pl.DataFrame({
+        "session": [DAYS[9]] * (3 + traded),
+        "ticker": [*silent, *(f"T{number}" for number in range(traded))],
+        "close_session": [DAYS[5]] * 3 + [DAYS[9]] * traded,
+    })  # fmt: skip
+    (check,) = check_held_names(holdings, moment(DAYS[9], calendar=CALENDAR), HealthParams(max_silent=3))
+    assert (check.status, check.value) == ("fail", 4.0)
+    said = f"3 of {3 + traded} held names have no bar since {DAYS[5]}, the same session: the source gives none"
+    assert check.message.startswith(said) == told
+    assert ("delisting" in check.message) != told
 
 
 def test_currencies_that_are_valued_at_an_old_rate_are_told_with_its_day() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +14,9 @@ from lake.store import Lake
 from lake.tables.attribution import ATTRIBUTIONS
 from lake.tables.books import LEDGER_ENTRIES, PORTFOLIO_VALUE
 from lake.tables.feedback import SCALE_EDGES, SESSION_SCORES
+from lake.tables.market import MARKET_PRICES
 from lake.tables.trading import EXECUTED_TRADES, TRADE_PLANS, TRADE_REFLECTIONS
+from tests.frames.bars import bar_rows
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import publish, rows
 
@@ -176,11 +180,18 @@ def leg(event: str, account: str, amount: str) -> dict[str, Any]:
     }
 
 
+def valued_lake(path: Path, traded: Sequence[date]) -> Lake:
+    """A lake with the book's values, and a bar in some of its sessions."""
+    lake = new_lake(path)
+    publish(lake, MARKET_PRICES, bar_rows(*({"session": day} for day in traded)), name="prices")
+    publish(lake, PORTFOLIO_VALUE, rows(PORTFOLIO_VALUE, *value_rows()), name="value")
+    return lake
+
+
 @pytest.fixture(scope="session")
 def book_lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     """The lake with that book. Tests only read it."""
-    lake = new_lake(tmp_path_factory.mktemp("book") / "lake")
-    publish(lake, PORTFOLIO_VALUE, rows(PORTFOLIO_VALUE, *value_rows()), name="value")
+    lake = valued_lake(tmp_path_factory.mktemp("book") / "lake", DAYS)
     publish(lake, TRADE_PLANS, rows(TRADE_PLANS, *PLANS), name="plan")
     filled = trade(1, ordered=3, shares=3, gross=Decimal("99.00"))
     publish(lake, EXECUTED_TRADES, rows(EXECUTED_TRADES, filled, trade(2, status="unfilled")), name="execute")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +13,7 @@ from nextgen_tui.cli.output import to_json_value
 from pipeline.config.settings import Settings
 from pipeline.reading.report.span_summary import SpanSummary, summarize_span
 from tests.frames.sessions import weekday_sessions
-from tests.pipeline.reading.report.conftest import DAYS
+from tests.pipeline.reading.report.conftest import DAYS, valued_lake
 
 CALENDAR = weekday_sessions(DAYS[0], DAYS[-1])
 
@@ -40,6 +41,17 @@ def test_what_stands_out_is_named_with_the_command_that_shows_it(summary: SpanSu
     assert commands[0][:2] == ("show", "model_promotions")  # nobody has earned to forecast here
     assert ("show", "trade_plans", "--where", "blocked_by=cost_awareness", "--limit", "10") in commands
     assert commands[-1] == ("report", "--from", "2022-01-28", "--to", "2022-02-03", "--html", "report.html")
+
+
+def test_sessions_in_which_nothing_has_a_bar_are_named_before_what_follows_from_them(tmp_path: Path) -> None:
+    lake = valued_lake(tmp_path / "lake", DAYS[:2])
+    _, silent, *others = summarize_span(lake, Settings(), CALENDAR).next_steps  # the first: nothing is in the ledger
+    assert silent.sentence == (
+        "No name has a bar in 3 sessions of 5, the first of them 2022-02-01: the source gave none (the newest is of"
+        " 2022-01-31)"
+    )
+    assert silent.command == ("status",)
+    assert not any("run on" in one.sentence for one in others)
 
 
 def test_books_that_are_off_come_first(book_lake: Lake) -> None:
