@@ -106,6 +106,5 @@ def _say_what_is_left_out(invocation: Invocation, rows: pl.DataFrame, shown: pl.
         invocation.output.say(f"the last {shown.height} of {rows.height:,} rows; --limit shows more")
     if len(names) < shown.width:
         left = [name for name in shown.columns if name not in names]
-        invocation.output.say(
-            f"{len(left)} columns do not fit: {', '.join(left)}; choose with --columns, or use --json"
-        )
+        some = "1 column does" if len(left) == 1 else f"{len(left)} columns do"
+        invocation.output.say(f"{some} not fit: {', '.join(left)}; choose with --columns, or use --json")

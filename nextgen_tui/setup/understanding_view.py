@@ -26,6 +26,8 @@ def understanding_view(found: Understanding) -> RenderableType:
         "change one with --set market.exchange=CODE, or source.files.zone, .currency, .interval"
     )
     parts: list[RenderableType] = [_layouts(found), Text(market), _first_bars(found)]
+    if found.interval != "1d":
+        parts.append(Text(f"The bars of {found.interval} are summed up to daily ones, by which everything is decided."))
     if found.set_aside:
         parts.append(_set_aside(found))
     parts += [Text(safe_text(note, 400)) for note in tell_notes(found)]
@@ -94,7 +96,7 @@ def _first_bars(found: Understanding) -> RenderableType:
 
 
 def _set_aside(found: Understanding) -> RenderableType:
-    view = grid("Would be set aside")
+    view = grid("Would be set aside" if found.interval == "1d" else "Would be no part of a daily bar")
     view.add_column("rule that is broken")
     view.add_column("rows", justify="right")
     view.add_column("first case")

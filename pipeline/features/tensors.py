@@ -117,10 +117,9 @@ def window_tensor(feature_rows: pl.DataFrame, windows: pl.DataFrame, feature_nam
 
 def select_features(feature_rows: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
     """These columns; null in rows of before a feature was there."""
-    there = set(feature_rows.columns)
-    return feature_rows.select(
-        pl.col(name) if name in there else pl.lit(None, dtype=pl.Float32).alias(name) for name in names
-    )
+    lacking = [name for name in names if name not in feature_rows.columns]
+    # Beside the rows' own columns: a selection of literals alone is one row, however many there are.
+    return feature_rows.with_columns(pl.lit(None, dtype=pl.Float32).alias(name) for name in lacking).select(names)
 
 
 def dense_windows(

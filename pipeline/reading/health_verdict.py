@@ -25,6 +25,7 @@ RUN_COLUMNS = ("run_id", "work", "cycle_id", "stage", "session", "status", "erro
 FIXES = {
     "quarantined": "`nextgen show quarantined_rows` lists them",
     "arrived": "`nextgen show ticker_universe --where stale>0` lists the late tickers",
+    "forecast": "`nextgen show inference_log` says why of each ticker",
     "last run": "`nextgen runs --failed` shows the details",
     "reconciled": "`nextgen show portfolio_value --limit 2` shows by how much",
 }

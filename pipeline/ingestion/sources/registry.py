@@ -78,10 +78,10 @@ class SourceParams:
         by_cycles = getattr(getattr(self, self.name, None), "interval", DAILY)
         if DAILY not in self._intervals:
             yield f"{key}.intervals is {shorter}, and cycles take bars of {DAILY}; add {DAILY} to {key}.intervals"
-        if shorter and by_cycles != DAILY:
+        if by_cycles != DAILY and self.name != "files":  # of files they are summed up to daily ones
             yield (
-                f"{key}.intervals names {shorter} for snapshots, which stand beside daily bars, and {key}.interval says"
-                f" that cycles take bars of {by_cycles}; set {key}.interval to {DAILY}"
+                f"{key}.interval is {by_cycles}, and everything is decided by daily bars: set it to {DAILY}, and name"
+                f' bars of {by_cycles} in {key}.intervals ("{DAILY}", "{by_cycles}"), for snapshots'
             )
         if self.name == "files" and shorter and not self.files.intraday:
             yield f"{key}.intervals names {shorter}, and no files hold such bars; name them in {key}.intraday"

@@ -15,6 +15,7 @@ from lake.tables.feedback import VALIDATION_EVENTS
 from lake.tables.market import MARKET_PRICES, QUARANTINED_ROWS
 from lake.tables.news import NEWS_ARTICLES
 from lake.tables.predictions import INFERENCE_LOG
+from pipeline.features.catalogue import BUILT_IN
 from pipeline.reading.results.summary import DataFacts, data_facts
 from pipeline.text_format import counted
 
@@ -96,6 +97,38 @@ def find_silence(lake: Lake, sessions: Sequence[date]) -> Silence | None:
         return None
     ever = query(lake, MARKET_PRICES).between(last=sessions[-1]).only("session").read()["session"].to_list()
     return Silence(len(silent), len(sessions), silent[0], max(ever, default=None))
+
+
+@dataclass(frozen=True)
+class Unforecast:
+    """A span in which nothing was forecast, though there were names to forecast."""
+
+    names: int
+    """Of its last session."""
+    reason: str
+    """The commonest, of the last session."""
+    history: int
+    """Sessions with bars up to its end."""
+
+    @property
+    def sentence(self) -> str:
+        """What it means."""
+        longest = max(feature.warm_up for feature in BUILT_IN) + 1
+        return (
+            f"Nothing was forecast: of {counted(self.names, 'name')} at the end, most for '{self.reason}' (features"
+            f" look back up to {longest} sessions, and there are bars of {self.history})"
+        )
+
+
+def find_unforecast(lake: Lake, first: date, last: date) -> Unforecast | None:
+    """Return why nothing was forecast from one day to another; None where something was, or nothing was asked for."""
+    log = query(lake, INFERENCE_LOG).between(first, last).only("session", "status", "reason").read()
+    if log.is_empty() or (log["status"] == FORECAST).any():
+        return None
+    ending = log.filter(pl.col("session") == pl.col("session").max())
+    reasons = ending.group_by("reason").len().sort(["len", "reason"], descending=[True, False])
+    bars = query(lake, MARKET_PRICES).between(last=last).having("interval", "=", "1d").only("session").read()
+    return Unforecast(ending.height, str(reasons["reason"][0]), bars["session"].n_unique())
 
 
 def read_data_quality(lake: Lake, first: date, last: date) -> DataQuality:

@@ -8,7 +8,7 @@ from datetime import date
 from itertools import islice
 
 from pipeline.reading.report.closed_trades import ClosedTrade
-from pipeline.reading.report.data_quality import Silence
+from pipeline.reading.report.data_quality import Silence, Unforecast
 from pipeline.reading.report.forecast_quality import ForecastQuality
 from pipeline.reading.report.refusals import PlanFacts
 from pipeline.reading.results.summary import LedgerFacts
@@ -33,9 +33,10 @@ def suggest_steps(
     plans: PlanFacts,
     worst: tuple[ClosedTrade, ...],
     silence: Silence | None = None,
+    unforecast: Unforecast | None = None,
 ) -> tuple[NextStep, ...]:
     """What stands out, the gravest first, and the whole report at the end."""
-    found = islice(_findings(ledger, quality, plans, worst, silence), MAX_STEPS)
+    found = islice(_findings(ledger, quality, plans, worst, silence, unforecast), MAX_STEPS)
     first, last = (day.isoformat() for day in span)
     page = ("report", "--from", first, "--to", last, "--html", "report.html")
     return (*found, NextStep("All figures, charts and trades on one page", page))
@@ -47,14 +48,17 @@ def _findings(
     plans: PlanFacts,
     worst: tuple[ClosedTrade, ...],
     silence: Silence | None,
+    unforecast: Unforecast | None,
 ) -> Iterator[NextStep]:
     if not ledger.balances:
         yield NextStep("The books do not balance; nothing else counts until they do", ("status",))
     if silence is not None:
         yield NextStep(silence.sentence, ("status",))
+    elif unforecast is not None:
+        yield NextStep(unforecast.sentence, ("show", "inference_log", "--limit", "10"))
     elif not quality.coverages:
         yield NextStep("No forecast has fallen due; run on until some have", ("replay", "--sessions", "20"))
-    if quality.champion is None:
+    if quality.champion is None and unforecast is None:
         yield NextStep(
             "No model has earned to forecast; each was judged, with the reason",
             ("show", "model_promotions", "--columns", "session,model_id,promoted,reason"),

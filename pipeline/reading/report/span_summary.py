@@ -21,7 +21,7 @@ from pipeline.market.annual_sessions import sessions_per_year
 from pipeline.market.sessions import Sessions
 from pipeline.models.registry import find_champion
 from pipeline.reading.report.closed_trades import ClosedTrade, best_and_worst
-from pipeline.reading.report.data_quality import find_silence
+from pipeline.reading.report.data_quality import find_silence, find_unforecast
 from pipeline.reading.report.forecast_quality import ForecastQuality, measure_forecasts
 from pipeline.reading.report.ladder import Rung, build_ladder, name_reference
 from pipeline.reading.report.next_steps import NextStep, suggest_steps
@@ -140,7 +140,13 @@ def summarize_span(
         worst=worst,
         ledger=ledger,
         next_steps=suggest_steps(
-            (span.first, span.last), ledger, quality, plans, worst, find_silence(lake, span.sessions)
+            (span.first, span.last),
+            ledger,
+            quality,
+            plans,
+            worst,
+            find_silence(lake, span.sessions),
+            find_unforecast(lake, span.first, span.last),
         ),
         tracks=tracks,
     )

@@ -145,6 +145,17 @@ def test_session_means_are_those_of_each_session() -> None:
     assert session_means(values, np.array([4, 4, 9])).tolist() == [[2.0], [10.0]]
 
 
+@pytest.mark.parametrize("columns", ["some", "none"])
+def test_a_history_too_short_for_any_feature_row_has_no_example(columns: str) -> None:
+    world = market(tickers=2, sessions=40)
+    rows = world.feature_rows.clear()
+    if columns == "none":  # those of further features are not there before one of them was computed
+        rows = rows.drop(FEATURES)
+    built = examples(replace(world, feature_rows=rows))
+    assert (len(built.session), built.windows(np.arange(0)).shape[0]) == (0, 0)
+    assert list_input_features(SMALL, feature_set(extend(choose(["pure_momentum"]))), rows)
+
+
 @pytest.mark.parametrize("value", [None, float("nan")])
 def test_a_feature_without_a_value_in_a_complete_row_is_named(value: float | None) -> None:
     world = market(tickers=2, sessions=40)

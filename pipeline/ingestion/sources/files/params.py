@@ -69,7 +69,8 @@ class FilesParams:
     """Fraction of the rows that one rule may set aside when a lake is made; beyond it nothing is made. Of one ticker's
     days three times as many may be no sessions."""
     interval: Interval = "1d"
-    """Bar length: 1d, 1h, 5m or 1m."""
+    """Length of the bars in `prices`: 1d, 1h, 5m or 1m. Shorter ones than a day are summed up to daily bars, by which
+    everything is decided."""
     intervals: Intervals = ("1d",)
     """Lengths of bars that are taken: 1d by cycles, the shorter ones, 1h, 5m and 1m, by snapshots of `intraday`."""
     intraday: Annotated[tuple[FilePath, ...], Field(max_length=10_000), DISTINCT] = ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import polars as pl
 
@@ -12,6 +13,7 @@ from pipeline.ingestion.actions.actions_from_adjusted_closes import FIELDS as FA
 from pipeline.ingestion.actions.actions_from_adjusted_closes import LEAST, RATIOS
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.bars import Bars, PriceFiles
+from pipeline.ingestion.sources.files.blocks.session_bars import find_cut_off, sum_to_sessions
 from pipeline.ingestion.sources.files.checks.judged_rows import Asked
 from pipeline.ingestion.sources.files.checks.understanding import Understanding, understand
 from pipeline.ingestion.sources.files.content import Content, Dated, paths_of, read_content
@@ -42,6 +44,8 @@ from pipeline.market.sessions import Sessions
 
 __all__ = ["FilesSource"]
 
+DAILY = "1d"
+
 
 class FilesSource:
     """Bars, actions, listings and news from files; they are read at the first question and again when they change."""
@@ -58,6 +62,7 @@ class FilesSource:
         self._seen: tuple[tuple[str, int, int], ...] = ()
         self._content: Content | None = None
         self._understood: tuple[Content, Understanding] | None = None
+        self._summed: tuple[Content, list[Bars]] | None = None
 
     def coverage(self) -> tuple[date, date]:
         """The first and last session the price files have bars for, the benchmark's own aside.
@@ -78,6 +83,8 @@ class FilesSource:
                 "check date_format and exchange"
             )
         start, end = self.calendar.at_or_after(first), self.calendar.at_or_before(last)
+        if end in self._find_cut_off():
+            end = self.calendar.previous(end)
         return min(start, end), end
 
     def _stock_days(self, files: PriceFiles) -> pl.DataFrame:
@@ -99,9 +106,22 @@ class FilesSource:
         first, last = self.coverage()
         content = self._read()
         if self._understood is None or self._understood[0] is not content:
-            asked = Asked(self.calendar, first, last, self.currency, self.params.interval, self.params.stamp)
-            self._understood = content, understand(content, self.params, asked, self.zone)
+            asked = self._asked(first, last)
+            as_landed = {} if self.params.interval == DAILY else {"as_landed": partial(sum_to_sessions, asked=asked)}
+            self._understood = content, understand(content, self.params, asked, self.zone, **as_landed)
         return self._understood[1]
+
+    def _asked(self, first: date, last: date) -> Asked:
+        return Asked(self.calendar, first, last, self.currency, self.params.interval, self.params.stamp)
+
+    def _find_cut_off(self) -> set[date]:
+        """The last session of the files where they end within it: of bars within sessions a day is summed up whole."""
+        if self.params.interval == DAILY:
+            return set()
+        days = self.calendar.days
+        found = (find_cut_off(files, self._asked(days[0], days[-1]), self.zone) for files in self._read().bars)
+        last = max((end for files in self._read().bars if (end := files.tickers["last"].max())), default=None)
+        return {day for day in found if day is not None and day == last}
 
     def prices(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_PRICES rows of the files' lines; history also lands the lines whose day cannot be read."""
@@ -121,8 +141,7 @@ class FilesSource:
     def _read_parts(self, since: date, session: date, history: bool) -> Iterator[pl.DataFrame]:
         content, fetch = self._read(), self._fetch(since, session, history)
         low = since if history else self.calendar.offset(since, 1 - REFETCHED)
-        for files in content.bars:
-            yield from (_cut_bars(bars, fetch, low) for bars in files.blocks())
+        yield from (_cut_bars(bars, fetch, low) for bars in self._daily_bars(content))
         for files in content.bars if content.actions is None else ():
             if _tells_actions(files):
                 yield from (_cut_factors(bars, fetch, low) for bars in files.blocks())
@@ -139,6 +158,18 @@ class FilesSource:
             if dated.lines.height
         ]
         yield price_rows(fetch, payloads)
+
+    def _daily_bars(self, content: Content) -> Iterator[Bars]:
+        """All bars, a block at a time; shorter ones than a day are summed up to it once, which leaves few."""
+        if self.params.interval == DAILY:
+            for files in content.bars:
+                yield from files.blocks()
+            return
+        if self._summed is None or self._summed[0] is not content:
+            asked, cut_off = self._asked(self.calendar.days[0], self.calendar.days[-1]), self._find_cut_off()
+            daily = [sum_to_sessions(bars, asked) for files in content.bars for bars in files.blocks()]
+            self._summed = content, [bars.filter(~bars.day.is_in(list(cut_off))) for bars in daily]
+        yield from self._summed[1]
 
     def news(self, since: date, session: date, *, history: bool) -> pl.DataFrame:
         """Return RAW_NEWS rows; history also lands the lines whose time cannot be read, a daily fetch never does."""
@@ -174,7 +205,6 @@ class FilesSource:
             session=session,
             fetched_at=datetime.now(UTC),
             history=history,
-            interval=self.params.interval,
             exchange=self.calendar.exchange,
             currency=self.currency,
             stamp=self.params.stamp,

@@ -437,20 +437,6 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     assert history(source)["close"].to_list() == ["1.75"]
 
 
-def test_intraday_bars_land_with_their_time_as_it_is_written(tmp_path: Path) -> None:
-    header = "ts,ticker,open,high,low,close,volume"
-    path = csv(
-        tmp_path / "p.csv",
-        "2020-06-01T09:30:00,AAA,1,2,1,1,1",
-        "2020-06-02T13:30:00+00:00,AAA,1,2,1,1,1",
-        header=header,
-    )
-    raw = files(path, interval="5m", stamp="end").prices(MONDAY, FRIDAY, history=True)
-    assert [row["ts"] for row in lines(raw, "bars")] == ["2020-06-01T09:30:00", "2020-06-02T13:30:00+00:00"]
-    request = json.loads(raw["request"][0])
-    assert (request["interval"], request["stamp"]) == ("5m", "end")
-
-
 DATA = REAL_DATA
 
 

@@ -43,8 +43,9 @@ def test_an_unknown_source_is_refused_with_the_nearest_name() -> None:
         ({"NAME": "yahoo", "YAHOO__INTERVALS": "5m"}, "add 1d to source.yahoo.intervals"),
         (
             {"NAME": "yahoo", "YAHOO__INTERVALS": "1d,1m", "YAHOO__INTERVAL": "1h"},
-            "cycles take bars of 1h; set source.yahoo.interval to 1d",
+            "source.yahoo.interval is 1h, and everything is decided by daily bars: set it to 1d",
         ),
+        ({"NAME": "yahoo", "YAHOO__INTERVAL": "5m"}, r'name bars of 5m in source.yahoo.intervals \("1d", "5m"\)'),
     ],
 )
 def test_lengths_of_bars_that_nothing_brings_are_refused_by_name_with_the_fix(

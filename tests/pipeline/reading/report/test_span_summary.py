@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from lake.store import Lake
+from lake.tables.predictions import INFERENCE_LOG
 from nextgen_tui.cli.output import to_json_value
 from pipeline.config.settings import Settings
 from pipeline.reading.report.span_summary import SpanSummary, summarize_span
 from tests.frames.sessions import weekday_sessions
+from tests.nextgen_tui.lakes import publish, rows
 from tests.pipeline.reading.report.conftest import DAYS, valued_lake
 
 CALENDAR = weekday_sessions(DAYS[0], DAYS[-1])
@@ -52,6 +54,21 @@ def test_sessions_in_which_nothing_has_a_bar_are_named_before_what_follows_from_
     )
     assert silent.command == ("status",)
     assert not any("run on" in one.sentence for one in others)
+
+
+def test_where_nothing_could_be_forecast_the_reason_stands_for_what_follows_from_it(tmp_path: Path) -> None:
+    lake = valued_lake(tmp_path / "lake", DAYS)
+    asked = [
+        {"session": DAYS[-1], "ticker": ticker, "status": "incomplete_window", "reason": reason, "model_id": None}
+        for ticker, reason in (("AAA", "0 of 20 sessions"), ("BBB", "0 of 20 sessions"), ("CCC", "3 of 20 sessions"))
+    ]
+    publish(lake, INFERENCE_LOG, rows(INFERENCE_LOG, *asked), name="inference_log")
+    sentences = [step.sentence for step in summarize_span(lake, Settings(), CALENDAR).next_steps]
+    assert (
+        "Nothing was forecast: of 3 names at the end, most for '0 of 20 sessions' (features look back up to 252"
+        " sessions, and there are bars of 5)"
+    ) in sentences
+    assert not any("earned" in one or "run on" in one for one in sentences)
 
 
 def test_books_that_are_off_come_first(book_lake: Lake) -> None:

@@ -75,16 +75,23 @@ def _count_sound(tickers: pl.Series) -> pl.DataFrame:
     return counts.select("ticker", pl.lit(None, pl.String).alias("rule"), "rows")
 
 
-def _judge(files: PriceFiles, bars: Bars, asked: Asked) -> JudgedRows:
-    """What the rules say of rows that have to be asked about."""
-    texts = bars.lines.select(
+def judge_each(bars: Bars, asked: Asked) -> pl.DataFrame:
+    """Return what `judge_bars` says of each bar, in their order, were it landed today."""
+    return judge_bars(_as_landed(_texts(bars), asked), INSTRUMENTS.empty(), asked.calendar).sort("line")
+
+
+def _texts(bars: Bars) -> pl.DataFrame:
+    return bars.lines.select(
         pl.col(bars.fields[name]).cast(pl.String).alias(name)
         if name in bars.fields
         else pl.lit(None, pl.String).alias(name)
         for name in FIELDS
     )
-    judged = judge_bars(_as_landed(texts, asked), INSTRUMENTS.empty(), asked.calendar).sort("line")
-    rows = texts.select("ticker", judged["rule"], *SHOWN)
+
+
+def _judge(files: PriceFiles, bars: Bars, asked: Asked) -> JudgedRows:
+    """What the rules say of rows that have to be asked about."""
+    rows = _texts(bars).select("ticker", judge_each(bars, asked)["rule"], *SHOWN)
     broken = rows.with_columns(files.places(bars)).filter(pl.col("rule").is_not_null())
     cases = broken.unique(["ticker", "rule"], keep="first", maintain_order=True)
     return JudgedRows(rows.group_by("ticker", "rule").len("rows"), cases)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -116,9 +116,23 @@ class _Seen:
     """ticker and the cells of the first few, as they would land."""
 
 
-def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -> Understanding:
-    """Return what was understood of the files, and everything that speaks against making a lake of them."""
-    seen = [_look_at(files, asked) for files in content.bars]
+def understand(
+    content: Content,
+    params: FilesParams,
+    asked: Asked,
+    zone: str,
+    as_landed: Callable[[Bars], Bars] = lambda bars: bars,
+) -> Understanding:
+    """Return what was understood of the files, and everything that speaks against making a lake of them.
+
+    Args:
+        content: what the files hold.
+        params: how they are read.
+        asked: what the load would ask for.
+        zone: in which times are read.
+        as_landed: what bars become before they land.
+    """
+    seen = [_look_at(files, asked, as_landed) for files in content.bars]
     judged = [one.judged for one in seen]
     listed = _listed(content, params)
     problems = [problem for one in seen for problem in _find_problems(one, params, asked, listed)]
@@ -144,13 +158,13 @@ def understand(content: Content, params: FilesParams, asked: Asked, zone: str) -
     )
 
 
-def _look_at(files: PriceFiles, asked: Asked) -> _Seen:
+def _look_at(files: PriceFiles, asked: Asked, as_landed: Callable[[Bars], Bars]) -> _Seen:
     """Look at each block of bars once; what is kept of it is small."""
     judged: list[JudgedRows] = []
     shapes, moved = [], []
     first_bars = pl.DataFrame()
     for bars in files.blocks():
-        first_bars = first_bars if judged else _first_bars(bars)
+        first_bars = first_bars if judged else _first_bars(as_landed(bars))
         judged.append(judge_rows(files, bars, asked))
         shapes.append(look_at_series(bars))
         moved.append(find_moved_dates(bars, asked.calendar))

@@ -1,0 +1,155 @@
+"""Bars within sessions, whose days are all that a lake decides by, land as the daily bars that they make together."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.bars import Bars
+from pipeline.ingestion.sources.files.blocks.session_bars import sum_to_sessions
+from pipeline.ingestion.sources.files.checks.judged_rows import Asked
+from pipeline.ingestion.sources.files.params import FilesParams
+from pipeline.ingestion.sources.files.source import FilesSource
+from pipeline.ingestion.sources.simulated.intraday_source import SimulatedIntraday
+from pipeline.ingestion.sources.simulated.params import SimulatedParams
+from pipeline.ingestion.sources.simulated.source import SimulatedSource
+from pipeline.ingestion.sources.snapshot_source import SnapshotQuestion
+from pipeline.market.sessions import exchange_sessions
+from tests.pipeline.ingestion.sources.markets import bars as landed_bars
+
+CALENDAR = exchange_sessions("XNYS")
+HALF_DAY = date(2018, 7, 3)
+DAYS = (date(2018, 7, 2), HALF_DAY, date(2018, 7, 5))
+SIMULATED = SimulatedParams(names=4, history_sessions=160, intervals=("1d", "1h", "5m"))
+ASKED = Asked(CALENDAR, date(2018, 1, 1), date(2018, 12, 31), "USD", "5m", "start")
+VALUES = ("open", "high", "low", "close", "volume")
+
+
+def simulated(interval: str, *days: date) -> pl.DataFrame:
+    """ticker, ts (text, UTC) and the values of bars within sessions, as text."""
+    source = SimulatedIntraday(SIMULATED, CALENDAR)
+    asked = [SnapshotQuestion(session=day, as_of=CALENDAR.close_at(day), since=CALENDAR.open_at(day)) for day in days]
+    payloads = [text for one in asked for text in source.snapshot(interval, one)["payload"]]
+    return pl.DataFrame([json.loads(line) for text in payloads for line in text.split("\n")])
+
+
+def source_of(path: Path, rows: pl.DataFrame, **given: Any) -> FilesSource:
+    """A source over a file with these rows."""
+    rows.write_csv(path)
+    return FilesSource(FilesParams(prices=(str(path),), **given), CALENDAR)
+
+
+@pytest.mark.parametrize("interval", ["1h", "5m"])
+def test_days_of_bars_within_them_are_those_of_daily_bars(tmp_path: Path, interval: str) -> None:
+    rows = simulated(interval, *DAYS)
+    source = source_of(tmp_path / "bars.csv", rows.sample(fraction=1.0, shuffle=True, seed=1), interval=interval)
+    assert source.coverage() == (DAYS[0], DAYS[-1])
+    found = landed_bars(source.prices(DAYS[0], DAYS[-1], history=True))
+    daily = SimulatedSource(SIMULATED, CALENDAR)
+    expected = pl.concat(daily.bars_of(day)[0].with_columns(session=pl.lit(str(day))) for day in DAYS)
+    both = [frame.select("ticker", "session", pl.col(VALUES).cast(pl.Float64)) for frame in (found, expected)]
+    assert_frame_equal(*both, check_row_order=False)
+    asked = {json.loads(request)["interval"] for request in source.prices(DAYS[0], DAYS[-1], history=True)["request"]}
+    assert asked == {"1d"}, "what lands is a daily bar"
+
+
+def test_a_session_is_summed_the_same_when_it_is_fetched_by_itself(tmp_path: Path) -> None:
+    source = source_of(tmp_path / "bars.csv", simulated("5m", *DAYS), interval="5m")
+    whole = landed_bars(source.prices(DAYS[0], DAYS[-1], history=True)).filter(pl.col("session") == str(HALF_DAY))
+    single = landed_bars(source.prices(HALF_DAY, HALF_DAY, history=False)).filter(pl.col("session") == str(HALF_DAY))
+    assert whole.height
+    assert_frame_equal(single, whole)
+
+
+def test_a_session_that_the_files_end_within_is_left_to_the_next_fetch(tmp_path: Path) -> None:
+    rows, noon = simulated("5m", *DAYS), CALENDAR.open_at(DAYS[-1]) + timedelta(hours=3)
+    cut = rows.filter(pl.col("ts").str.to_datetime(time_zone="UTC") < noon)
+    path = tmp_path / "bars.csv"
+    source = source_of(path, cut, interval="5m")
+    assert source.coverage() == (DAYS[0], HALF_DAY)
+    assert set(landed_bars(source.prices(DAYS[0], DAYS[-1], history=True))["session"]) == {"2018-07-02", "2018-07-03"}
+    rows.write_csv(path)
+    assert source.coverage() == (DAYS[0], DAYS[-1])
+    assert landed_bars(source.prices(DAYS[-1], DAYS[-1], history=False))["session"].to_list()[-1] == str(DAYS[-1])
+
+
+def test_what_lies_outside_hours_or_is_broken_is_no_part_of_a_day_and_is_told(tmp_path: Path) -> None:
+    rows = simulated("5m", DAYS[0])
+    extra = [
+        {"ts": "2018-07-02T12:00:00+00:00", "open": "1", "high": "999", "low": "1", "close": "2", "volume": "7"},
+        {"ts": "2018-07-02T15:00:00+00:00", "open": "5", "high": "4", "low": "6", "close": "5", "volume": "7"},
+    ]
+    first = rows["ticker"][0]
+    spoilt = pl.concat([pl.DataFrame([{"ticker": first, **one} for one in extra]).select(rows.columns), rows])
+    clean = landed_bars(source_of(tmp_path / "a.csv", rows, interval="5m").prices(DAYS[0], DAYS[0], history=True))
+    source = source_of(tmp_path / "b.csv", spoilt.filter(pl.col("ts") != "2018-07-02T15:00:00Z"), interval="5m")
+    assert_frame_equal(landed_bars(source.prices(DAYS[0], DAYS[0], history=True)), clean, check_row_order=False)
+    told = {one.rule: one.rows for one in source.understand().set_aside}
+    assert told == {"the bar lies within the session": 1, "high is not below low": 1}
+    assert source.understand().problems == ()
+    assert set(source.understand().first_bars["session"]) == {"2018-07-02"}
+
+
+def test_times_without_a_zone_are_still_asked_about(tmp_path: Path) -> None:
+    rows = simulated("5m", DAYS[0]).with_columns(pl.col("ts").str.slice(0, 19))
+    with pytest.raises(SourceError, match=r"the time has a zone.*source\.files\.zone"):
+        source_of(tmp_path / "bars.csv", rows, interval="5m").check_reachable()
+
+
+CENTS = st.integers(1, 500)
+BAR = st.tuples(st.integers(0, 77), CENTS, CENTS, CENTS, CENTS, st.integers(0, 10**6))
+
+
+@given(st.lists(st.tuples(st.sampled_from(["AAA", "BBB"]), st.sampled_from(DAYS[:1] + DAYS[2:]), BAR), max_size=12))
+def test_any_bars_come_to_what_is_counted_by_hand(given_bars: list[tuple[str, date, tuple[int, ...]]]) -> None:
+    rows: list[dict[str, Any]] = []
+    expected: dict[tuple[str, date], dict[int, tuple[float, ...]]] = {}
+    for ticker, day, (slot, *cents, volume) in given_bars:
+        at = CALENDAR.open_at(day) + timedelta(minutes=5 * slot)
+        values = (cents[0] / 100, max(cents) / 100, min(cents) / 100, cents[1] / 100, float(volume))
+        told = dict(zip(VALUES, values, strict=True))
+        rows.append({"ticker": ticker, "ts": at.astimezone(UTC).isoformat(), "day": day} | told)
+        expected.setdefault((ticker, day), {}).setdefault(slot, values)
+    schema = {"ticker": pl.String, "ts": pl.String, "day": pl.Date, **dict.fromkeys(VALUES, pl.Float64)}
+    lines = pl.DataFrame(rows, schema=schema)
+    number = pl.int_range(lines.height, dtype=pl.UInt32, eager=True)
+    bars = Bars(
+        lines, {name: name for name in ("ticker", "ts", *VALUES)}, lines["ticker"], lines["day"], number, number
+    )
+    found = sum_to_sessions(bars, ASKED)
+    by_hand = {
+        (ticker, day): (
+            slots[min(slots)][0],
+            max(one[1] for one in slots.values()),
+            min(one[2] for one in slots.values()),
+            slots[max(slots)][3],
+            sum(one[4] for one in slots.values()),
+            len(slots),
+        )
+        for (ticker, day), slots in expected.items()
+    }
+    table = found.lines.select("open", "high", "low", "close", "volume", "bars").rows()
+    assert dict(zip(zip(found.symbol, found.day, strict=True), table, strict=True)) == by_hand
+    assert list(found.symbol) == sorted(found.symbol)
+
+
+def test_a_day_was_seen_when_its_last_bar_was() -> None:
+    seen = ["2018-07-02T20:01:00+00:00", "2018-07-03T08:00:00+00:00"]
+    at = [CALENDAR.open_at(DAYS[0]) + timedelta(minutes=5 * slot) for slot in range(2)]
+    lines = pl.DataFrame({"ticker": ["AAA"] * 2, "ts": [one.isoformat() for one in at], "seen": seen}).with_columns(
+        *(pl.lit(value).alias(name) for name, value in zip(VALUES, (1.0, 2.0, 1.0, 2.0, 5.0), strict=True))
+    )
+    number = pl.Series([0, 1], dtype=pl.UInt32)
+    fields = {name: name for name in ("ticker", "ts", *VALUES)} | {"available_at": "seen"}
+    found = sum_to_sessions(Bars(lines, fields, lines["ticker"], pl.Series([DAYS[0]] * 2), number, number), ASKED)
+    assert found.lines[found.fields["available_at"]].to_list() == [seen[1]]
+    assert datetime.fromisoformat(seen[1]).date() == HALF_DAY
