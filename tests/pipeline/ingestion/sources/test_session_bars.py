@@ -25,6 +25,7 @@ from pipeline.ingestion.sources.simulated.source import SimulatedSource
 from pipeline.ingestion.sources.snapshot_source import SnapshotQuestion
 from pipeline.market.sessions import exchange_sessions
 from tests.pipeline.ingestion.sources.markets import bars as landed_bars
+from tests.real_data import REAL_DATA
 
 CALENDAR = exchange_sessions("XNYS")
 HALF_DAY = date(2018, 7, 3)
@@ -60,6 +61,21 @@ def test_days_of_bars_within_them_are_those_of_daily_bars(tmp_path: Path, interv
     assert_frame_equal(*both, check_row_order=False)
     asked = {json.loads(request)["interval"] for request in source.prices(DAYS[0], DAYS[-1], history=True)["request"]}
     assert asked == {"1d"}, "what lands is a daily bar"
+
+
+@pytest.mark.slow
+def test_hours_of_real_names_come_to_the_daily_bars_of_the_same_vendor() -> None:
+    hours, days = (REAL_DATA / "lean_us_equity" / f"{name}_unadjusted.parquet" for name in ("hour", "daily"))
+    if not hours.exists():
+        pytest.skip(f"{hours} is not here")
+    source = FilesSource(FilesParams(prices=(str(hours),), interval="1h", zone="America/New_York"), CALENDAR)
+    found = landed_bars(source.prices(*source.coverage(), history=True)).with_columns(pl.col(VALUES).cast(pl.Float64))
+    told = pl.read_parquet(days).with_columns(session=pl.col("date").cast(pl.String))
+    both = found.join(told, on=["ticker", "session"], suffix="_told")
+    assert both.height > 29_000
+    for name, share in zip(VALUES, (1.0, 0.999, 0.999, 0.996, 0.996), strict=True):
+        alike = ((pl.col(name) / pl.col(f"{name}_told") - 1).abs() < 1e-6).mean()
+        assert both.select(alike).item() >= share, name
 
 
 def test_a_session_is_summed_the_same_when_it_is_fetched_by_itself(tmp_path: Path) -> None:
