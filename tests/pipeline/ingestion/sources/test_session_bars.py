@@ -115,10 +115,27 @@ def test_what_lies_outside_hours_or_is_broken_is_no_part_of_a_day_and_is_told(tm
     assert set(source.understand().first_bars["session"]) == {"2018-07-02"}
 
 
-def test_times_without_a_zone_are_still_asked_about(tmp_path: Path) -> None:
-    rows = simulated("5m", DAYS[0]).with_columns(pl.col("ts").str.slice(0, 19))
-    with pytest.raises(SourceError, match=r"the time has a zone.*source\.files\.zone"):
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", "Asia/Tokyo"])
+def test_times_without_a_zone_are_asked_about_with_the_zone_in_which_they_lie_within_hours(
+    tmp_path: Path, zone: str
+) -> None:
+    local = pl.col("ts").str.to_datetime(time_zone="UTC").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    rows = simulated("5m", *DAYS).with_columns(ts=local.dt.to_string("%Y-%m-%dT%H:%M:%S"))
+    with pytest.raises(SourceError, match=f"the time has a zone.*100 % .* --set source.files.zone={zone};"):
         source_of(tmp_path / "bars.csv", rows, interval="5m").check_reachable()
+    told = source_of(tmp_path / "bars.csv", rows, interval="5m", zone=zone)
+    told.check_reachable()
+    aware = source_of(tmp_path / "aware.csv", simulated("5m", *DAYS), interval="5m")
+    found, expected = (landed_bars(one.prices(DAYS[0], DAYS[-1], history=True)) for one in (told, aware))
+    assert_frame_equal(found, expected, check_row_order=False)
+
+
+def test_a_zone_is_not_proposed_where_none_fits(tmp_path: Path) -> None:
+    around = [f"2018-07-02T{hour:02}:00:00" for hour in range(24)]
+    one = {"ticker": "AAA", "open": "1", "high": "2", "low": "1", "close": "2", "volume": "7"}
+    rows = pl.DataFrame([one | {"ts": at} for at in around])
+    with pytest.raises(SourceError, match="zone=ZONE, the zone that the file's times"):
+        source_of(tmp_path / "bars.csv", rows, interval="1h").check_reachable()
 
 
 CENTS = st.integers(1, 500)

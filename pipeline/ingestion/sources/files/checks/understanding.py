@@ -17,6 +17,7 @@ from pipeline.ingestion.sources.files.checks.calendar_fit import (
     find_moved_dates,
     join_moved,
 )
+from pipeline.ingestion.sources.files.checks.hours_fit import find_zone
 from pipeline.ingestion.sources.files.checks.judged_rows import (
     OFF_SESSION,
     SHOWN,
@@ -336,6 +337,10 @@ def _remedy(rule: str, files: PriceFiles, params: FilesParams, asked: Asked) -> 
     if rule == OFF_SESSION:
         return explain_off_days(files, asked.calendar, params.date_format)
     if rule in ("the time has a zone", "the bar lies within the session", "session is readable"):
+        if fitting := find_zone(files, asked.calendar):
+            zone, share = fitting
+            within = f"{percent(share, 0)} of the times lie within sessions of {asked.calendar.exchange}"
+            return f"read in this zone, {within}: --set source.files.zone={zone}"
         return "--set source.files.zone=ZONE, the zone that the file's times are in"
     if rule.startswith(("open", "high", "low", "close", "volume", "prices")):
         columns = {**files.fields, **files.written}
