@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -169,7 +168,7 @@ def _objects(lines: pl.Series, names: tuple[str, ...], *, tolerant: bool = False
     if lines.is_empty():
         return pl.DataFrame(schema={**schema, "readable": pl.Boolean()})
     try:
-        read = pl.read_ndjson(io.BytesIO(lines.str.join("\n").item().encode()), schema=schema)
+        read = pl.read_ndjson(lines.str.join("\n").item().encode(), schema=schema)
     except (pl.exceptions.PolarsError, UnicodeError):
         read = None
     if read is not None and read.height == len(lines):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import tempfile
@@ -199,7 +198,7 @@ def _read_frames(path: Path, file: zipfile.ZipFile, stage: Stage) -> dict[str, p
     for read in stage.reads:
         name = f"{FRAMES}{read.table.name}.parquet"
         if name in there:
-            frame = pl.read_parquet(io.BytesIO(file.read(name)))
+            frame = pl.read_parquet(file.read(name))
             wanted = set(read.columns or read.table.columns)
             if not wanted <= set(frame.columns) and read.table.further is None:
                 lacking = sorted(wanted - set(frame.columns))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import resource
@@ -67,7 +66,7 @@ def ask(lake: Path, question: SqlQuestion, seconds: float = SECONDS, memory: int
             f"the answer needs more than {memory / 1e9:.1f} GB of memory, or was ended (status {child.returncode}); "
             "ask for fewer rows or columns"
         )
-    return pl.read_ipc(io.BytesIO(child.stdout))
+    return pl.read_ipc(child.stdout)
 
 
 def main(lake: str, seconds: int, memory: int) -> int:
