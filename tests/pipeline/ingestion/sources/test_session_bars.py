@@ -6,6 +6,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -128,6 +129,42 @@ def test_times_without_a_zone_are_asked_about_with_the_zone_in_which_they_lie_wi
     aware = source_of(tmp_path / "aware.csv", simulated("5m", *DAYS), interval="5m")
     found, expected = (landed_bars(one.prices(DAYS[0], DAYS[-1], history=True)) for one in (told, aware))
     assert_frame_equal(found, expected, check_row_order=False)
+
+
+def around_the_clock(first: int, last: int, zone: str = "") -> pl.DataFrame:
+    """Bars of each hour from one to another in New York, those of trading threefold, written in a zone or with it."""
+    rows = []
+    for day in DAYS[:1] + DAYS[2:]:
+        for hour in range(first, last):
+            at = datetime(day.year, day.month, day.day, hour, tzinfo=ZoneInfo("America/New_York"))
+            told = at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) if zone else at
+            names = ("AAA", "BBB", "CCC") if 10 <= hour < 16 else ("AAA",)
+            bar = {"ts": told.isoformat(), "open": 1, "high": 2, "low": 1, "close": 2, "volume": 7}
+            rows += [{"ticker": name} | bar for name in names]
+    return pl.DataFrame(rows)
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "UTC", ""])
+def test_early_and_late_trading_stops_no_load(tmp_path: Path, zone: str) -> None:
+    rows = around_the_clock(4, 20, zone)
+    if zone:  # an hour more or less of early and late trading tells no zone from the next
+        told = zone if zone == "America/New_York" else "ZONE"
+        with pytest.raises(SourceError, match=f"the time has a zone.*--set source.files.zone={told}[;,]"):
+            source_of(tmp_path / "bars.csv", rows, interval="1h").check_reachable()
+    source = source_of(tmp_path / "bars.csv", rows, interval="1h", **({"zone": zone} if zone else {}))
+    source.check_reachable()
+    assert {one.rule for one in source.understand().set_aside} == {"the bar lies within the session"}
+    landed = source.prices(DAYS[0], DAYS[-1], history=True)
+    bars = [
+        json.loads(line) for text in landed.filter(pl.col("kind") == "bars")["payload"] for line in text.split("\n")
+    ]
+    assert {(one["ticker"], one["bars"]) for one in bars} == {("AAA", "7"), ("BBB", "6"), ("CCC", "6")}, "from 9:30 on"
+
+
+def test_times_in_a_zone_that_was_stated_wrongly_lead_to_the_right_one(tmp_path: Path) -> None:
+    rows = around_the_clock(4, 20, "America/New_York")
+    with pytest.raises(SourceError, match=r"within the session.*--set source\.files\.zone=America/New_York"):
+        source_of(tmp_path / "bars.csv", rows, interval="1h", zone="Asia/Tokyo").check_reachable()
 
 
 def test_a_zone_is_not_proposed_where_none_fits(tmp_path: Path) -> None:

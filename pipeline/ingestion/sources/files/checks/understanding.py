@@ -17,7 +17,7 @@ from pipeline.ingestion.sources.files.checks.calendar_fit import (
     find_moved_dates,
     join_moved,
 )
-from pipeline.ingestion.sources.files.checks.hours_fit import find_zone
+from pipeline.ingestion.sources.files.checks.hours_fit import find_zone, is_early_or_late
 from pipeline.ingestion.sources.files.checks.judged_rows import (
     OFF_SESSION,
     SHOWN,
@@ -48,6 +48,7 @@ OF_ONE_TICKER = 3
 """How much larger the share of one ticker's rows off the sessions may be."""
 NEARLY_ALL = 0.8
 """Share of one ticker's rows that break another rule, from which the ticker is lost."""
+OUTSIDE = "the bar lies within the session"
 INTERVALS = {"1h": 3600, "5m": 300, "1m": 60}
 
 
@@ -207,6 +208,8 @@ def _find_problems(seen: _Seen, params: FilesParams, asked: Asked, listed: froze
         if any("source.files.dates" in problem or "market.exchange" in problem for problem in said):
             passing = frozenset({OFF_SESSION})
         yield from said
+    elif params.interval != "1d" and is_early_or_late(files, asked.calendar, params.zone or asked.calendar.zone):
+        passing = frozenset({OUTSIDE})
     yield from _tell_broken_rules(files, seen.judged, params, asked, passing)
 
 
@@ -336,7 +339,7 @@ def _remedy(rule: str, files: PriceFiles, params: FilesParams, asked: Asked) -> 
     """What would mend most rows that break a rule."""
     if rule == OFF_SESSION:
         return explain_off_days(files, asked.calendar, params.date_format)
-    if rule in ("the time has a zone", "the bar lies within the session", "session is readable"):
+    if rule in ("the time has a zone", OUTSIDE, "session is readable"):
         if fitting := find_zone(files, asked.calendar):
             zone, share = fitting
             within = f"{percent(share, 0)} of the times lie within sessions of {asked.calendar.exchange}"
