@@ -109,8 +109,9 @@ def write_file(uri: str, table: Table, name: str, rows: pl.DataFrame) -> dict[st
     buffer = BytesIO()
     groups = max(1, round(rows.estimated_size() / GROUP_BYTES))
     rows.write_parquet(buffer, row_group_size=-(-rows.height // groups) or None, **MANY if many else FEW)
-    with buffer.getbuffer() as written:  # let go before the buffer is, in whatever order rubbish is collected
-        size = path.write_bytes(written)
+    # Its bytes, which are shared, and no view of them: where the disk refuses, the traceback keeps buffer and view, and
+    # Python may collect them in an order that ends the process (seen with 3.12 and 3.13).
+    size = path.write_bytes(buffer.getvalue())
     return {"path": path.name, "partitionValues": {}, "size": size, "modificationTime": int(time() * 1000),
             "dataChange": True, "stats": json.dumps(_statistics(table, rows)), "rows": rows.height}  # fmt: skip
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from datetime import timedelta
+from io import BytesIO
 from pathlib import Path
 
 import polars as pl
@@ -96,6 +97,21 @@ def test_of_blocks_that_cannot_all_be_written_no_file_is_left(lake: Lake) -> Non
     with pytest.raises(ContractError, match="have no action"):
         appending.append_files(lake.uri(TASK_REQUESTS), TASK_REQUESTS, 1, blocks, {})
     assert list(Path(lake.uri(TASK_REQUESTS)).glob("*.parquet")) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is full")
+def test_a_disk_that_is_full_leaves_no_view_of_a_buffer_to_be_collected(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A view of a buffer, kept by a traceback, ends the process where Python collects the buffer first."""
+    monkeypatch.setattr(appending, "uuid4", lambda: "1")
+    (tmp_path / "part-00000-1-c000.zstd.parquet").symlink_to("/dev/full")
+    rows = bar_rows({"session": FIRST}).with_columns(run_id=pl.lit("somebody"))
+    with pytest.raises(OSError, match="No space left") as caught:
+        appending.write_file(str(tmp_path), MARKET_PRICES, "00000", rows)
+    held = [value for one in caught.traceback for value in one.frame.f_locals.values()]
+    assert any(isinstance(value, BytesIO) for value in held), "the traceback keeps the buffer"
+    assert not any(isinstance(value, memoryview) and isinstance(value.obj, BytesIO) for value in held)
 
 
 def test_of_two_that_make_one_version_the_second_is_told_and_leaves_nothing(lake: Lake) -> None:
