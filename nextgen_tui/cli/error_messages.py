@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 MAX_LENGTH = 1_000
 """Longest error message shown, in characters."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""Of what is written, whatever was read for it."""
 MAX_LINES = 20
 """Most errors shown for one file."""
 
@@ -27,14 +30,20 @@ def describe_error(error: BaseException) -> tuple[int, str]:
 
 def _sentence(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
-        at = f"{error.filename}: " if error.filename else ""
-        return safe_text(f"{at}{error.strerror}", MAX_LENGTH)
+        at = _place(error)
+        return safe_text(f"{at}: {error.strerror}" if at else error.strerror, MAX_LENGTH)
     if exit_code(error) == INTERNAL:
         words = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         return safe_text(f"this is a bug: {words} (run again with --debug for the traceback)", MAX_LENGTH)
     if isinstance(error, ConfigError):  # everything that is wrong with a file, a line each
         return "\n".join(safe_text(line, MAX_LENGTH) for line in str(error).splitlines()[:MAX_LINES])
     return safe_text(error, MAX_LENGTH)
+
+
+def _place(error: OSError) -> str:
+    """Where it happened: of a copy that found no room, the file that was written, not the one that was read."""
+    written = error.filename2 if error.errno in NO_ROOM else None
+    return str(written or error.filename or "")
 
 
 @contextmanager

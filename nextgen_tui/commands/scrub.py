@@ -39,5 +39,8 @@ def command(invocation: Invocation) -> int:
         else ""
     )
     invocation.output.say(f"{counted(result.files, 'file')} checked, {len(result.findings)} damaged or missing{bare}")
+    if result.findings:
+        remedy = "`nextgen restore BACKUP --lake NEW` gives the whole lake as it was, and each file to copy from there"
+        invocation.output.say(remedy)
     invocation.output.record(asdict(result))
     return exit_codes.DAMAGE if result.findings else exit_codes.DONE

@@ -10,6 +10,7 @@ from nextgen_tui.report.page_style import STYLE
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 from pipeline.research.card import ResearchCard
+from pipeline.research.compare_runs import better_of, unit_of
 
 HEADINGS = ("variant", "base", "variant's", "difference", "95 % interval", "verdict", "kept", "deflated", "sessions")
 REFERENCES = ("held", "return", "deepest fall", "costs")
@@ -75,7 +76,8 @@ def write_markdown(card: ResearchCard, version: str) -> str:
 def _facts(card: ResearchCard) -> Iterator[tuple[str, str]]:
     spec = card.spec
     yield "Given up if", spec.kill
-    yield "Kept if", f"all of the interval of its {spec.metric} lies above {spec.keep_above:g}"
+    unit, verb = unit_of(spec.metric), "lowers" if better_of(spec.metric) < 0 else "raises"
+    yield "Kept if", f"it {verb} the {spec.metric} by more than {spec.keep_above:g} {unit} in all of its interval"
     yield "Data", f"{card.names} names from {card.source}, {card.sessions} sessions from {card.first} to {card.last}"
     yield "Beside", spec.base
     yield "Costs", card.costs

@@ -90,12 +90,15 @@ def _interval(one: PairedDifference) -> str:
 def _paths(compared: RunComparison) -> Iterator[RenderableType]:
     """Growth and falls of both, on one scale each."""
     width = max(len(name) for name in compared.names)
-    for title, columns in (("Growth", ("one", "other")), ("Falls", ("drawdown_one", "drawdown_other"))):
+    drawn = (("Growth", ("one", "other"), 1.0), ("Falls", ("drawdown_one", "drawdown_other"), 0.0))
+    for title, columns, start in drawn:
         series = [compared.equity[column].to_list() for column in columns]
         low, high = min(map(min, series)), max(map(max, series))
         for name, values in zip(compared.names, series, strict=True):
             line = formats.sparkline(values, WIDTH, low, high)
-            yield Text(f"{title:7} {safe_text(name, 40):{width}} {line} {values[-1]:+.4f}")
+            yield Text(
+                f"{title:7} {safe_text(name, 40):{width}} {line} {formats.percent(values[-1] - start, 2, signed=True)}"
+            )
 
 
 def _value(value: Any) -> str:

@@ -12,7 +12,7 @@ from nextgen_tui.research.comparison_view import STYLES
 from nextgen_tui.text import formats
 from nextgen_tui.text.safe_text import safe_text
 from nextgen_tui.text.table_view import grid
-from pipeline.research.compare_runs import unit_of
+from pipeline.research.compare_runs import best_first, better_of, unit_of
 from pipeline.research.spec import Spec
 from pipeline.text_format import counted
 
@@ -46,8 +46,7 @@ def show_results(spec: Spec, results: pl.DataFrame, trials: int) -> RenderableTy
         ("95 % interval", "right"), ("verdict", "left"), ("kept", "left"), ("deflated", "right"),
     ):  # fmt: skip
         view.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    best_first = results.sort("difference", descending=True, nulls_last=True)
-    for one in best_first.iter_rows(named=True):
+    for one in best_first(results, spec.metric).iter_rows(named=True):
         view.add_row(*_cells(one))
     left = len(spec.variants) - results.height
     lacking = f"{counted(left, 'variant')} without a result; run the experiment again."
@@ -77,12 +76,18 @@ def _cells(one: dict[str, Any]) -> list[str | Text]:
     ]
 
 
+def _asked(spec: Spec) -> str:
+    """What a variant had to do to be kept."""
+    verb = "lowers" if better_of(spec.metric) < 0 else "raises"
+    return f"{verb} the {spec.metric} by more than {spec.keep_above:g} {unit_of(spec.metric)} in all of its interval"
+
+
 def conclude(spec: Spec, results: pl.DataFrame, trials: int) -> str:
     """What may be said, and no more than that."""
     kept = results.filter(pl.col("kept"))
     tried = f"{counted(trials, 'variant')} tried in this lake so far"
     if kept.is_empty():
-        return f"No variant is kept: none of the intervals lies above {spec.keep_above:g} ({tried})."
+        return f"No variant is kept: none {_asked(spec)} ({tried})."
     sure = kept.filter(pl.col("deflated") > 0.95)
     names = ", ".join(kept["variant"].to_list()[:5])
     if sure.is_empty():

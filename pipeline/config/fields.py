@@ -14,6 +14,7 @@ from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from pydantic import ConfigDict, TypeAdapter
 
 from pipeline.config.setting_types import Earlier, Formerly
+from pipeline.config.toml_document import toml_value
 from pipeline.config.type_description import describe
 
 
@@ -54,7 +55,10 @@ class Setting:
     @property
     def remedy(self) -> str:
         """What an operator can do about a bad value."""
-        return "change it" if self.default is MISSING else f"change it, or remove it for the default, {self.default!r}"
+        if self.default is MISSING:
+            return "change it"
+        default = "none" if self.default is None else toml_value(self.default)
+        return f"change it, or remove it for the default, {default}"
 
     @property
     def adapter(self) -> TypeAdapter[Any]:

@@ -15,6 +15,7 @@ from pipeline.config.settings import Settings
 from pipeline.reading.report.span import read_span
 from pipeline.reading.report.tracks import BENCHMARK, read_cash, read_tracks
 from pipeline.reading.tried import count_openings, count_trials
+from pipeline.research.compare_runs import best_first
 from pipeline.research.experiments import list_results
 from pipeline.research.holdout import holdout_of
 from pipeline.research.sides import open_side
@@ -96,7 +97,7 @@ def write_card(lake: Lake, settings: Settings, spec: Spec) -> ResearchCard:
     base = open_side(lake, spec.base).lake
     span = read_span(base, spec.first, spec.last)
     tracks = (*read_tracks(span), read_cash(span))
-    results = list_results(lake, spec.name).sort("difference", descending=True, nulls_last=True)
+    results = best_first(list_results(lake, spec.name), spec.metric)
     members = base.read(TICKER_UNIVERSE, since=span.last, until=span.last).filter(pl.col("member")).height
     registered = lake.read(EXPERIMENTS, where=pl.col("experiment_id") == spec.name)["registered_at"][0]
     known = {one.name for one in tracks}

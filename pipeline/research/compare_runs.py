@@ -29,6 +29,8 @@ BOOK_UNITS = {RETURN: A_YEAR, "costs": A_YEAR, "turnover": A_YEAR}
 SCORE_UNITS = {"ic": "rank correlation", "pinball": "of return"}
 """Of each horizon: ic_5."""
 COST_COLUMNS = ("commission", "spread_cost", "impact_cost")
+BETTER = {RETURN: 1, "costs": -1, "turnover": 0, "ic": 1, "pinball": -1}
+"""1 where more of a figure is better, -1 where less is, 0 where neither."""
 SCORED = ("session", "scope", "horizon", "n", "ic", "pinball", "role")
 
 
@@ -200,9 +202,19 @@ def _compare_books(one: pl.DataFrame, other: pl.DataFrame, year: int) -> list[Pa
     turnover = [book["turnover"].to_list() for book in (one, other)]
     return [
         compare_pairs(RETURN, *returns, unit=unit_of(RETURN), scale=year),
-        compare_pairs("costs", *costs, unit=unit_of("costs"), scale=year, better=-1),
-        compare_pairs("turnover", *turnover, unit=unit_of("turnover"), scale=year, better=0),
+        compare_pairs("costs", *costs, unit=unit_of("costs"), scale=year, better=better_of("costs")),
+        compare_pairs("turnover", *turnover, unit=unit_of("turnover"), scale=year, better=better_of("turnover")),
     ]
+
+
+def better_of(figure: str) -> int:
+    """Return 1 where more of a figure is better, -1 where less is, 0 where neither."""
+    return BETTER.get(figure.partition("_")[0], 1)
+
+
+def best_first(results: pl.DataFrame, metric: str) -> pl.DataFrame:
+    """Sort rows of `experiment_results` of one experiment: what improved its metric most comes first, nulls last."""
+    return results.sort("difference", descending=better_of(metric) >= 0, nulls_last=True)
 
 
 def _session_costs(book: pl.DataFrame) -> list[float]:
@@ -226,10 +238,10 @@ def _compare_scores(one: Lake, other: Lake, first: date, last: date) -> list[Pai
     found = []
     for horizon in both["horizon"].unique().sort().to_list():
         rows = both.filter(pl.col("horizon") == horizon)
-        for score, better in (("ic", 1), ("pinball", -1)):
+        for score in SCORE_UNITS:
             pair = (rows[column].fill_null(float("nan")).to_list() for column in (score, f"{score}_other"))
             name = f"{score}_{horizon}"
-            found.append(compare_pairs(name, *pair, unit=unit_of(name), better=better, overlap=horizon))
+            found.append(compare_pairs(name, *pair, unit=unit_of(name), better=better_of(name), overlap=horizon))
     return found
 
 

@@ -26,7 +26,7 @@ from pipeline.market.sessions import Sessions
 from pipeline.reading.rehearsal import rehearse
 from pipeline.reading.tried import count_openings, count_trials
 from pipeline.research import ResearchError
-from pipeline.research.compare_runs import RunComparison, compare_runs
+from pipeline.research.compare_runs import RunComparison, better_of, compare_runs
 from pipeline.research.holdout import refuse_holdout
 from pipeline.research.merging.branch_models import WantedModels
 from pipeline.research.merging.merge_branch import merge_branch
@@ -47,7 +47,7 @@ def register(lake: Lake, spec: Spec) -> dict[str, Any]:
 
     Raises:
         ResearchError: if another experiment has its name, its sessions are put aside, the lake has not run them, or its
-            metric is of a horizon that is not forecast.
+            metric judges nothing or is of a horizon that is not forecast.
         NoSuchError: if there is no such base.
     """
     if known := find_registered(lake, spec):
@@ -70,7 +70,7 @@ def find_registered(lake: Lake, spec: Spec) -> dict[str, Any]:
 
     Raises:
         ResearchError: if another experiment has its name, its sessions are put aside, the lake has not run them, or its
-            metric is of a horizon that is not forecast.
+            metric judges nothing or is of a horizon that is not forecast.
         NoSuchError: if there is no such base.
     """
     settings = load(lake.path, os.environ).settings
@@ -78,6 +78,11 @@ def find_registered(lake: Lake, spec: Spec) -> dict[str, Any]:
     _require_scored(settings, spec)
     find_eve(open_side(lake, spec.base).lake, spec.first, spec.last)
     known = _find(lake, spec.name)
+    if not known and not better_of(spec.metric):
+        raise ResearchError(
+            f"the experiment's metric is {spec.metric}, of which neither more nor less is better, so that no"
+            " variant could ever be kept; choose return, costs, ic_HORIZON or pinball_HORIZON"
+        )
     if known and known["spec"] != spec.text:
         raise ResearchError(
             f"an experiment {spec.name} was registered on {known['registered_at']:%Y-%m-%d} with another file; what"

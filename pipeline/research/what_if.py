@@ -26,7 +26,7 @@ from pipeline.research.compare_runs import RETURN, RunComparison, Side, compare_
 from pipeline.research.desk import NotOnDeskError
 from pipeline.research.desk.answer import compare_with_book
 from pipeline.research.desk.desk import Desk
-from pipeline.research.desk.rules_apart import RuleApart, tell_rules_apart
+from pipeline.research.desk.rules_apart import RuleApart, RuleUntold, tell_rules_apart
 from pipeline.research.holdout import refuse_holdout
 from pipeline.research.sides import open_side
 from pipeline.research.variants.variant_branch import find_eve, make_variant, run_variant
@@ -98,7 +98,7 @@ def ask_each_rule(
     first: date | None = None,
     last: date | None = None,
     progress: Progress = silent,
-) -> list[RuleApart]:
+) -> list[RuleApart | RuleUntold]:
     """Tell what each rule of the book brought: the book beside one without it.
 
     Args:
@@ -123,8 +123,9 @@ def ask_each_rule(
             f"rules cannot be told apart from {first} to {last}, since {reason}; choose other sessions with --from and"
             " --to, or run `nextgen what-if --set trading.philosophy.order=...` without the rule"
         ) from None
-    left_out = ({"trading.philosophy.order": f"without {one.rule}"} for one in rules)
-    returns = [(one.returned.other, one.returned.one) for one in rules]
+    told = [one for one in rules if isinstance(one, RuleApart)]
+    left_out = ({"trading.philosophy.order": f"without {one.rule}"} for one in told)
+    returns = [(one.returned.other, one.returned.one) for one in told]
     count_what_ifs(lake, [WhatIf(one, first, last, *pair) for one, pair in zip(left_out, returns, strict=True)])
     return rules
 

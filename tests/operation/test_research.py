@@ -39,6 +39,7 @@ from pipeline.config.toml_document import toml_document, write_document
 from pipeline.control.operator.mandates import set_mandate
 from pipeline.control.operator.trading_switches import switch_trading
 from pipeline.engine.runner import Runner
+from pipeline.ingestion.universe.params import UniverseParams
 from pipeline.plugins.plugins import Plugins
 from pipeline.reading.report.full_report import build_report
 from pipeline.reading.report.performance_figures import SharpeEvidence
@@ -48,7 +49,7 @@ from pipeline.research.card import write_card
 from pipeline.research.compare_runs import Side, compare_runs
 from pipeline.research.desk import NotOnDeskError
 from pipeline.research.desk.desk import Desk
-from pipeline.research.desk.rules_apart import ORDER
+from pipeline.research.desk.rules_apart import ORDER, RuleApart, RuleUntold
 from pipeline.research.experiments import (
     find_experiment,
     list_experiments,
@@ -201,7 +202,7 @@ def test_limits_in_sessions_whose_bars_tell_when_they_were_filled_are_run(lake: 
 @pytest.mark.slow
 def test_what_a_rule_brought_is_the_book_less_the_one_without_it(lake: Lake, operation: Operation) -> None:
     settings, calendar = settings_of(lake), operation.runner.calendar
-    rules = {one.rule: one for one in ask_each_rule(lake, settings, calendar)}
+    rules = {one.rule: one for one in ask_each_rule(lake, settings, calendar) if isinstance(one, RuleApart)}
     order = settings.trading.philosophy.order
     assert tuple(rules) == order
     acting = max(order, key=lambda name: abs(rules[name].profit))
@@ -213,6 +214,34 @@ def test_what_a_rule_brought_is_the_book_less_the_one_without_it(lake: Lake, ope
     assert 100 * (with_it - without) == rules[acting].profit
     assert rules[acting].profit != 0
     assert rules["operator_stop"].profit == 0, "nobody stopped trading"
+
+
+@pytest.mark.slow
+def test_rules_are_told_although_the_book_without_one_of_them_needs_other_forecasts(
+    lake: Lake, operation: Operation
+) -> None:
+    """Without a rule other names are held, and what leaves the universe is forecast only while it is held."""
+    settings, calendar = settings_of(lake), operation.runner.calendar
+    few = replace(settings, ingestion=replace(settings.ingestion, universe=UniverseParams(max_members=2)))
+    runner, session = Runner(lake, few), operation.sessions[-1]
+    for _ in range(4):
+        session = calendar.next(session)
+        runner.cycle(session)
+    rules = ask_each_rule(lake, settings, calendar)
+    untold = [one for one in rules if isinstance(one, RuleUntold)]
+    assert tuple(one.rule for one in rules) == settings.trading.philosophy.order
+    assert 0 < len(untold) < len(rules)
+    assert "other names would have been forecast" in untold[0].reason
+    assert lake.read(WHAT_IFS).height == len(rules) - len(untold), "a question without an answer was no look"
+
+
+def test_a_metric_that_judges_nothing_is_refused_before_anything_is_registered(
+    lake: Lake, operation: Operation
+) -> None:
+    spec = read_spec(spec_text(operation).replace('metric = "costs"', 'metric = "turnover"'))
+    with pytest.raises(ResearchError, match="neither more nor less is better, so that no variant could ever be kept"):
+        register(lake, spec)
+    assert lake.read(EXPERIMENTS).is_empty()
 
 
 def test_each_question_about_the_past_counts_as_a_trial_once_and_reports_say_so(

@@ -22,7 +22,7 @@ from lake.tables.research import (
     NOTES,
     WHAT_IFS,
 )
-from nextgen_tui.console.charts.chart import Band, Chart, Curve, Mark
+from nextgen_tui.console.charts.chart import Chart, Curve, Mark
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import Line, fact, heading, note
 from nextgen_tui.console.operator.own_notes import STYLES as STATES
@@ -39,6 +39,7 @@ from nextgen_tui.console.sheet.sheet import Cell, Col, Style
 from nextgen_tui.text import formats
 from pipeline.reading.notes.scored_notes import sum_up
 from pipeline.reading.tried import read_trials
+from pipeline.research.compare_runs import unit_of
 from pipeline.research.experiments import count_ended
 
 BRANCHES = pl.Schema(
@@ -171,7 +172,7 @@ def _describe_variant(row: Row) -> tuple[Line, ...]:
         heading(f"{row['experiment_id']}, {row['variant']}"),
         note(row["question"]),
         *(fact(key.rsplit(".", 1)[-1], value) for key, value in settings.items()),
-        fact("metric", row["metric"]),
+        fact("metric", f"{row['metric']}, {unit_of(row['metric'])}"),
         fact("base", formats.number(row["base_value"])),
         fact("variant", formats.number(row["value"])),
         fact("difference", _figure(row["difference"])),
@@ -183,22 +184,21 @@ def _describe_variant(row: Row) -> tuple[Line, ...]:
 
 
 def compare_variants(data: ResearchData, row: Row) -> tuple[Chart, ...]:
-    """The differences of an experiment's variants from the lowest to the highest, each within its interval."""
+    """The differences of an experiment's variants from the lowest to the highest, each with its interval."""
     mine = data.results.filter(pl.col("experiment_id") == row["experiment_id"]).sort("difference", "variant")
     known = mine.filter(pl.col("low").is_not_null())
-    places = tuple(float(at) for at in range(known.height))
-    band = Band(places, tuple(known["low"].to_list()), tuple(known["high"].to_list()), 1)
-    chosen = [
-        Mark(float(at), value, "●", "own")
-        for at, (name, value) in enumerate(known.select("variant", "difference").iter_rows())
-        if name == row["variant"]
-    ]
-    lines = (
-        Curve(places, tuple(known["difference"].to_list()), "own"),
-        Curve(places, (0.0,) * known.height, "naive", dotted=True),
-    )
-    title = f"{row['metric']} of each variant less {row['experiment_id']}'s base, with 95 %"
-    return (Chart(title=title, lines=lines, bands=(band,), marks=tuple(chosen), label=_figure),)
+    if known.is_empty():
+        return ()
+    lines = [Curve((-0.5, known.height - 0.5), (0.0, 0.0), "naive", dotted=True)]
+    marks = []
+    for at, (name, value, low, high) in enumerate(known.select("variant", "difference", "low", "high").iter_rows()):
+        role = "hot" if name == row["variant"] else "own"
+        lines.append(Curve((float(at),) * 2, (low, high), role))
+        marks.append(Mark(float(at), value, "◆" if role == "hot" else "•", role))
+    title = f"{row['metric']}, {unit_of(row['metric'])}: each variant less its base, with 95 %"
+    ticks = tuple((float(at), name.partition("-")[0]) for at, name in enumerate(known["variant"]))
+    legend = (("◆", "hot", row["variant"]),)
+    return (Chart(title, tuple(lines), marks=tuple(marks), label=_figure, ticks=ticks, legend=legend),)
 
 
 def _describe_experiment(row: Row) -> tuple[Line, ...]:

@@ -75,7 +75,7 @@ def set_mandate(
     wanted = replace(before, **read_changes(changes))
     if wanted == before:
         raise DecisionError("the mandate says so already; nothing was recorded")
-    if wrong := [*wanted.contradictions(), *_name_strangers(lake, before, wanted)]:
+    if wrong := [*wanted.contradictions(), *name_strangers(lake, wanted, before)]:
         raise DecisionError("; ".join(wrong))
     wall = now or datetime.now(UTC)
     row = asdict(wanted) | {
@@ -92,15 +92,22 @@ def set_mandate(
     return _recorded(insert_once(lake, MANDATES, row, str(row["mandate_id"])))
 
 
-def _name_strangers(lake: Lake, before: Mandate, wanted: Mandate) -> Iterator[str]:
-    """Names that the mandate speaks of and the lake has never heard of; none while it has heard of nothing."""
+def name_strangers(lake: Lake, wanted: Mandate, before: Mandate | None = None) -> Iterator[str]:
+    """Yield a sentence for each name that a mandate speaks of and the lake has never heard of.
+
+    Args:
+        lake: only read; one that has heard of nothing yet makes no name a stranger.
+        wanted: the mandate.
+        before: the one before it, whose names are let pass: what left the universe may go on being excluded.
+    """
+    kept = {*before.exclusions, before.benchmark} if before else set()
     universe = lake.read(TICKER_UNIVERSE, columns=("session", "ticker", "sector"))
     if universe.is_empty():
         return
     tickers, sectors = set(universe["ticker"]), set(universe["sector"].drop_nulls())
-    for name in sorted({*wanted.exclusions, *dict(wanted.read_tilts())} - {*before.exclusions} - tickers - sectors):
+    for name in sorted({*wanted.exclusions, *dict(wanted.read_tilts())} - kept - tickers - sectors):
         yield f"no ticker or sector is called {name}{nearest(name, sorted(tickers | sectors))}"
-    priced = {EQUAL_WEIGHT, CASH, before.benchmark} | set(_traded(lake, universe["session"].max()))
+    priced = {EQUAL_WEIGHT, CASH, *kept} | set(_traded(lake, universe["session"].max()))
     if wanted.benchmark not in priced:
         hint = nearest(wanted.benchmark, sorted(priced))
         yield f"the benchmark {wanted.benchmark} has no bar in the last session{hint}"

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from pipeline.control.schedule.journal import Journal
 from pipeline.control.schedule.task import Task
 from pipeline.control.schedule.trigger import Slot, Trigger
+from pipeline.text_format import rough_duration
 
 MAX_LISTED = 500
 """Skipped slots that are listed one by one; the oldest of them stands for those before it."""
@@ -139,7 +140,7 @@ def _reason_to_skip(task: Task, slot: Slot, newest: Slot, journal: Journal, olde
     if state.running or state.stopped:
         return ""
     if slot.due_at < oldest and not (state.attempted and task.on_failure != "retry"):
-        return f"it was due at {slot.due_at:%Y-%m-%d %H:%M} UTC, before the window of {task.window}"
+        return f"it was due at {slot.due_at:%Y-%m-%d %H:%M} UTC, before the window of {rough_duration(task.window)}"
     if task.catch_up == "last" and slot != newest:
         return f'catch_up = "last" runs only the newest slot, {newest.key}'
     if task.catch_up == "none" and slot != newest and not state.attempted:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from lake.errors import LakeError
@@ -19,7 +20,7 @@ from pipeline.plugins.plugins import Plugins
 from pipeline.reading.doctor.clock import look_at_clocks
 from pipeline.reading.doctor.finding import Finding, blot, in_order
 from pipeline.reading.doctor.keys import look_at_channels, look_at_keys, read_secrets
-from pipeline.reading.doctor.lake_state import compare_clock, look_at_lake
+from pipeline.reading.doctor.lake_state import compare_clock, look_at_lake, look_at_mandate
 from pipeline.reading.doctor.machine import look_at_folder, look_at_machine
 from pipeline.reading.doctor.network import ask_machines, list_machines, look_at_network
 from pipeline.reading.doctor.terminal import TerminalState, look_at_terminal
@@ -59,6 +60,8 @@ def examine(place: Surroundings) -> tuple[Finding, ...]:
         looks += _configured(place, settings)
     if lake is not None:
         looks += _published(lake)
+    if lake is not None and settings is not None:
+        looks.append(("configuration", partial(look_at_mandate, lake, settings)))
     for topic, look in looks:
         found += list(look()) if place.debug else _look(topic, look)
     secrets = read_secrets(place.environ)

@@ -10,6 +10,8 @@ from lake.migrations import FORMAT
 from lake.runs import last_session
 from lake.store import Lake
 from lake.tables.control import RUNS
+from pipeline.config.settings import Settings
+from pipeline.control.operator.mandates import name_strangers, standing_mandate
 from pipeline.control.operator.unfinished_merges import list_unfinished
 from pipeline.reading.doctor.finding import Finding
 from pipeline.reading.health_verdict import Health
@@ -59,6 +61,13 @@ def look_at_lake(lake: Lake, health: Health, tables: frozenset[str]) -> Iterator
     if others:
         words = f"The last report has {counted(len(others), 'problem')}, the worst: {others[0].what}"
         yield Finding("lake", others[0].status, words, others[0].fix or "`nextgen status` tells more")
+
+
+def look_at_mandate(lake: Lake, settings: Settings) -> Iterator[Finding]:
+    """Names that the mandate speaks of and nothing is called: an exclusion that is misspelt excludes nothing."""
+    fix = "correct it with `nextgen mandate set`, or under [trading.mandate] in nextgen.toml where none was ever set"
+    for stranger in name_strangers(lake, standing_mandate(lake, settings.trading.mandate).mandate):
+        yield Finding("configuration", "warn", f"The mandate names what there is not: {stranger}", fix)
 
 
 def compare_clock(lake: Lake, now: datetime) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from pipeline.config.settings import Settings
 from pipeline.engine.work import Progress, silent
 from pipeline.market.annual_sessions import sessions_per_year
 from pipeline.market.sessions import Sessions
+from pipeline.research.desk import NotOnDeskError
 from pipeline.research.desk.book import SessionResult
 from pipeline.research.desk.desk import Desk
 from pipeline.research.paired import PairedDifference, compare_pairs
@@ -31,10 +32,21 @@ class RuleApart:
     """Returns a year with the rule beside those without it, and whether the difference is chance."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class RuleUntold:
+    """A rule without which the book in memory cannot go on."""
+
+    rule: str
+    reason: str
+
+
 def tell_rules_apart(
     lake: Lake, settings: Settings, calendar: Sessions, eve: date, last: date, progress: Progress = silent
-) -> Iterator[RuleApart]:
+) -> Iterator[RuleApart | RuleUntold]:
     """Yield what each rule brought from the session after `eve` to `last`, in the order in which they speak.
+
+    A book without a rule holds other names, and one that it alone holds may need a forecast that was never made:
+    that rule is yielded as untold, and the others are told all the same.
 
     Args:
         lake: read alone.
@@ -45,7 +57,7 @@ def tell_rules_apart(
         progress: told of each rule.
 
     Raises:
-        NotOnDeskError: if that needs more than the book in memory.
+        NotOnDeskError: if the book with all rules needs more than what is in memory.
     """
     desk, order = Desk(lake, calendar, eve, last), settings.trading.philosophy.order
     with_all = desk.ask({ORDER: order})
@@ -53,7 +65,10 @@ def tell_rules_apart(
     for number, rule in enumerate(order):
         progress(f"without {rule}", number, len(order))
         rest = tuple(name for name in order if name != rule)
-        yield _compare(rule, with_all, desk.ask({ORDER: rest}), year)
+        try:
+            yield _compare(rule, with_all, desk.ask({ORDER: rest}), year)
+        except NotOnDeskError as reason:
+            yield RuleUntold(rule=rule, reason=str(reason))
     progress("done", len(order), len(order))
 
 

@@ -46,6 +46,8 @@ def frame_plans(
 
 def _fold_verdicts(verdicts: Sequence[Sequence[RuleVerdict]]) -> pl.Series:
     """Every ticker has a verdict of every rule, so a flat frame folds into lists without a copy per row."""
+    if not any(verdicts):  # no rule is in force: `trading.philosophy.order` names none, or those of short sales alone
+        return pl.Series("verdicts", [[]] * len(verdicts), dtype=TRADE_PLANS.schema["verdicts"])
     names = ("rule", "verdict", "scale", "distance", "reason")
     types = (pl.String, pl.String, pl.Float64, pl.Float64, pl.String)
     columns = zip(*(verdict for row in verdicts for verdict in row), strict=True)

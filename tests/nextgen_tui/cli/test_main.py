@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shlex
@@ -18,6 +19,7 @@ from lake.store import Lake
 from lake.tables.control import SYSTEM_HEALTH
 from lake.tables.market import QUARANTINED_ROWS
 from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.error_messages import describe_error
 from nextgen_tui.cli.main import COMMANDS, main, outcome
 from pipeline.engine.child_command import python_command
 from tests.new_lake import new_lake
@@ -179,3 +181,15 @@ def test_a_reader_that_has_enough_is_no_error(lake: Lake) -> None:
     program = shlex.join(python_command("nextgen_tui.cli.main", *words)) + " | head -1"
     result = subprocess.run(program, shell=True, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (result.stdout, result.stderr) == ("[\n", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/from", None, "/to"), "/to: No space left on device"),
+        (OSError(errno.EACCES, "Permission denied", "/from", None, "/to"), "/from: Permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device", "/to"), "/to: No space left on device"),
+    ],
+)
+def test_a_full_disk_is_named_by_what_was_written_and_not_by_what_was_read(error: OSError, words: str) -> None:
+    assert describe_error(error) == (exit_codes.DAMAGE, words)

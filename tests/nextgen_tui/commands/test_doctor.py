@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import socket
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lake.store import Lake
+from lake.tables.market import TICKER_UNIVERSE
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.config.secrets import SECRETS
 from pipeline.reading.doctor.finding import TOPICS
+from tests.nextgen_tui.lakes import publish, rows
 from tests.nextgen_tui.runner import Run
 
 pytestmark = pytest.mark.filterwarnings("ignore:Series.values returning")  # pandas, inside the calendar library
@@ -74,6 +77,16 @@ def test_a_configuration_that_cannot_be_used_is_one_finding_and_hides_no_other(r
     code, found = findings(run)
     assert code == exit_codes.DEGRADED and len(of(found, "configuration")) == 1
     assert of(found, "disk", "ok") and of(found, "versions", "ok")
+
+
+def test_a_mandate_that_excludes_what_nothing_is_called_is_told(run: Run, quiet: Lake) -> None:
+    listed = {"session": date(2026, 1, 5), "ticker": "AAA", "member": True, "sector": "Energy"}
+    publish(quiet, TICKER_UNIVERSE, rows(TICKER_UNIVERSE, listed), name="universe")
+    (quiet.path / "nextgen.toml").write_text('[trading.mandate]\nexclusions = ["Enregy"]\n')
+    (told,) = of(findings(run)[1], "configuration", "warn")
+    assert told.endswith("no ticker or sector is called Enregy; did you mean Energy?")
+    (quiet.path / "nextgen.toml").write_text('[trading.mandate]\nexclusions = ["Energy", "AAA"]\n')
+    assert of(findings(run)[1], "configuration", "warn") == []
 
 
 def test_a_broken_plugin_and_a_missing_file_of_one_are_told(run: Run, quiet: Lake) -> None:

@@ -47,6 +47,7 @@ def test_scrub_is_silent_about_a_whole_lake_and_names_a_damaged_file(
     assert code == 74
     assert file.name in json.loads(out)["findings"][0]["file"]
     assert "1 damaged or missing" in err
+    assert "`nextgen restore BACKUP --lake NEW`" in err
 
 
 def test_a_backup_is_restored_to_the_same_rows(lake: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -125,6 +126,20 @@ def test_every_setting_refuses_what_it_cannot_be_by_name_range_and_origin(tmp_pa
                 offenders.append((variable_of(key), value, said))
     assert not offenders
     assert sum(map(len, wrong.values())) > 5 * len(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("key", "default"),
+    [
+        ("trading.mandate.exclusions", "[]"),
+        ("market.currency", '""'),
+        ("trading.mandate.mode", '"benchmark_relative"'),
+        ("runtime.durable", "true"),
+    ],
+)
+def test_the_default_that_an_error_offers_is_written_as_the_file_has_it(key: str, default: str) -> None:
+    assert KNOWN[key].remedy == f"change it, or remove it for the default, {default}"
+    assert tomllib.loads(f"value = {default}")
 
 
 def test_lists_refuse_what_stands_in_them_twice_or_out_of_order(tmp_path: Path) -> None:

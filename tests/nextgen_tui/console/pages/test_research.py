@@ -136,9 +136,12 @@ def test_variants_are_drawn_within_their_intervals_and_the_chosen_one_is_marked(
     data = page.load(view(tried))
     row = data.results.filter(pl.col("variant") == "a").row(0, named=True)
     (chart,) = compare_variants(data, row)
-    assert chart.lines[0].ys == (-0.2, 0.1)
-    assert chart.bands[0].lows == pytest.approx((-0.25, 0.05))
-    assert [(mark.x, mark.y) for mark in chart.marks] == [(1.0, 0.1)]
+    nothing, *intervals = chart.lines
+    assert nothing.ys == (0.0, 0.0)
+    assert [one.xs for one in intervals] == [(0.0, 0.0), (1.0, 1.0)], "variants are no course in time: none is joined"
+    assert [one.ys for one in intervals] == [pytest.approx((-0.25, -0.15)), pytest.approx((0.05, 0.15))]
+    assert [(mark.x, mark.y, mark.role) for mark in chart.marks] == [(0.0, -0.2, "own"), (1.0, 0.1, "hot")]
+    assert chart.title == "return, of NAV a year: each variant less its base, with 95 %"
     told = str(page.spec(data, "variants").notes(data, row))  # type: ignore[misc]
     assert all(words in told for words in ("impact", "0.5", "Does it help?"))
 

@@ -329,3 +329,5 @@ def test_ten_months_off_cost_less_than_a_second_to_work_out() -> None:
     assert process_time() - started < 1
     assert len(world.hands.hands) == 1
     assert 0 < len(world.states("task", "skipped")) <= 500
+    (reason, *_) = (one.reason for one in world.events if one.state == "skipped" and "before the window" in one.reason)
+    assert " UTC, before the window of 24 h" in reason

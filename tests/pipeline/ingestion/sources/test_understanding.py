@@ -33,6 +33,18 @@ def test_sound_files_have_no_problem(tmp_path: Path) -> None:
     assert (found.problems, found.set_aside, found.passed_over) == ((), (), ())
 
 
+def test_the_first_bars_that_are_shown_are_some_that_land(tmp_path: Path) -> None:
+    """A file often begins with the day on which a year does, when nothing is traded: that row lands nowhere."""
+    days = sorted(BARS["date"].unique())
+    closed = next(day for one in days if (day := one + timedelta(days=1)) not in days)
+    begin = BARS.filter(pl.col("date") >= closed)
+    first = begin.filter(pl.col("date") == begin["date"].min()).with_columns(date=pl.lit(closed))
+    found = understood(tmp_path, pl.concat([first, begin]).sort("ticker", "date"))
+    assert found.first_bars.height > 0
+    assert str(closed) not in found.first_bars["session"].to_list()
+    assert found.first_bars["session"][0] == str(begin["date"].min())
+
+
 @pytest.mark.parametrize(("error", "step"), [("day_late", 1), ("day_early", -1)])
 def test_dates_a_day_off_are_found_and_the_setting_mends_them(tmp_path: Path, error: str, step: int) -> None:
     moved = BARS.with_columns(pl.col("date") + timedelta(days=step))

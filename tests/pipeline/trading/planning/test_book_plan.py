@@ -254,3 +254,12 @@ def test_the_same_tables_give_the_same_bits() -> None:
     for given in (first, second):
         predict(given, RISING)
     assert planned(first) == planned(second)
+
+
+@pytest.mark.parametrize("order", [(), ("borrow",)], ids=["none", "only one of short sales"])
+def test_a_book_without_a_rule_in_force_is_planned_all_the_same(order: tuple[str, ...]) -> None:
+    given = world(philosophy=Philosophy(turnover=2.0, order=order))
+    predict(given, RISING)
+    rows = planned(given)
+    assert [row["verdicts"] for row in rows.values()] == [[]] * len(NAMES)
+    assert rows["AAA"]["taken"] and rows["AAA"]["target_weight"] > ALIKE

@@ -166,7 +166,7 @@ def _look_at(files: PriceFiles, asked: Asked, as_landed: Callable[[Bars], Bars])
     shapes, moved = [], []
     first_bars = pl.DataFrame()
     for bars in files.blocks():
-        first_bars = first_bars if judged else _first_bars(as_landed(bars))
+        first_bars = first_bars if first_bars.height else _first_bars(as_landed(bars), asked)
         judged.append(judge_rows(files, bars, asked))
         shapes.append(look_at_series(bars))
         moved.append(find_moved_dates(bars, asked.calendar))
@@ -377,9 +377,10 @@ def _layout(files: PriceFiles) -> Layout:
     )
 
 
-def _first_bars(bars: Bars) -> pl.DataFrame:
-    """The first bars of a block, copied: no cell keeps the block in memory."""
-    first = bars.slice(0, SHOWN_BARS)
+def _first_bars(bars: Bars, asked: Asked) -> pl.DataFrame:
+    """The first bars of a block that are of a session, copied: no cell keeps the block in memory."""
+    sessions = asked.calendar.frame(asked.first, asked.last)["session"]
+    first = bars.filter(bars.day.is_in(sessions.implode()).fill_null(False)).slice(0, SHOWN_BARS)
     cells = first.text.select(
         pl.col(first.fields[name]).alias(name) for name in ("ticker", *SHOWN) if name in first.fields
     )
