@@ -81,4 +81,5 @@ def refuse_duplicates(features: Iterable[Feature], taken: Collection[str] = ()) 
     """
     counts = Counter([*taken, *(feature.name for feature in features)])
     if twice := [name for name, count in counts.items() if count > 1]:
-        raise TypeError(f"{len(twice)} features are declared twice, the first is {twice[0]!r}; give one another name")
+        more = f", and {len(twice) - 1} more" if len(twice) > 1 else ""
+        raise TypeError(f"a feature {twice[0]!r} is there already{more}; give yours another name")

@@ -154,7 +154,7 @@ def _check_rules(rules: tuple[Any, ...]) -> None:
     for rule in rules:
         if not isinstance(rule, Rule):
             raise _DeclarationError(
-                f"RULES holds {rule!r}; declare each with @rule(unit) of pipeline.trading.planning.rule"
+                f"RULES holds {_name(rule)}; declare each with @rule(unit) of pipeline.trading.planning.rule"
             )
     _refuse_repeated("rules", [rule.name for rule in rules], {rule.name for rule in RULES})
 
@@ -170,13 +170,22 @@ def _check_members(members: tuple[Any, ...]) -> None:
             )
         if lacking:
             raise _DeclarationError(
-                f"MEMBERS holds {member!r}, which lacks {', '.join(lacking)}; see pipeline.models.members.member.Member"
+                f"MEMBERS holds {_name(member)}, which lacks {', '.join(lacking)}; see"
+                " pipeline.models.members.member.Member"
             )
         if not re.fullmatch(r"[a-z][a-z0-9_]{0,30}", member.name):
             raise _DeclarationError(
                 f"member {member.name!r}: use lower-case letters, digits and underscores, at most 31 of them"
             )
     _refuse_repeated("members", [member.name for member in members], {member.name for member in MEMBERS})
+
+
+def _name(declared: Any) -> str:
+    """What the file's author calls it: a function, or an object of a class, rather than where it lies in memory."""
+    if name := getattr(declared, "__name__", ""):
+        return f"the function {name}" if callable(declared) else str(name)
+    words = repr(declared)
+    return f"an object of {type(declared).__name__}" if " object at 0x" in words else words
 
 
 def _refuse_repeated(kind: str, names: list[str], taken: set[str]) -> None:

@@ -244,7 +244,8 @@ def _freshness(
 ) -> PartHealth:
     facts = {"newest": newest, "target": within.total_seconds()}
     if newest is None:
-        return PartHealth(table, "warn", f"{table} is empty", facts)
+        fix = "`nextgen cycle` runs the next session, `nextgen replay --from DATE --to DATE` some of the history"
+        return PartHealth(table, "warn", f"{table} is empty", facts, fix=fix)
     behind = now - newest if isinstance(newest, datetime) else session - newest
     if behind <= within:
         return PartHealth(table, "ok", f"{table} is up to date, to {newest}", facts)

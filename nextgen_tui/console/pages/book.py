@@ -353,6 +353,7 @@ DAY_COLS = (
     Col("restated", "restated", lambda value: formats.money(value) if value else "", right=True, rank=3),
     Col("unexplained", "unexplained", formats.money, right=True, rank=3),
 )
+NOTHING_HELD = "The book holds nothing but cash."
 SHEETS: tuple[SheetSpec[BookData], ...] = (
     SheetSpec(
         "holdings",
@@ -360,7 +361,7 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         HOLDING_COLS,
         ("ticker",),
         "holding",
-        "The book holds nothing but cash.",
+        lambda data: NOTHING_HELD if data.value.height else "The book has not been opened yet.",
         detail=lambda _, data, row: position_detail(data, row),
         origin=lambda row: row_link(PORTFOLIO_HOLDINGS, row),
     ),
@@ -382,7 +383,7 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         SECTOR_COLS,
         ("sector",),
         "sector",
-        "The book holds nothing but cash.",
+        lambda data: NOTHING_HELD if data.value.height else "The book has not been opened yet.",
     ),
     SheetSpec(
         "lessons",

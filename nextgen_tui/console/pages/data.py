@@ -55,6 +55,8 @@ class MarketData:
     restated: pl.DataFrame
     news: pl.DataFrame
     actions: pl.DataFrame
+    loaded: date | None = None
+    """The last session of a history that no session was run of yet."""
 
 
 class DataPage(Page[MarketData]):
@@ -68,7 +70,8 @@ class DataPage(Page[MarketData]):
         """The last session's universe, and some weeks of what came in."""
         session = view.last(TICKER_UNIVERSE)
         if session is None:
-            return MarketData(None, *(pl.DataFrame() for _ in range(7)))
+            none = pl.DataFrame()
+            return MarketData(None, none, none, none, none, none, none, none, view.last(MARKET_PRICES))
         bars = view.read(
             MARKET_PRICES,
             since=session - timedelta(days=CALENDAR_DAYS),
@@ -102,7 +105,10 @@ class DataPage(Page[MarketData]):
     def sentence(self, data: MarketData) -> str:
         """How many bars arrived of those expected, and what was wrong."""
         if data.session is None:
-            return "No data yet; `nextgen init` loads history."
+            if data.loaded is None:
+                return "No data yet; `nextgen init` loads history."
+            loaded = f"History is loaded up to {data.loaded}, and no session was run yet"
+            return f"{loaded}; `nextgen cycle` or `nextgen replay` runs some."
         row = data.arrivals.row(0, named=True)
         late = row["expected"] - row["arrived"]
         text = f"{row['arrived']} of {row['expected']} members have a bar for {data.session}"

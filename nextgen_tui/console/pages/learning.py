@@ -354,7 +354,11 @@ SHEETS: tuple[SheetSpec[LearningData], ...] = (
         INSIGHT_COLS,
         ("insight_id",),
         "insight",
-        "No insight yet: no forecast error is larger than chance explains.",
+        lambda data: (
+            "No insight yet: no forecast was measured."
+            if data.metrics.is_empty()
+            else "No insight yet: no forecast error is larger than chance explains."
+        ),
         notes=lambda data, row: (*insight_notes(row), *_scale_now(data, row)),
         charts=lambda data, row: (insight_chart(data.metrics, data.steps, row),),
         detail=lambda _, data, row: insight_detail(data, row),

@@ -399,7 +399,9 @@ SILENT: SheetSpec[PredictionsData] = SheetSpec(
     SILENT_COLS,
     ("ticker",),
     "ticker",
-    "Every ticker that was due was forecast.",
+    lambda data: (
+        "Every ticker that was due was forecast." if data.predictions.height else "Nothing was due to be forecast yet."
+    ),
     notes=lambda _, row: (fact("ticker", row["ticker"]), fact("status", row["status"], "warn"), note(row["reason"])),
 )
 MATURED: SheetSpec[PredictionsData] = SheetSpec(

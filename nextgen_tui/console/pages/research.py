@@ -159,14 +159,18 @@ def _figure(value: float | None) -> str:
     return formats.number(value, signed=True)
 
 
+def _span(value: Row) -> str:
+    """Both ends or neither: one alone would tell nothing, and mislead where there is no room for the other."""
+    if value["low"] is None or value["high"] is None:
+        return "too few sessions"
+    return f"{_figure(value['low'])} to {_figure(value['high'])}"
+
+
 def _yes(value: object) -> Cell:
     return Cell("yes", "good") if value else Cell("no", "dim")
 
 
 def _describe_variant(row: Row) -> tuple[Line, ...]:
-    interval = "too few sessions"
-    if row["low"] is not None and row["high"] is not None:
-        interval = f"{_figure(row['low'])} to {_figure(row['high'])}"
     settings = json.loads(row["settings"])
     return (
         heading(f"{row['experiment_id']}, {row['variant']}"),
@@ -176,7 +180,7 @@ def _describe_variant(row: Row) -> tuple[Line, ...]:
         fact("base", formats.number(row["base_value"])),
         fact("variant", formats.number(row["value"])),
         fact("difference", _figure(row["difference"])),
-        fact("95 %", interval),
+        fact("95 %", _span(row)),
         fact("deflated", f"{formats.number(row['deflated'], 2)} after {formats.counted(row['trials'], 'trial')}"),
         fact("given up if", row["kill"]),
         fact("computed", f"{formats.whole(row['computed'])} stages, {formats.whole(row['taken'])} taken over"),
@@ -244,14 +248,13 @@ def _describe_note(data: ResearchData, row: Row) -> tuple[Line, ...]:
 SHEETS: tuple[SheetSpec[ResearchData], ...] = (
     SheetSpec(
         "variants",
-        lambda data: data.results,
+        lambda data: data.results.with_columns(span=pl.struct("low", "high")),
         (
             Col("experiment", "experiment_id"),
             Col("variant", "variant"),
             Col("verdict", "verdict", _verdict),
             Col("difference", "difference", _figure, right=True),
-            Col("low", "low", _figure, right=True, rank=2),
-            Col("high", "high", _figure, right=True, rank=2),
+            Col("95 % interval", "span", _span, right=True, sort="low", rank=2),
             Col("kept", "kept", _yes),
             Col("deflated", "deflated", lambda value: formats.number(value, 2), right=True, rank=1),
             Col("metric", "metric", rank=3),

@@ -150,7 +150,8 @@ def fit_members(members: Sequence[Member], task: FitTask, folds: Sequence[Mappin
         folds: in the last fit, each fold's choices by member; else empty.
 
     Raises:
-        ValueError: if two members use the same name for a choice.
+        ValueError: if a member fails or returns something else than what was fitted, or two members use the same name
+            for a choice.
     """
     fitted: dict[str, Fitted] = {}
     for member in members:
@@ -167,9 +168,21 @@ def _fit_once(member: Member, task: FitTask) -> Fitted:
     whole = task.job.within("fitted")
     if (kept := whole.restore()) is not None:
         return Fitted(kept.arrays, kept.facts)
-    one = _tune(member, task) if task.start else member.fit(task)
+    one = _fit(member, task)
     whole.keep(one.arrays, one.choices)
     task.job.report(1, 1)
+    return one
+
+
+def _fit(member: Member, task: FitTask) -> Fitted:
+    try:
+        one = _tune(member, task) if task.start else member.fit(task)
+    except (OSError, MemoryError):  # the machine's fault, which the next attempt may not meet
+        raise
+    except Exception as error:  # a member may be an operator's own code, which can raise anything
+        raise ValueError(f"the member {member.name!r} fails to fit: {type(error).__name__}: {error}") from error
+    if not isinstance(one, Fitted):
+        raise ValueError(f"the member {member.name!r} was fitted to {one!r}; return Fitted(arrays, choices)")
     return one
 
 

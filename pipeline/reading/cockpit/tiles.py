@@ -59,7 +59,7 @@ def data_tile(read: Reader, session: date) -> Tile:
     restated = read(PRICE_RESTATEMENTS, columns=("session", "ticker"), since=session, until=session).height
     today = universe.filter(pl.col("session") == session)
     if today.is_empty():
-        return Tile("no data yet")
+        return Tile("no session run yet")
     late = today.filter(pl.col("stale") > 0).height
     told = [*([f"{late} late"] if late else []), f"{restated} restated"]
     here = aside.filter(pl.col("session") == session).height
@@ -114,14 +114,16 @@ def accuracy_tile(read: Reader, session: date) -> Tile:
 
 def plan_tile(read: Reader, session: date) -> Tile:
     """How many orders go to the next open, and how many were refused."""
-    columns = ("session", "ticker", "for_session", "taken", "blocked_by")
+    columns = ("session", "ticker", "for_session", "taken", "blocked_by", "free_weight")
     rows = read(TRADE_PLANS, since=session - LATELY, until=session, columns=columns)
     if rows.is_empty():
         return Tile("no plan yet")
     today = rows.filter(pl.col("session") == pl.col("session").max())
     orders, refused = today.filter("taken").height, today.filter(pl.col("blocked_by").is_not_null()).height
-    aims = read(STRATEGIC_PRIORITIES, since=session, until=session)
-    aim = f", exposure {percent(aims['target_exposure'][0], 0)}" if aims.height else ""
+    # A book that is built as a whole decides itself how much is invested: the aim of the priorities is not its own.
+    built = today["free_weight"].is_not_null().any()
+    aims = STRATEGIC_PRIORITIES.empty() if built else read(STRATEGIC_PRIORITIES, since=session, until=session)
+    aim = f", aims at exposure {percent(aims['target_exposure'][0], 0)}" if aims.height else ""
     return Tile(
         f"{counted(orders, 'order')}, {refused} refused",
         f"for {today['for_session'][0]}{aim}",

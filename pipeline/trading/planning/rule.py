@@ -125,9 +125,18 @@ class Rule:
         """Check a candidate whose size is what the rules before left of it.
 
         Raises:
-            ValueError: if the check's answer is none.
+            ValueError: if the check fails, or its answer is none.
         """
-        ruling = self.check(candidate, state, params)
+        try:
+            ruling = self.check(candidate, state, params)
+        except Exception as error:  # a rule may be an operator's own code, which can raise anything
+            words = f"the rule {self.name} fails on {candidate.ticker}: {type(error).__name__}: {error}"
+            raise ValueError(words) from error
+        if not isinstance(ruling, Ruling):
+            raise ValueError(
+                f"the rule {self.name} answers {ruling!r} to {candidate.ticker}; answer with `allow`, `refuse`, `scale`"
+                " or `fit`"
+            )
         if ruling.verdict not in VERDICTS or not 0 <= ruling.scale <= 1 or not isfinite(ruling.distance):
             raise ValueError(
                 f"the rule {self.name} says {ruling.verdict!r} to {candidate.ticker} with scale {ruling.scale} and "

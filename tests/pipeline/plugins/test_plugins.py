@@ -59,8 +59,10 @@ def test_the_example_works_and_its_hash_is_recorded_where_it_is_used() -> None:
         ("FEATURES = 3", "FEATURES is int; make it a tuple"),
         ("FEATURES = (3,)", "FEATURES holds 3; put in objects of pipeline.features.feature.Feature"),
         ("RULES = (3,)", "RULES holds 3; declare each with @rule(unit)"),
+        ("def mine(): ...\nRULES = (mine,)", "RULES holds the function mine; declare each with @rule(unit)"),
+        ("class M: ...\nMEMBERS = (M(),)", "MEMBERS holds an object of M, which lacks fit, quantiles"),
         ("MEMBERS = (3,)", "MEMBERS holds 3, which lacks fit, quantiles, shapes, settings, name, simple"),
-        (FEATURE.format(name="gap_1", warm_up=2), "declared twice, the first is 'gap_1'; give one another name"),
+        (FEATURE.format(name="gap_1", warm_up=2), "a feature 'gap_1' is there already; give yours another name"),
         (FEATURE.format(name="own", warm_up=252), "warm_up is 252; choose 0 to 251 sessions"),
         (FEATURE.format(name="own", warm_up=1), "looks back further than the 1 sessions of its warm_up"),
         (

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import polars as pl
 import pytest
 
 from lake.tables.control import RUNS, SYSTEM_HEALTH
-from pipeline.reading.health_verdict import Health, compose_health
+from pipeline.reading.health_verdict import Health, compose_health, judge_health
 from pipeline.reading.operation_parts import PartHealth
+from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import MOMENT, SESSION, rows, run_row
 
 
@@ -67,6 +69,12 @@ def test_a_failure_that_a_later_attempt_mended_is_no_failure() -> None:
 def test_an_empty_lake_is_not_called_healthy() -> None:
     found = health(SYSTEM_HEALTH.empty(), RUNS.empty())
     assert (found.status, found.session, found.sentence) == ("warn", None, "No session has been run yet.")
+
+
+def test_a_lake_that_has_run_no_session_yet_is_told_what_runs_one(tmp_path: Path) -> None:
+    (part,) = (one for one in judge_health(new_lake(tmp_path / "lake")).parts if one.service == "portfolio_value")
+    assert (part.status, part.reason) == ("warn", "portfolio_value is empty")
+    assert part.fix.startswith("`nextgen cycle` runs the next session")
 
 
 def test_cycles_come_newest_first() -> None:

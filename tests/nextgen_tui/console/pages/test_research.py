@@ -146,6 +146,17 @@ def test_variants_are_drawn_within_their_intervals_and_the_chosen_one_is_marked(
     assert all(words in told for words in ("impact", "0.5", "Does it help?"))
 
 
+def test_both_ends_of_an_interval_stand_in_one_column(tried: Lake) -> None:
+    unsure = {"low": None, "high": None, "verdict": "cannot be told"}
+    add(tried, EXPERIMENT_RESULTS, experiment_id="one", variant="c", settings="{}", difference=0.0, **unsure)
+    page = ResearchPage()
+    sheet = page.sheet(page.load(view(tried)), "variants")
+    at = [column.heading for column in sheet.cols].index("95 % interval")
+    assert {sheet.cells(row)[at].text for row in range(3)} == {
+        "+0.0500 to +0.1500", "-0.2500 to -0.1500", "too few sessions",
+    }  # fmt: skip
+
+
 def test_a_damaged_branch_does_not_hide_the_screen(tried: Lake) -> None:
     create_branch(tried, "one", reason="to try")
     page = ResearchPage()

@@ -12,7 +12,7 @@ from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import RUNS, SYSTEM_HEALTH
 from lake.tables.feedback import LEARNING_INSIGHTS
 from lake.tables.market import QUARANTINED_ROWS, TICKER_UNIVERSE
-from lake.tables.trading import TRADE_PLANS
+from lake.tables.trading import STRATEGIC_PRIORITIES, TRADE_PLANS
 from pipeline.reading.cockpit.cockpit_rows import cockpit_rows
 from pipeline.reading.cockpit.next_task import schedule_tile, until
 from pipeline.reading.cockpit.problem_cards import find_screen
@@ -104,6 +104,19 @@ def test_the_tile_of_the_plan_counts_orders_and_refusals_of_the_last_session_alo
     ]
     tile = TILES["plan"](read((TRADE_PLANS, rows(TRADE_PLANS, *plans))), DAYS[1])
     assert (tile.answer, tile.trend) == ("1 order, 2 refused", (1.0, 1.0))
+
+
+def test_the_tile_of_the_plan_tells_an_exposure_that_is_aimed_at_only_where_the_plan_aims_at_it() -> None:
+    """A book that is built as a whole is invested as its mandate says, whatever the aim of the session is."""
+    aim = rows(STRATEGIC_PRIORITIES, {"session": DAYS[1], "target_exposure": 0.9})
+    details = []
+    for free in (None, 0.1):
+        plan = rows(
+            TRADE_PLANS, {"session": DAYS[1], "ticker": "A", "for_session": date(2022, 3, 2), "free_weight": free}
+        )
+        tile = TILES["plan"](read((TRADE_PLANS, plan), (STRATEGIC_PRIORITIES, aim)), DAYS[1])
+        details.append(tile.detail)
+    assert details == ["for 2022-03-02, aims at exposure 90 %", "for 2022-03-02"]
 
 
 def test_the_tile_of_the_book_tells_value_today_and_drawdown() -> None:

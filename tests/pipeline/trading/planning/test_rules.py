@@ -11,7 +11,7 @@ import pytest
 from pipeline.trading.params import Rules, TradingParams
 from pipeline.trading.planning import plan
 from pipeline.trading.planning.candidates import Candidate, Forecast, Holding, PortfolioState
-from pipeline.trading.planning.rule import Rule, RuleVerdict, Ruling, allow, refuse, rule, share_of
+from pipeline.trading.planning.rule import Check, Rule, RuleVerdict, Ruling, allow, refuse, rule, share_of
 from pipeline.trading.planning.rules import RULES, list_rules, unit_of
 
 FORECAST = Forecast(
@@ -204,6 +204,19 @@ def test_an_answer_that_is_none_is_refused_naming_the_rule_and_the_ticker(ruling
     broken = Rule("broken", None, lambda *_: Ruling(*ruling, "because"))
     with pytest.raises(ValueError, match=r"the rule broken says .* to AAA .* answer with `allow`"):
         broken.judge(BUY, portfolio(), TradingParams())
+
+
+@pytest.mark.parametrize(
+    ("check", "words"),
+    [
+        (lambda *_: True, r"the rule broken answers True to AAA; answer with `allow`"),
+        (lambda *_: None, r"the rule broken answers None to AAA"),
+        (lambda *_: {}["sector"], r"the rule broken fails on AAA: KeyError: 'sector'"),
+    ],
+)
+def test_a_rule_that_fails_or_answers_with_something_else_is_named_with_the_ticker(check: Check, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        Rule("broken", None, check).judge(BUY, portfolio(), TradingParams())
 
 
 def test_two_rules_of_one_name_are_refused() -> None:
