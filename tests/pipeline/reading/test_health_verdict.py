@@ -72,7 +72,9 @@ def test_an_empty_lake_is_not_called_healthy() -> None:
 
 
 def test_a_lake_that_has_run_no_session_yet_is_told_what_runs_one(tmp_path: Path) -> None:
-    (part,) = (one for one in judge_health(new_lake(tmp_path / "lake")).parts if one.service == "portfolio_value")
+    lake = new_lake(tmp_path / "lake")
+    (lake.path / "nextgen.toml").write_text('[source]\nname = "yahoo"\n', encoding="utf-8")
+    (part,) = (one for one in judge_health(lake).parts if one.service == "portfolio_value")
     assert (part.status, part.reason) == ("warn", "portfolio_value is empty")
     assert part.fix.startswith("`nextgen cycle` runs the next session")
 

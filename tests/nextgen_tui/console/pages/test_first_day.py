@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from lake.store import Lake
@@ -14,16 +16,18 @@ from nextgen_tui.console.pages.data import DataPage
 from nextgen_tui.console.pages.learning import LearningPage
 from nextgen_tui.console.pages.predictions import PredictionsPage
 from tests.frames.market import prices
+from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import SESSION, publish
 
 
 @pytest.fixture
-def loaded(lake: Lake) -> LakeView:
+def loaded(tmp_path: Path) -> LakeView:
+    lake = new_lake(tmp_path / "lake")
     publish(lake, MARKET_PRICES, prices({"ticker": "AAA", "session": SESSION}), name="market_prices")
     return LakeView(Lake.open(lake.path), lake.read(RUNS))
 
 
-def test_data_does_not_advise_to_load_what_is_loaded(lake: Lake, loaded: LakeView) -> None:
+def test_data_does_not_advise_to_load_what_is_loaded(loaded: LakeView) -> None:
     page = DataPage()
     assert page.sentence(page.load(loaded)) == (
         f"History is loaded up to {SESSION}, and no session was run yet; `nextgen cycle` or `nextgen replay` runs some."
