@@ -11,8 +11,6 @@ from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocati
 from nextgen_tui.research.rehearsal_view import dry_run_option
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from pipeline.research.proposing.plan_search import SearchPlan
     from pipeline.research.proposing.search import TriedFactor
 
@@ -81,31 +79,15 @@ def _show_plan(invocation: Invocation, plan: SearchPlan) -> None:
 
 
 def _show(invocation: Invocation, judged: list[TriedFactor], kept: list[TriedFactor]) -> None:
+    from nextgen_tui.research.factor_view import list_kept
     from pipeline.text_format import counted
 
     repeats = sum(one.verdict == "repeats" for one in judged)
     told = f"{counted(len(judged), 'factor')} proposed: {len(kept)} kept, {repeats} say no more than those"
     invocation.output.show(f"{told}, {len(judged) - len(kept) - repeats} are no better than chance.")
     if kept:
-        invocation.output.show(_list_kept(kept))
+        invocation.output.show(list_kept(kept))
     invocation.output.record([_record(one) for one in judged])
-
-
-def _list_kept(kept: list[TriedFactor]) -> Table:
-    from nextgen_tui.text import formats
-    from nextgen_tui.text.table_view import grid
-
-    view = grid("Kept")
-    for heading in ("factor", "IC in sample", "out of sample", "standard errors", "sessions", "computes"):
-        view.add_column(heading, justify="left" if heading in ("factor", "computes") else "right")
-    for one in kept:
-        scores = (
-            formats.number(one.in_sample.ic, 3, signed=True),
-            formats.number(one.out_of_sample.ic, 3, signed=True),
-        )
-        errors = formats.number(one.out_of_sample.t, 1, signed=True), formats.whole(one.out_of_sample.sessions)
-        view.add_row(one.proposal.text, *scores, *errors, one.proposal.express().text[:80])
-    return view
 
 
 def _record(one: TriedFactor) -> dict[str, Any]:

@@ -14,6 +14,9 @@ def test_what_rounds_to_nothing_is_never_minus_nothing() -> None:
 def test_a_count_has_its_noun_in_the_right_number() -> None:
     told = [counted(1, "row"), counted(0, "entry"), counted(2_000, "day"), counted(2, "index", "indices")]
     assert told == ["1 row", "0 entries", "2,000 days", "2 indices"]
+    assert [counted(3, one) for one in ("branch", "pass", "box", "dash")] == [
+        "3 branches", "3 passes", "3 boxes", "3 dashes",
+    ]  # fmt: skip
 
 
 def test_a_column_of_counts_is_told_like_one_count_and_nothing_stays_nothing() -> None:

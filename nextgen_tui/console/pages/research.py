@@ -48,6 +48,10 @@ BRANCHES = pl.Schema(
 VERDICTS: dict[str, Style] = {"helped": "good", "kept": "good", "hurt": "bad", "cannot be told": "warn"}
 
 
+SMALLEST = 1e-15
+"""Below this a probability is rounding alone."""
+
+
 @dataclass(frozen=True)
 class ResearchData:
     """What research left by a moment."""
@@ -218,13 +222,20 @@ def _describe_experiment(row: Row) -> tuple[Line, ...]:
     )
 
 
+def _probability(value: float | None) -> str:
+    """A probability that may be very small: never told as none."""
+    if value is None:
+        return formats.MISSING
+    return f"{value:.2g}" if value > SMALLEST else f"below {SMALLEST:.0e}"
+
+
 def _describe_factor(row: Row) -> tuple[Line, ...]:
     return (
         heading(row["proposal"]),
         note(row["formula"]),
         fact("in sample", f"IC {_figure(row['ic_in_sample'])}, {formats.number(row['t_in_sample'], 1)} errors"),
         fact("unseen", f"IC {_figure(row['ic'])}, {formats.number(row['t'], 1)} errors"),
-        fact("p", f"{formats.number(row['p'], 6)}, at most {row['max_p']:.2g}"),
+        fact("p", f"{_probability(row['p'])}, at most {row['max_p']:.2g}"),
         fact("horizon", formats.counted(row["horizon"], "session")),
         *([heading("a language model's words"), note(row["hypothesis"])] if row["authored"] is not None else []),
     )

@@ -11,6 +11,7 @@ from nextgen_tui.console.page import Row
 from nextgen_tui.console.sheet.sheet import Cell, Col, signed
 from nextgen_tui.text import formats
 
+ORDER = "trading.philosophy.order"
 SHARE = signed(lambda value: formats.percent(value, 2, signed=True))
 
 
@@ -19,8 +20,12 @@ def _gain(value: float | None) -> str:
 
 
 def _settings(value: str | None) -> str:
-    """What was set, as it would be typed."""
-    return ", ".join(f"{key}={told}" for key, told in json.loads(value).items()) if value else formats.MISSING
+    """What was set, as it would be typed; of a rule that was left out its name, for which there would be no room."""
+    chosen: dict[str, Any] = json.loads(value) if value else {}
+    left_out = str(chosen.get(ORDER, ""))
+    if len(chosen) == 1 and left_out.startswith("without "):
+        return left_out.replace("_", " ")
+    return ", ".join(f"{key}={told}" for key, told in chosen.items()) or formats.MISSING
 
 
 def describe_trial(row: Row) -> tuple[Line, ...]:

@@ -114,6 +114,26 @@ def test_a_question_about_the_book_tells_both_returns(tried: Lake) -> None:
     assert page.sheet(data, "what-ifs").cells(0)[1].text == "trading.costs.impact=0.5"
 
 
+def test_a_rule_that_was_left_out_is_told_by_its_name(tried: Lake) -> None:
+    add(tried, WHAT_IFS, what_if_id="r", settings='{"trading.philosophy.order": "without cost_awareness"}')
+    page = ResearchPage()
+    sheet = page.sheet(page.load(view(tried)), "what-ifs")
+    assert "without cost awareness" in {sheet.cells(row)[1].text for row in range(2)}
+
+
+@pytest.mark.parametrize(
+    ("p", "told"),
+    [(2.1e-11, "2.1e-11, at most"), (0.0123, "0.012, at most"), (0.0, "below 1e-15, at most"), (None, "–, at most")],
+)
+def test_a_small_probability_is_not_told_as_none(tried: Lake, p: float | None, told: str) -> None:
+    add(tried, FACTOR_PROPOSALS, search_id="s", proposal="tiny", formula="tiny", parents=[], authored=None)
+    add(tried, FACTOR_RESULTS, search_id="s", proposal="tiny", verdict="kept", p=p)
+    page = ResearchPage()
+    data = page.load(view(tried))
+    row = next(one for one in data.factors.iter_rows(named=True) if one["proposal"] == "tiny")
+    assert told in plain_text(page.notes(data, "factors", row))
+
+
 def test_sheets_without_rows_come_last(tried: Lake, lake: Lake) -> None:
     page = ResearchPage()
     names = page.sheets(page.load(view(tried)))
