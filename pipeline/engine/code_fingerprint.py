@@ -32,6 +32,8 @@ IMPORTS = re.compile(
 )
 """An import statement: the module after `from`, if there is one, and the names."""
 COMMENT = re.compile(rb"#[^\n]*")
+MACHINE = "machine"
+"""Among the libraries: the system, and the instruction sets that the last bits of a training depend on."""
 INSTRUCTION_SETS = ("AVX512_SKX", "AVX512F", "AVX2", "FMA3", "NEON", "ASIMD")
 
 
@@ -53,7 +55,7 @@ def libraries() -> dict[str, str]:
     return {
         **{name: version(name) for name in LIBRARIES},
         "python": platform.python_version(),
-        "machine": f"{platform.system()} {platform.machine()} {instruction_set}",
+        MACHINE: f"{platform.system()} {platform.machine()} {instruction_set}",
     }
 
 

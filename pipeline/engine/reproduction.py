@@ -19,13 +19,17 @@ from lake.store import Lake
 from lake.tables import TABLES
 from lake.upkeep.compaction import STAGE as COMPACTION
 from pipeline.config.settings import Settings
-from pipeline.engine.code_fingerprint import code_fingerprint, libraries
+from pipeline.engine.code_fingerprint import MACHINE, code_fingerprint, libraries
 from pipeline.engine.runner import Runner
 from pipeline.engine.session_order import find_stage
 from pipeline.engine.stage import Stage
 from pipeline.execution.opening import executor_apart
 from pipeline.execution.piece import Piece, as_done
 from pipeline.plugins.plugins import PluginError
+
+
+TRAINING_STAGES = ("train", "train_target")
+"""Those that train networks."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def reproduce(runner: Runner, run: Run) -> Reproduction:
         or recompute_fingerprint(run, stage.writes, rows, stage.writes.for_columns(rows.columns).content_columns)
         == run.fingerprint
     )
-    difference = "" if same or rows is None else _first_difference(runner, run, stage, rows)
+    difference = "" if same or rows is None else _first_difference(runner, run, stage, rows) + _trained_elsewhere(run)
     return Reproduction(run.run_id, stage.name, same, difference, changes)
 
 
@@ -129,6 +133,14 @@ def _find_changes(runner: Runner, stage: Stage, run: Run) -> tuple[str, ...]:
     other = [f"{name} {was} -> {now.get(name)}" for name, was in run.recipe.libraries.items() if now.get(name) != was]
     code = [f"code of stage {stage.name}"] if code_fingerprint(stage) != run.recipe.code else []
     return (*code, *runner.plugins.changes(run.recipe.plugins), *other)
+
+
+def _trained_elsewhere(run: Run) -> str:
+    """Of a training on another kind of machine, why it differs: all else has the same bits on every one."""
+    was, here = run.recipe.libraries.get(MACHINE), libraries()[MACHINE]
+    if run.recipe.stage not in TRAINING_STAGES or was == here:
+        return ""
+    return f"; it was trained on {was}, this is {here}: a network's last bits are those of one kind of processor"
 
 
 def _first_difference(runner: Runner, run: Run, stage: Stage, again: pl.DataFrame) -> str:

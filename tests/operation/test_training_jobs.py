@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from lake.errors import NoSuchError
+from lake.runs import find_done_runs
 from lake.store import Lake
 from lake.tables.models import CERTIFICATES, MODEL_REGISTRY, TRAINING_PROGRESS, TRIALS
 from nextgen_tui.cli import exit_codes
@@ -168,6 +169,17 @@ def test_a_search_of_nothing_is_refused_before_anything_begins(
     (copied.path / "nextgen.toml").write_text(settings, encoding="utf-8")
     assert outcome(["train", "--search", "--lake", str(copied.path)]) == exit_codes.USAGE
     assert "lstm.hidden=0: " in capsys.readouterr().err
+
+
+def test_a_training_that_differs_on_another_kind_of_processor_says_so(operation: Operation) -> None:
+    run = next(one for one in find_done_runs(operation.lake) if one.recipe.stage == "train")
+    assert reproduce(operation.runner, run).identical
+    other = replace(run, fingerprint="0" * 64)
+    assert "a network's last bits" not in reproduce(operation.runner, other).difference
+    libraries = {**run.recipe.libraries, "machine": "Linux x86_64 AVX512_SKX"}
+    verdict = reproduce(operation.runner, replace(other, recipe=replace(run.recipe, libraries=libraries)))
+    assert "trained on Linux x86_64 AVX512_SKX, this is Linux" in verdict.difference
+    assert any(one.startswith("machine Linux x86_64 AVX512_SKX -> ") for one in verdict.changed_since)
 
 
 @pytest.mark.slow

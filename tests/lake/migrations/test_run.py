@@ -193,14 +193,21 @@ def test_a_run_recorded_before_it_said_its_work_keeps_its_id(golden: Path, migra
 
 
 def assert_identical_again(migrated: Lake, runs: list[Run]) -> None:
-    """Each of the runs gives the rows that it gave before the migration."""
+    """Each of the runs gives the rows that it gave before the migration.
+
+    Networks were trained on a processor with AVX-512: on another kind a training may differ, and says that this is why.
+    """
     from pipeline.config.loading import load
+    from pipeline.engine.code_fingerprint import MACHINE, libraries
     from pipeline.engine.reproduction import reproduce
     from pipeline.engine.runner import Runner
 
     runner = Runner(migrated, load(migrated.path, {}).settings)
-    verdicts = [reproduce(runner, one) for one in runs]
-    assert [f"{one.run_id}: {one.difference}" for one in verdicts if not one.identical] == []
+    different = [(one, verdict) for one in runs if not (verdict := reproduce(runner, one)).identical]
+    elsewhere = [verdict for one, verdict in different if one.recipe.libraries[MACHINE] != libraries()[MACHINE]]
+    trained = [verdict for verdict in elsewhere if "a network's last bits" in verdict.difference]
+    assert [f"{one.run_id}: {one.difference}" for _, one in different if one not in trained] == []
+    assert {one.stage for one in trained} <= {"train"}
 
 
 def test_the_last_run_of_every_stage_and_work_comes_out_the_same_after_the_migration(migrated: Lake) -> None:
