@@ -27,7 +27,6 @@ from pipeline.execution.opening import executor_apart
 from pipeline.execution.piece import Piece, as_done
 from pipeline.plugins.plugins import PluginError
 
-
 TRAINING_STAGES = ("train", "train_target")
 """Those that train networks."""
 
