@@ -51,7 +51,7 @@ class KnownFacts:
             calendar: the sessions.
         """
         self.actions, self.prices, self.rates, self.calendar = corporate_actions, market_prices, rates, calendar
-        paid = ledger_entries.filter(PAID_OUT)
+        paid = ledger_entries.select("kind", "ticker", "session", "effective").filter(PAID_OUT)
         self.paid = paid.select("ticker", session=pl.coalesce("effective", "session")).unique()
         self._hashes: dict[tuple[str, int], str] = {}
 
