@@ -34,6 +34,13 @@ LOOK = 5.0
 AHEAD = 2
 """Pieces that are under way for each worker: the next one is there when one is done."""
 
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.admin.system-monitor.interval": "10s",
+}
+"""Less often, or never: what Dask looks at for a page that nobody opens here, and each look interrupts a piece."""
+
 
 class DaskCluster:
     """A cluster as one who has pieces done sees it."""
@@ -140,6 +147,7 @@ def start_cluster(distributed: Any, params: ExecutionParams) -> Any:
         "distributed.scheduler.allowed-failures": params.retries,
         # In the place of Dask's own, which tell the allocator to give back all memory at once: that doubles our work.
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
+        **QUIET,
     }
     with dask.config.set(settings):
         return distributed.LocalCluster(
