@@ -76,8 +76,9 @@ class Code:
 
     def _take(self, module: str, parsed: _Parsed, name: str, node: ast.AST) -> None:
         key = (module, name)
-        self.definitions[key] = self.definitions.get(key, "") + _text(node)
-        for used, attribute in _names(node):
+        text, names = parsed.tell(node)
+        self.definitions[key] = self.definitions.get(key, "") + text
+        for used, attribute in names:
             if used in parsed.definitions:
                 self._visit(module, parsed, used)
             elif used in parsed.imports:
@@ -103,6 +104,7 @@ class _Parsed:
 
     def __init__(self, source: str) -> None:
         self._tree = ast.parse(source)
+        self._told: dict[ast.AST, tuple[str, tuple[tuple[str, str], ...]]] = {}
         self.definitions: dict[str, ast.AST] = {}
         self.imports: dict[str, Key] = {}
         for node in self._tree.body:
@@ -110,6 +112,12 @@ class _Parsed:
                 self.definitions[name] = node
             if isinstance(node, ast.ImportFrom) and node.module:
                 self.imports.update({alias.asname or alias.name: (node.module, alias.name) for alias in node.names})
+
+    def tell(self, node: ast.AST) -> tuple[str, tuple[tuple[str, str], ...]]:
+        """The text of one of its pieces of code, and the names that it uses: hundreds of functions reach the same."""
+        if node not in self._told:
+            self._told[node] = _text(node), tuple(dict.fromkeys(_names(node)))
+        return self._told[node]
 
     def lambdas(self, line: int) -> Iterator[ast.AST]:
         """The lambdas that begin on a line."""
@@ -160,7 +168,7 @@ def _text(value: Any) -> str:
     return repr(value)
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _parse(source: str) -> _Parsed:
     return _Parsed(source)
 
