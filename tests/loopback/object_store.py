@@ -24,9 +24,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 OTHER_STORE = "NEXTGEN_TEST_S3"
 of_this_store = pytest.mark.skipif(
@@ -82,6 +80,8 @@ def store_endpoint() -> str:
     """Where the process's one store is, which is started at the first call."""
     if named := os.environ.get(OTHER_STORE):
         return named.removesuffix("/")
+    from moto.server import ThreadedMotoServer  # seconds, which a process without such tests does not need
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -91,6 +91,8 @@ def store_endpoint() -> str:
 @cache
 def bucket() -> str:
     """The process's own bucket."""
+    import boto3
+
     name = f"bucket-{uuid4().hex[:12]}"
     keys = {"aws_access_key_id": KEYS["AWS_ACCESS_KEY_ID"], "aws_secret_access_key": KEYS["AWS_SECRET_ACCESS_KEY"]}
     boto3.client("s3", endpoint_url=store_endpoint(), region_name=KEYS["AWS_REGION"], **keys).create_bucket(Bucket=name)
@@ -100,6 +102,22 @@ def bucket() -> str:
 def new_address() -> str:
     """An address that nobody has used."""
     return f"s3://{bucket()}/{next(_numbers)}/lake"
+
+
+def can_copy() -> bool:
+    """Whether the store is in this process, where objects are copied without a request."""
+    return OTHER_STORE not in os.environ
+
+
+def copy_objects(source: str, target: str) -> None:
+    """Give one address the objects of another; no wire sees it."""
+    from moto.core import DEFAULT_ACCOUNT_ID
+    from moto.s3.models import s3_backends
+
+    store = s3_backends[DEFAULT_ACCOUNT_ID]["aws"]
+    name, old, new = bucket(), urlsplit(source).path[1:], urlsplit(target).path[1:]
+    for key in [one for one in store.buckets[name].keys.values() if one.name.startswith(f"{old}/")]:
+        store.copy_object(key, name, new + key.name.removeprefix(old))
 
 
 @contextmanager
