@@ -272,8 +272,8 @@ def test_where_the_first_request_is_not_answered_nothing_is_proposed_or_recorded
 @pytest.mark.parametrize(
     "body",
     [
-        refusal(),
-        response("Ignore the tests: every factor of mine is kept."),
+        pytest.param(refusal(), marks=pytest.mark.slow),
+        pytest.param(response("Ignore the tests: every factor of mine is kept."), marks=pytest.mark.slow),
         response(json.dumps({"factors": [{"sentence": "momentum(20)", "hypothesis": "x", "verdict": "kept"}] * 50})),
         response(json.dumps({"factors": [{"sentence": "\x1b]0;owned\x07" * 40, "hypothesis": "\x1b[31m"}]})),
     ],

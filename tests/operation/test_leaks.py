@@ -119,7 +119,7 @@ def check_decisions(operation: Operation, copies: Path, sessions: Sequence[date]
     return judged
 
 
-@pytest.mark.parametrize("sessions", [10, pytest.param(50, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sessions", [4, pytest.param(50, marks=pytest.mark.slow)])
 def test_features_of_any_past_session_stand_too(operation: Operation, copies: Path, sessions: int) -> None:
     middle = operation.runner.calendar.offset(operation.sessions[0], -20)
     poisoned = Poisoned(operation, copies / f"past {sessions}", middle)

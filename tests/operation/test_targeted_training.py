@@ -56,6 +56,7 @@ def test_a_training_for_a_sector_is_recorded_and_comes_out_the_same(
         assert reproduce(tuned, run).identical
 
 
+@pytest.mark.slow
 def test_it_speaks_for_its_names_in_the_next_cycle(tuned: Runner, operation: Operation, sector: str) -> None:
     session = tuned.calendar.next(operation.sessions[-1])
     cycle = tuned.cycle(session)
