@@ -207,7 +207,7 @@ def test_work_on_branches_cut_off_somewhere_leaves_no_half(
     play.cut_off(order, Fault.KILL, int(play.calls(order) * part))
 
 
-@pytest.mark.parametrize("drop_names", [False, True])
+@pytest.mark.parametrize("drop_names", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_power_cut_after_a_branch_was_made_takes_nothing_from_it(
     order: Worker, branching: Play, drop_names: bool
 ) -> None:

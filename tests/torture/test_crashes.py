@@ -85,7 +85,7 @@ def test_a_power_cut_costs_nothing_that_was_acknowledged(bench: Bench) -> None:
     assert hit > 0, "nothing was unsynced: the test did not cut anything"
 
 
-@pytest.mark.parametrize("drop_names", [False, True])
+@pytest.mark.parametrize("drop_names", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_a_power_cut_after_a_cycle_was_acknowledged_takes_nothing_back(bench: Bench, drop_names: bool) -> None:
     lake, journal = bench.copy_of_whole()
     assert str(lake) in journal.read_text()
@@ -96,6 +96,7 @@ def test_a_power_cut_after_a_cycle_was_acknowledged_takes_nothing_back(bench: Be
     assert bench.order("scrub", lake)["found"] == []
 
 
+@pytest.mark.slow
 def test_a_full_disk_ends_the_run_in_words_and_costs_nothing(bench: Bench) -> None:
     ended = play(bench, Fault.NO_SPACE, 40)
     assert ended["code"] == 74, ended

@@ -138,6 +138,7 @@ def flipped(bench: Bench, seed: int) -> None:
     assert target.name in told, f"{how} of {file.relative_to(lake)} was not found: {found}"
 
 
+@pytest.mark.slow
 def test_damage_to_what_is_not_published_is_repaired_and_the_cycle_ends_the_same(bench: Bench) -> None:
     lake = interrupted(bench)
     hurts = {(hurt.table, hurt.which, hurt.damage): hurt for hurt in find_unpublished(lake)}

@@ -141,7 +141,7 @@ def restoring(seven: Lake, tmp_path_factory: pytest.TempPathFactory) -> Play:
     return Play("restore", safe, tmp_path_factory.mktemp("restored"), whole, goes_on, step=7)
 
 
-@pytest.mark.parametrize(("part", "drop_names"), [(0.5, True), (0.99, False)])
+@pytest.mark.parametrize(("part", "drop_names"), [(0.5, True), pytest.param(0.99, False, marks=pytest.mark.slow)])
 def test_a_lake_whose_making_a_power_cut_undid_is_made_after_all(
     order: Worker, making: Play, part: float, drop_names: bool
 ) -> None:
@@ -162,7 +162,11 @@ def test_a_power_cut_while_a_request_is_written_or_thereafter_leaves_all_of_it_o
 
 @pytest.mark.parametrize(
     ("what", "fault", "part"),
-    [("archiving", Fault.KILL, 0.9), ("tidying", Fault.KILL, 0.3), ("tidying", Fault.NO_SPACE, 0.2)],
+    [
+        ("archiving", Fault.KILL, 0.9),
+        ("tidying", Fault.KILL, 0.3),
+        pytest.param("tidying", Fault.NO_SPACE, 0.2, marks=pytest.mark.slow),
+    ],
 )
 def test_upkeep_cut_off_somewhere_loses_nothing(
     order: Worker, request: pytest.FixtureRequest, what: str, fault: Fault, part: float
@@ -171,19 +175,22 @@ def test_upkeep_cut_off_somewhere_loses_nothing(
     play.cut_off(order, fault, int(play.calls(order) * part))
 
 
-@pytest.mark.parametrize("part", [0.5, 0.9])
+@pytest.mark.parametrize("part", [0.5, pytest.param(0.9, marks=pytest.mark.slow)])
 def test_a_migration_cut_off_somewhere_is_brought_to_its_end(order: Worker, migrating: Play, part: float) -> None:
     migrating.cut_off(order, Fault.KILL, int(migrating.calls(order) * part))
 
 
-@pytest.mark.parametrize(("early", "drop_names"), [(1, False), (0, True), (40, False)])
+@pytest.mark.parametrize(
+    ("early", "drop_names"),
+    [(1, False), *(pytest.param(*one, marks=pytest.mark.slow) for one in ((0, True), (40, False)))],
+)
 def test_a_power_cut_while_a_backup_is_restored_leaves_a_lake_that_is_whole_or_none(
     order: Worker, restoring: Play, early: int, drop_names: bool
 ) -> None:
     restoring.cut_off(order, Fault.KILL, restoring.calls(order) + 1 - early, drop_names)
 
 
-@pytest.mark.parametrize("early", [0, 3])
+@pytest.mark.parametrize("early", [0, pytest.param(3, marks=pytest.mark.slow)])
 def test_a_disk_that_refuses_the_end_of_a_restore_leaves_no_lake_without_its_rows(
     order: Worker, restoring: Play, early: int
 ) -> None:

@@ -40,6 +40,7 @@ def test_a_reader_of_half_a_cycle_would_be_told_on(bench: Bench) -> None:
     assert halves(lake, versions | {PORTFOLIO_VALUE.name: before}) != []
 
 
+@pytest.mark.slow
 def test_a_reader_meanwhile_sees_whole_cycles_only_and_never_goes_back(bench: Bench) -> None:
     lake = bench.copy()
     with Reader(lake) as reader:

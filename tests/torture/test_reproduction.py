@@ -86,7 +86,7 @@ def test_runs_reproduce_in_other_processes_after_upkeep_ageing_and_restoring(cop
     lake = through_the_years(copy(), tmp_path, every=False)
     ids = done(lake)
     compactions = [one for one in ids if one.startswith("compact-")]
-    chosen = [*ids[:: len(ids) // 8], *compactions[:1]]
+    chosen = [*ids[:: len(ids) // 3], *compactions[:1]]
     verdicts = list(reproduce_apart(lake.path, settings_of(lake), chosen))
     assert [verdict.run_id for verdict in verdicts] == chosen
     assert [f"{v.run_id}: {v.difference}" for v in verdicts if not v.identical] == []
