@@ -35,7 +35,11 @@ def modes(folder: Path) -> set[tuple[bool, int]]:
     return {(path.is_dir(), mode(path)) for path in (folder, *folder.rglob("*"))}
 
 
-@pytest.mark.parametrize("mask", MASKS, ids=oct)
+@pytest.mark.parametrize(
+    "mask",
+    [pytest.param(one, marks=() if one in (0, 0o277) else pytest.mark.slow) for one in MASKS],
+    ids=map(oct, MASKS),
+)
 def test_a_new_lake_and_all_that_is_written_to_it_are_its_owners_alone(tmp_path: Path, mask: int) -> None:
     os.umask(mask)
     lake = Lake.create(tmp_path / "above" / "lake")

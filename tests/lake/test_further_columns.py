@@ -43,7 +43,7 @@ def test_a_commit_brings_its_columns_and_older_rows_have_null_in_them(lake: Lake
         assert seen.contract(FEATURE_ROWS, first).content_columns == (*FEATURE_ROWS.columns, "one")
 
 
-@pytest.mark.parametrize("odd", range(10))
+@pytest.mark.parametrize("odd", [pytest.param(n, marks=() if n in (0, 5, 9) else pytest.mark.slow) for n in range(10)])
 def test_one_file_of_many_that_has_other_columns_is_read_with_its_own(lake: Lake, odd: int) -> None:
     days = [date(2022, 3, day) for day in range(1, 11)]
     for number, day in enumerate(days):

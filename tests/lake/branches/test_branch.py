@@ -159,7 +159,7 @@ def crash_at(number: int, call: Callable[..., Any]) -> Callable[..., Any]:
     return calls
 
 
-@pytest.mark.parametrize("number", [1, 2, 7, 40, 90])
+@pytest.mark.parametrize("number", [1, 40, *(pytest.param(n, marks=pytest.mark.slow) for n in (2, 7, 90))])
 def test_a_crash_while_it_is_made_leaves_no_branch_and_the_lake_as_it_was(
     old: Lake, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:

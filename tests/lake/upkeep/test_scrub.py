@@ -77,7 +77,7 @@ def test_every_kind_of_file_is_among_those_that_are_hurt(old: Lake) -> None:
 
 
 def test_a_flipped_bit_or_a_cut_anywhere_is_found(old: Lake) -> None:
-    scrub_finds(old, 40, seed=1)
+    scrub_finds(old, 15, seed=1)
 
 
 @pytest.mark.torture

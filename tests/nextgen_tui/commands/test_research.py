@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from lake.branches.branch import BRANCHES, list_branches
@@ -15,13 +16,19 @@ from tests.nextgen_tui.lakes import publish
 from tests.nextgen_tui.runner import Run, json_of
 
 
-@pytest.fixture
-def valued(lake: Lake) -> Lake:
-    """A book of some sessions."""
+@pytest.fixture(scope="module")
+def values() -> pl.DataFrame:
+    """A book's worth in some sessions. Tests only read it."""
     world = World(*[bar("AAA", day, 10.0 + n) for n, day in enumerate(DAYS[:4])], params=free(), settling=SETTLE)
     world.order(DAYS[0], "AAA", "buy", 100)
     world.settle_to(DAYS[3])
-    publish(lake, PORTFOLIO_VALUE, world.rows(PORTFOLIO_VALUE.name), name="value-of-some-sessions")
+    return world.rows(PORTFOLIO_VALUE.name)
+
+
+@pytest.fixture
+def valued(lake: Lake, values: pl.DataFrame) -> Lake:
+    """A lake with a book of some sessions."""
+    publish(lake, PORTFOLIO_VALUE, values, name="value-of-some-sessions")
     return lake
 
 

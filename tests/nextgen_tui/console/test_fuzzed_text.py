@@ -245,6 +245,7 @@ def test_no_text_on_the_command_lines_streams_steers_the_terminal(
     assert "\x1b" not in out + err
 
 
+@pytest.mark.slow
 async def test_a_lake_full_of_hostile_values_is_harmless_on_every_real_screen(tmp_path: Path) -> None:
     lake = spoiled(tmp_path)
     app = ConsoleApp(lake.path)

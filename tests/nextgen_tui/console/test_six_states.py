@@ -138,8 +138,8 @@ def told_by_tables(lake: Lake) -> list[list[str]]:
     ]
 
 
-QUICK = ("data late", "daemon hung")
-"""States of the default run; the verdict on all of them is held by `test_one_verdict.py` there."""
+QUICK = ("data late",)
+"""State of the default run; the verdict on all of them is held by `test_one_verdict.py` there."""
 EVERY = [pytest.param(name, name, marks=() if name in QUICK else pytest.mark.slow) for name in STATES]
 
 

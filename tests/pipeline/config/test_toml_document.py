@@ -5,7 +5,7 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config.toml_document import toml_document, toml_value, write_document
@@ -18,6 +18,7 @@ scalars = st.one_of(
 )
 
 
+@settings(max_examples=30)
 @given(st.one_of(scalars, st.lists(scalars)))
 def test_any_value_survives_the_way_through_toml(value: object) -> None:
     assert tomllib.loads(f"x = {toml_value(value)}")["x"] == value

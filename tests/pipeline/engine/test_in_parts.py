@@ -81,7 +81,7 @@ def closed_executors() -> Iterator[None]:
         IN_PARTS,
         replace(IN_PARTS, workers=2),
         pytest.param(replace(IN_PARTS, workers=3, piece_rows=100_000_000), marks=pytest.mark.slow),
-        replace(IN_PARTS, executor="dask", workers=2),
+        pytest.param(replace(IN_PARTS, executor="dask", workers=2), marks=pytest.mark.slow),
     ],
     ids=["here", "two", "three", "dask"],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -26,6 +26,7 @@ PROBLEM = Card(
 TILE = Card("6 Book", Cell("✓ ok", "good"), (Cell("1,010,000.00"), Cell("+1.00 % today")), trend=(1.0, 3.0, 2.0))
 
 
+@settings(max_examples=30)
 @given(st.text(max_size=60), st.integers(30, 120), st.sampled_from([1, 3, 5, 6, 7]), st.booleans())
 def test_a_card_fills_exactly_its_room(words: str, width: int, height: int, chosen: bool) -> None:
     card = Card("title", Cell("! look", "warn"), (Cell(words), Cell(words)), (("m", words),), (1.0, 2.0), "a trend")

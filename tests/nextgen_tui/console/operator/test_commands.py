@@ -172,7 +172,7 @@ async def test_on_the_smallest_terminal_a_dialog_shows_what_is_read_and_written_
             await until(pilot, lambda: isinstance(app.screen, PageScreen))
 
 
-@pytest.mark.parametrize("why", ["--read-only", "the past"])
+@pytest.mark.parametrize("why", ["--read-only", pytest.param("the past", marks=pytest.mark.slow)])
 async def test_where_one_may_only_look_no_key_and_no_command_asks_for_anything(desk_path: Path, why: str) -> None:
     app = ConsoleApp(desk_path, read_only=why == "--read-only", at="" if why == "--read-only" else "2022-02-28")
     async with app.run_test(size=(100, 30)) as pilot:

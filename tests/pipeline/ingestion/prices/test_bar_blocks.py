@@ -47,7 +47,7 @@ def _judge(raw: pl.DataFrame, facts: pl.DataFrame) -> tuple[pl.DataFrame, pl.Dat
     return good, bad, set_aside_bars(QUARANTINED_ROWS.empty(), raw, known, *after)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     payloads=st.lists(st.tuples(st.sampled_from(TICKERS), LINES), min_size=1, max_size=4),
     told=st.sampled_from(([], [RENAME], [SPLIT], [RENAME, SPLIT])),

@@ -63,7 +63,7 @@ def lean_charts(name: str) -> Iterator[Chart]:
             yield adjusted_chart(str(ticker), part, stamps, factors)
 
 
-@pytest.mark.parametrize("name", ["daily", "hour"])
+@pytest.mark.parametrize("name", ["daily", pytest.param("hour", marks=pytest.mark.slow)])
 def test_no_real_series_with_its_splits_and_dividends_is_flagged(name: str) -> None:
     charts = list(lean_charts(name))
     assert len(charts) > 5 and sum(len(one.dividends) for one in charts) > 100

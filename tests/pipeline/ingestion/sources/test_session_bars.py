@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -179,6 +179,7 @@ CENTS = st.integers(1, 500)
 BAR = st.tuples(st.integers(0, 77), CENTS, CENTS, CENTS, CENTS, st.integers(0, 10**6))
 
 
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.sampled_from(["AAA", "BBB"]), st.sampled_from(DAYS[:1] + DAYS[2:]), BAR), max_size=12))
 def test_any_bars_come_to_what_is_counted_by_hand(given_bars: list[tuple[str, date, tuple[int, ...]]]) -> None:
     rows: list[dict[str, Any]] = []

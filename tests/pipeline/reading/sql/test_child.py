@@ -16,8 +16,10 @@ from tests.nextgen_tui.lakes import bars, land, publish, rows
 
 FOR_EVER = "SELECT count(*) AS n FROM " + " CROSS JOIN ".join(f"market_prices {name}" for name in "abcdefg")
 CUBE = "market_prices a CROSS JOIN market_prices b CROSS JOIN market_prices c"
-MUCH = f"SELECT count(DISTINCT a.close * 1000000 + b.close * 1000 + c.close) AS n FROM {CUBE}"
-"""Has to hold 216 million values that differ; an order of as many rows is cut short where ten are wanted."""
+VALUE = f"concat('{'x' * 200}', CAST(a.close * 1000000 + b.close * 1000 + c.close AS VARCHAR))"
+MUCH = f"SELECT count(DISTINCT {VALUE}) AS n FROM {CUBE}"
+"""Has to hold 216 million long texts that differ, so that memory is short soon; an order of as many rows is cut short
+where ten are wanted."""
 
 
 @pytest.fixture(scope="module")

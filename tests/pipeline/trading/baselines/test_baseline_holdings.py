@@ -90,7 +90,14 @@ def test_a_benchmark_in_another_currency_is_compared_with_where_it_can_be_conver
     assert made.settle_to(DAYS[1]).value(DAYS[1])["benchmark"] is None
 
 
-@pytest.mark.parametrize(("ended", "final", "lost"), [(2, 0.0, 1 / 4), (3, 13.0, -0.3 / 4), (6, 4.0, 0.6 / 4)])
+@pytest.mark.parametrize(
+    ("ended", "final", "lost"),
+    [
+        pytest.param(2, 0.0, 1 / 4, marks=pytest.mark.slow),
+        pytest.param(3, 13.0, -0.3 / 4, marks=pytest.mark.slow),
+        (6, 4.0, 0.6 / 4),
+    ],
+)
 def test_a_name_that_is_delisted_ends_at_its_final_value_long_after_it_left_the_universe(
     ended: int, final: float, lost: float
 ) -> None:
@@ -166,7 +173,7 @@ def test_a_bar_without_volume_is_a_price_but_nobody_to_trade_with() -> None:
     assert held["session"].to_list() == list(DAYS[:5])
 
 
-@pytest.mark.parametrize("late", [1, 12])
+@pytest.mark.parametrize("late", [1, pytest.param(12, marks=pytest.mark.slow)])
 def test_a_split_learned_late_leaves_no_trace_once_it_is_known(late: int) -> None:
     sessions, at = late + 10, 4
     path = {day: 100.0 if day < at else 50.0 for day in range(sessions)}

@@ -179,7 +179,7 @@ def test_what_ends_is_replaced_at_the_next_open_that_has_a_forecast() -> None:
     assert (held(made, 3), worth(made, 3)) == ({"B"}, pytest.approx(CAPITAL / 2))
 
 
-@pytest.mark.parametrize("late", [1, 5])
+@pytest.mark.parametrize("late", [1, pytest.param(5, marks=pytest.mark.slow)])
 def test_a_split_learned_late_leaves_no_trace_once_it_is_known(late: int) -> None:
     made = world({"A": {at: 100.0 if at < 3 else 50.0 for at in range(10)}, "B": flat(20.0)}, {0: "AB"})
     known = market.CALENDAR.close_at(DAYS[3 + late]) + timedelta(minutes=15)

@@ -62,7 +62,7 @@ def test_a_company_that_takes_the_ticker_of_one_that_moves_on_the_same_day_gets_
     assert_reconciled(given)
 
 
-@pytest.mark.parametrize("told", [D[3], D[5]])
+@pytest.mark.parametrize("told", [pytest.param(D[3], marks=pytest.mark.slow), D[5]])
 def test_companies_that_swap_their_tickers_keep_their_own_shares_cost_and_age(told: date) -> None:
     given = holding(
         *bars_at("A", 10.0, 10.0, 10.0), *bars_at("B", 40.0, 40.0, 40.0),
@@ -78,7 +78,7 @@ def test_companies_that_swap_their_tickers_keep_their_own_shares_cost_and_age(to
     assert_reconciled(given)
 
 
-@pytest.mark.parametrize("told", [D[3], D[5]])
+@pytest.mark.parametrize("told", [pytest.param(D[3], marks=pytest.mark.slow), D[5]])
 def test_a_third_company_of_older_facts_that_comes_to_a_swapped_ticker_joins_who_has_it_then(told: date) -> None:
     given = holding(
         *bars_at("A", *[10.0] * 3), *bars_at("B", *[40.0] * 3), *bars_at("C", *[40.0] * 3),

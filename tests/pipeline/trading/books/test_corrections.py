@@ -90,7 +90,7 @@ def test_a_peak_that_rested_on_a_wrong_split_does_not_stay() -> None:
     assert_reconciled(given)
 
 
-@pytest.mark.parametrize("late", [2, 22])
+@pytest.mark.parametrize("late", [2, pytest.param(22, marks=pytest.mark.slow)])
 def test_an_action_counts_however_late_it_is_learned(late: int) -> None:
     given = holding(*bars_at("AAA", *[100.0] * 3, *[50.0] * 45))
     given.act(split("AAA", D[3], 2, 1, available_at=learned(D[3 + late])))
@@ -280,7 +280,7 @@ def test_a_book_kept_as_before_is_put_right_on_the_first_session_under_the_new_w
     assert last["difference"].to_list() == [None, None]
 
 
-@pytest.mark.parametrize(("ex_date", "bars"), [(D[2], 2), (D[2], 3), (D[4], 3)])
+@pytest.mark.parametrize(("ex_date", "bars"), [pytest.param(D[2], 2, marks=pytest.mark.slow), (D[2], 3), (D[4], 3)])
 def test_a_last_close_counts_on_the_shares_of_every_split_since_whenever_it_was_learned(
     ex_date: date, bars: int
 ) -> None:

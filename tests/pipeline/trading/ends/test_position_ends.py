@@ -91,7 +91,12 @@ def merged_into_shares_that_never_trade() -> World:
 
 
 @pytest.mark.parametrize(
-    ("ex", "learned", "amounts"), [(4, 9, [4.0, 2.0]), (4, 2, [2.0]), (7, 9, [4.0, 2.0]), (1, 9, [4.0])]
+    ("ex", "learned", "amounts"),
+    [
+        (4, 9, [4.0, 2.0]),
+        (1, 9, [4.0]),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in ((4, 2, [2.0]), (7, 9, [4.0, 2.0]))),
+    ],
 )
 def test_a_name_that_never_traded_is_written_off_at_its_cost_on_the_shares_that_are_known_now(
     ex: int, learned: int, amounts: list[float]
