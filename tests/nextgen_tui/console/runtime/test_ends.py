@@ -14,6 +14,7 @@ from tests.nextgen_tui.console.runtime.endings import (
     WAYS,
     WEB_WAYS,
     Way,
+    it_is_hung_up,
     seconds_until_none_is_left,
     the_web_server_is_killed,
     the_web_server_is_told_to_end,
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are c
 STARTS = 1_000
 HAS_WEB = importlib.util.find_spec("textual_serve") is not None
 ALL_WAYS = (*WAYS, *(WEB_WAYS if HAS_WEB else ()))
-LIKE_ANOTHER = (the_web_server_is_killed, the_web_server_is_told_to_end)
-"""To the console they are the end of its socket, which another way brings about without a server to start."""
+LIKE_ANOTHER = (it_is_hung_up, the_web_server_is_killed, the_web_server_is_told_to_end)
+"""To the console they are what another way brings about: its terminal closes, or its socket with no server to start."""
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 `python -m tests.pipeline.models.jobs.killed_training FOLDER ROUND...`: each round is a list of passes by commas, as
 `3,1`: the training is killed after its third pass, taken up and killed after one pass more, and then left to its end.
-`0` kills before the first. The processes are forked, so that torch is imported once.
+`0` kills before the first. The processes are forked, so that libraries are imported once.
 """
 
 from __future__ import annotations
@@ -75,7 +75,13 @@ def run_child(folder: Path | None, kill_after: int | None) -> list[str]:
 
 def main() -> None:
     """Print one JSON line: what an uninterrupted training came to, and each round's digest and passes."""
-    import torch  # noqa: F401 - before the forks
+    # Before the forks: libraries that each would import for itself, for longer than so small a training takes.
+    import safetensors.torch  # noqa: F401
+    import scipy.special  # noqa: F401
+
+    import pipeline.models.members.forward_pass
+    import pipeline.models.members.location_network
+    import pipeline.models.members.lstm_network  # noqa: F401
 
     folder = Path(sys.argv[1])
     whole = run_child(None, None)
