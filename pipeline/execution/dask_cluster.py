@@ -17,7 +17,7 @@ from uuid import uuid4
 from warnings import catch_warnings
 
 from pipeline.execution.carry_out import receive
-from pipeline.execution.dask_worker import Prepared, describe_worker, do_piece, keep
+from pipeline.execution.dask_worker import Prepared, describe_worker, do_piece, keep, leave_quickly
 from pipeline.execution.params import ExecutionParams
 from pipeline.execution.piece import ExecutionError, Failure, Piece, PieceFunction, Told, Words
 from pipeline.execution.plugin_files import list_plugin_files
@@ -62,6 +62,8 @@ class DaskCluster:
             self._client = connect(distributed, params.address or self._cluster)
             self._program = dict(describe_program())
             self._refuse_others()
+            if self._cluster is not None:
+                self._client.run(leave_quickly)
         except BaseException:  # an interrupt too leaves no cluster behind
             self.close()
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from pipeline.execution.carry_out import carry_out
 from pipeline.execution.piece import ExecutionError, Failure, Piece, PieceFunction, Words
 from pipeline.execution.program import describe_program, refuse_other
+from pipeline.execution.worker_process import leave
 
 Said = tuple[str, int, Words]
 """The attempt, the place in what it said, and the words."""
@@ -27,6 +29,11 @@ class Prepared:
 def describe_worker() -> dict[str, str]:
     """What the last bits of this process depend on."""
     return describe_program()
+
+
+def leave_quickly() -> None:
+    """Have this process end, when it ends, as ours do."""
+    atexit.register(leave)
 
 
 def keep(prepared: Prepared) -> Prepared:

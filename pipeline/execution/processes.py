@@ -59,6 +59,8 @@ class Processes:
 
     def close(self) -> None:
         """End them all."""
+        for one in self._idle:
+            one.dismiss()
         while self._idle:
             self._idle.pop().end()
         self._there.clear()
@@ -165,9 +167,13 @@ class _Process:
         with suppress(BrokenPipeError, ConnectionResetError):  # that it has gone is noticed where its answer is awaited
             self._asked.send(message)
 
+    def dismiss(self) -> None:
+        """Let it end."""
+        self._asked.close()
+
     def end(self, *, at_once: bool = False) -> str:
         """End it, and return in words how it ended."""
-        self._asked.close()
+        self.dismiss()
         if at_once:
             self.process.kill()
         try:
