@@ -145,8 +145,8 @@ def start_cluster(distributed: Any, params: ExecutionParams) -> Any:
     import dask
 
     settings = {
-        # A worker that is lost costs its piece an attempt; the scheduler's own three would be too few.
-        "distributed.scheduler.allowed-failures": params.retries,
+        # A worker that is lost costs its piece an attempt, and by the scheduler's count those that wait there as well.
+        "distributed.scheduler.allowed-failures": params.retries * AHEAD,
         # In the place of Dask's own, which tell the allocator to give back all memory at once: that doubles our work.
         "distributed.nanny.pre-spawn-environ": ONE_THREAD,
         **QUIET,
@@ -261,6 +261,17 @@ class _ClusterRound:
             self._client.register_plugin(LoadPlugins(self._prepared.plugins))
         with catch_warnings(action="ignore", category=UserWarning):  # of its size
             self._shared = self._client.submit(keep, self._prepared, key=f"{self._topic}-shared", pure=False)
+        self._spread_shared()
+
+    def _spread_shared(self) -> None:
+        """See to it that every worker has it: where one alone does, the scheduler gives it the pieces of all.
+
+        Where this does not come about, as when a worker is lost meanwhile, it comes with a worker's first piece.
+        """
+        # The library asserts that some worker has it.
+        with suppress(TimeoutError, CancelledError, AssertionError, OSError):
+            if self._shared.exception(timeout=PATIENCE) is None:
+                self._client.replicate(self._shared)
 
     def _take(self, future: Any, number: int) -> tuple[Any] | None:
         """The result of a piece; None where it was lost and is to be begun again."""

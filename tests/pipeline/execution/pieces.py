@@ -37,6 +37,16 @@ def fail(given: int, _shared: Any) -> int:
     return given
 
 
+def meet(given: int, shared: tuple[str, bytes]) -> bool:
+    """Wait for the other piece of two: whether it was begun as well."""
+    marks = [Path(shared[0]) / str(number) for number in range(2)]
+    marks[given].touch()
+    until = time.monotonic() + 10
+    while not marks[1 - given].exists() and time.monotonic() < until:
+        time.sleep(0.01)
+    return marks[1 - given].exists()
+
+
 class OddError(Exception):
     """Asks for more than its text."""
 

@@ -67,6 +67,13 @@ def test_what_pieces_tell_and_log_comes_home_once_and_in_order(
     assert (os.getpid() in ids) == (kind not in REMOTE)
 
 
+@pytest.mark.parametrize("kind", REMOTE)
+def test_the_first_pieces_are_shared_out_however_much_they_share(
+    executors: dict[str, PieceExecutor], kind: str, tmp_path: Path
+) -> None:
+    assert in_order(executors[kind], pieces.meet, pieces.numbered(2), (str(tmp_path), bytes(50_000_000))) == [True] * 2
+
+
 @pytest.mark.parametrize("kind", ["here", "threads", *REMOTE])
 def test_an_error_is_raised_as_it_was_with_the_name_of_its_piece(
     executors: dict[str, PieceExecutor], kind: str
