@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, NoReturn
 
 from pipeline.execution.carry_out import carry_out
 from pipeline.execution.piece import ExecutionError, Failure, Piece, PieceFailedError, Words
@@ -38,7 +38,7 @@ def main() -> None:
             answer(answers, piece, carry_out(function, piece, shared, partial(_send, answers)))
 
 
-def leave() -> None:
+def leave() -> NoReturn:
     """End at once: taking the libraries of a training apart takes a second, and there is nothing left to tidy."""
     sys.stdout.flush()
     sys.stderr.flush()

@@ -353,7 +353,13 @@ DAY_COLS = (
     Col("restated", "restated", lambda value: formats.money(value) if value else "", right=True, rank=3),
     Col("unexplained", "unexplained", formats.money, right=True, rank=3),
 )
-NOTHING_HELD = "The book holds nothing but cash."
+UNOPENED = "The book has not been opened yet."
+
+
+def _say_nothing_held(data: BookData) -> str:
+    return UNOPENED if data.value.is_empty() else "The book holds nothing but cash."
+
+
 SHEETS: tuple[SheetSpec[BookData], ...] = (
     SheetSpec(
         "holdings",
@@ -361,7 +367,7 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         HOLDING_COLS,
         ("ticker",),
         "holding",
-        lambda data: NOTHING_HELD if data.value.height else "The book has not been opened yet.",
+        _say_nothing_held,
         detail=lambda _, data, row: position_detail(data, row),
         origin=lambda row: row_link(PORTFOLIO_HOLDINGS, row),
     ),
@@ -383,7 +389,7 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         SECTOR_COLS,
         ("sector",),
         "sector",
-        lambda data: NOTHING_HELD if data.value.height else "The book has not been opened yet.",
+        _say_nothing_held,
     ),
     SheetSpec(
         "lessons",
@@ -414,7 +420,7 @@ SHEETS: tuple[SheetSpec[BookData], ...] = (
         DAY_COLS,
         ("session",),
         "session",
-        "The book has not been opened yet.",
+        UNOPENED,
         notes=lambda _, row: value_sources(row),
         origin=lambda row: row_link(PORTFOLIO_VALUE, row),
     ),
