@@ -3,7 +3,8 @@
 A market of some names is simulated and run once, session by session. Then an experiment of as many variants (costs,
 risk, turnover) is run beside it: wall time, processor time and disk against those of the one run, and whether an
 unchanged variant is equal to it. With `--kills` a copy of the market is asked the same, killed at so many moments and
-resumed, and its results compared. The last line is one of figures.
+resumed, and its results compared. With `--beside` so many cycles are run before, beside and after the
+experiment instead, as a daemon would run them. The last line is one of figures.
 """
 
 from __future__ import annotations
@@ -19,12 +20,17 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
-from time import perf_counter
+from statistics import median
+from time import perf_counter, sleep
 
 import polars as pl
 
+from lake.branches.branch import BRANCHES
+from lake.runs import cycle_sessions
 from lake.store import Lake
+from lake.tables.control import RUNS
 from pipeline.config.resolving import values_of
 from pipeline.config.settings import RuntimeParams, Settings
 from pipeline.config.toml_document import toml_document, write_document
@@ -55,9 +61,10 @@ def main() -> None:
     parser.add_argument("--names", type=int, default=60)
     parser.add_argument("--workers", type=int, default=None)
     parser.add_argument("--kills", type=int, default=0)
+    parser.add_argument("--beside", type=int, default=0, help="cycles, in place of what else is measured")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        measure(Path(folder) / "lake", asked)
+        (measure_cycles if asked.beside else measure)(Path(folder) / "lake", asked)
 
 
 def measure(path: Path, asked: argparse.Namespace) -> None:
@@ -68,8 +75,7 @@ def measure(path: Path, asked: argparse.Namespace) -> None:
     with Took() as unchanged:
         same = ask_what_if(lake, runner.settings, runner.calendar, {})
     write(f"unchanged what-if: {same.verdict} in {unchanged.wall:.1f} s")
-    spreads = ", ".join(f"{0.0003 + 0.00005 * number:.5f}" for number in range(1, asked.variants + 1))
-    spec = SPEC.format(first=same.first, last=same.last, spreads=spreads)
+    spec = write_spec(same.first, same.last, asked.variants)
     copy = shutil.copytree(path, path.with_name("killed")) if asked.kills else path
     most = size
     with Took() as all_of_them:
@@ -88,6 +94,48 @@ def measure(path: Path, asked: argparse.Namespace) -> None:
         f" disk={disk(path) / size:.3f} most_disk={most / size:.3f}"
         f" unchanged={same.verdict} unchanged_s={unchanged.wall:.1f}{told}"
     )
+
+
+def measure_cycles(path: Path, asked: argparse.Namespace) -> None:
+    """What cycles of the lake take while an experiment runs on its branches, beside what they take before and after."""
+    lake, runner, _ = run_once(path, asked.names, asked.sessions)
+    done = cycle_sessions(lake.read(RUNS))
+    file = path.with_name("bench.toml")
+    file.write_text(write_spec(done[1], done[-1], asked.variants), encoding="utf-8")
+    ahead = iter(range(1, 3 * asked.beside + 1))
+
+    def cycle() -> Took:
+        with Took() as took:
+            runner.cycle(runner.calendar.offset(done[-1], next(ahead)))
+        return took
+
+    before = [cycle() for _ in range(asked.beside)]
+    workers = ("--workers", str(asked.workers)) if asked.workers else ()
+    command = python_command("nextgen_tui.cli.main", "--lake", str(path), "experiment", "run", str(file), *workers)
+    running = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    while not list(path.glob(f"{BRANCHES}/*/tables")) and running.poll() is None:
+        sleep(0.1)  # it imports, and makes the branches
+    beside = [cycle() for _ in range(asked.beside)]
+    ended = running.poll() is not None
+    os.killpg(running.pid, signal.SIGKILL)
+    running.wait()
+    after = [cycle() for _ in range(asked.beside)]
+    alone, meanwhile = before[1:] + after, beside
+    walls, cpus = (
+        [median(getattr(one, name) for one in part) for part in (alone, meanwhile)] for name in ("wall", "cpu")
+    )
+    print(
+        f"cycles beside an experiment: names={asked.names} cycles={asked.beside} alone_s={walls[0]:.2f}"
+        f" beside_s={walls[1]:.2f} wall={walls[1] / walls[0]:.2f} alone_cpu_s={cpus[0]:.2f} beside_cpu_s={cpus[1]:.2f}"
+        f" cpu={cpus[1] / cpus[0]:.2f} slowest_s={max(one.wall for one in meanwhile):.2f}"
+        f" experiment={'ENDED BEFORE' if ended else 'ran throughout'}"
+    )
+
+
+def write_spec(first: date, last: date, variants: int) -> str:
+    """An experiment of so many half spreads."""
+    spreads = ", ".join(f"{0.0003 + 0.00005 * number:.5f}" for number in range(1, variants + 1))
+    return SPEC.format(first=first, last=last, spreads=spreads)
 
 
 class Took:

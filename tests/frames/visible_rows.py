@@ -18,7 +18,7 @@ Spans = Sequence[tuple[date | None, date]]
 
 
 class VisibleRows:
-    """A table's rows by its key, and what was seen of them: many stages ask for the same."""
+    """A table's rows by its key, and what was seen of them at the last moment: many stages ask for the same."""
 
     def __init__(self, table: Table, rows: pl.DataFrame) -> None:
         assert rows.schema[table.clock] == pl.Date, f"{table.name} has another clock than sessions"
@@ -27,11 +27,14 @@ class VisibleRows:
         self._revised = gone or (bool(table.entity) and rows["revision"].max() != 0)
         self._days = self._rows[table.clock].to_physical().to_numpy()
         self._known = None if table.available is None else self._rows[table.available].to_physical().to_numpy()
+        self._moment: datetime | None = None
         self._seen: dict[object, pl.DataFrame] = {}
 
     def see(self, spans: Spans, as_of: datetime | None, *, every_revision: bool = False) -> pl.DataFrame:
         """The rows of some spans of sessions that were known then, each entity's last unless all are asked for."""
-        asked = (*spans, as_of, every_revision)
+        asked = (*spans, every_revision)
+        if as_of != self._moment:  # what was seen of years of sessions would take gigabytes
+            self._moment, self._seen = as_of, {}
         if asked not in self._seen:
             shown = self._cut(spans, as_of)
             reduced = self._revised and not every_revision
