@@ -46,7 +46,7 @@ def balances(
     opening, after = begin(balances, book_openings, moment), facts.fingerprint(session, *hashed)
     if opening is not None:
         today = (ledger_entries["session"] == session).arg_true()  # a filter would go through every column
-        entries = pl.concat([opening, ledger_entries[today]])
+        entries = pl.concat([opening.entries, ledger_entries[today]])
         carried = build_balances(fold(entries), session, after, carried=True)
         if weigh(carried) == weigh(ledger_entries):
             return carried

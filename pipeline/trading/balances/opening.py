@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -14,7 +14,7 @@ from lake.tables.books import BALANCES, BOOK_OPENINGS, LEDGER_ENTRIES
 from pipeline.engine.stage import Moment
 from pipeline.market.sessions import Sessions
 from pipeline.trading.books.actions import ACTION_COLUMNS
-from pipeline.trading.books.book import Book, fold
+from pipeline.trading.books.book import Book, Position, Receivable
 from pipeline.trading.books.money import cents_series
 from pipeline.trading.books.quotes import WINDOW, Span, sessions_of_fractions
 from pipeline.trading.currencies.session_rates import SessionRates
@@ -108,11 +108,20 @@ def goes_on(book_openings: pl.DataFrame, moment: Moment) -> bool:
     return bool(told["unchanged"].any())
 
 
-def begin(balances: pl.DataFrame, book_openings: pl.DataFrame, moment: Moment) -> pl.DataFrame | None:
-    """Return the balances of the session before as entries to go on from; None where all is to be added up."""
+class Opening(NamedTuple):
+    """The balances of the session before, to go on from."""
+
+    book: Book
+    entries: pl.DataFrame
+    """The same as entries of a ledger that begins with them."""
+
+
+def begin(balances: pl.DataFrame, book_openings: pl.DataFrame, moment: Moment) -> Opening | None:
+    """Return what the session goes on from; None where all is to be added up."""
     if not goes_on(book_openings, moment):
         return None
-    return to_entries(balances.filter(pl.col("session") == moment.calendar.previous(moment.session)))
+    before = balances.filter(pl.col("session") == moment.calendar.previous(moment.session))
+    return Opening(to_book(before), to_entries(before))
 
 
 def entries_where_changed(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:
@@ -136,7 +145,24 @@ def sessions_paid_out(frames: Mapping[str, pl.DataFrame], moment: Moment) -> lis
 def read_book(balances: pl.DataFrame, session: date) -> Book | None:
     """Return the book after a session; None where there are no balances of it."""
     told = balances.filter(pl.col("session") == session)
-    return None if told.is_empty() else fold(to_entries(told))
+    return None if told.is_empty() else to_book(told)
+
+
+def to_book(balances: pl.DataFrame) -> Book:
+    """Return the book that one session's balances are of: what `fold` makes of them as entries."""
+    book = Book()
+    rows = balances.sort("due", "item", nulls_last=False).select(
+        "account", "item", "ticker", "shares", "opened", "due",
+        *(pl.col(name).to_physical().cast(pl.Int64) for name in ("amount", "local_amount")),
+    )  # fmt: skip
+    for account, item, ticker, shares, opened, due, cents, local in rows.iter_rows():
+        if account == "positions":
+            book.positions[ticker] = Position(shares, cents, opened, local or 0)
+        elif account == "receivable":
+            book.receivables[item] = Receivable(ticker, cents, due)
+        else:
+            setattr(book, account, cents if account in DEBIT else -cents)
+    return book
 
 
 def entries_to_add_up(frames: Mapping[str, pl.DataFrame], moment: Moment) -> list[Span]:

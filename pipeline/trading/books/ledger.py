@@ -48,8 +48,7 @@ def ledger(
         rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
         known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
         begun = begin(balances, book_openings, moment)
-    entries = ledger_entries if begun is None else begun
-    book = fold(entries)
+    book, entries = (fold(ledger_entries), ledger_entries) if begun is None else begun
     if entries.is_empty():
         events.append(_funding(to_cents(params.capital), session, opening))
         book.post(events[0], session)

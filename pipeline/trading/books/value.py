@@ -21,7 +21,7 @@ from lake.tables.books import (
 from lake.tables.market import CORPORATE_ACTIONS, FX_RATES, INSTRUMENTS, MARKET_PRICES, TICKER_UNIVERSE
 from lake.tables.trading import EXECUTED_TRADES
 from pipeline.engine.stage import Moment, Read, Stage, cut_to_recent
-from pipeline.trading.balances.opening import history_to_go_through, is_carried, read_book, to_entries
+from pipeline.trading.balances.opening import history_to_go_through, is_carried, read_book, to_book
 from pipeline.trading.baselines.chained_returns import ChainedLevels, chain_levels
 from pipeline.trading.baselines.levels import charge_baselines, sum_baselines
 from pipeline.trading.books.actions import ACTION_COLUMNS, leave_out_payments, select_actions, select_concerning
@@ -218,7 +218,7 @@ def _check(
     rates = SessionRates.read(instruments, fx_rates, moment.currency, params.max_rate_age_days)
     tables = (portfolio_holdings, corporate_actions, market_prices)
     down = MarkDown(params.mark_down_after, params.mark_down, calendar)
-    known = fold(to_entries(begun) if carried else _posted_for(ledger_entries, before.session))
+    known = to_book(begun) if carried else fold(_posted_for(ledger_entries, before.session))
     restated = _value_as_known(known, *tables, before, down, rates) - before.nav
     peak = _restate_peak(portfolio_value, restated, min(late, default=before.session)) if restated else before.peak
     return _Checked(nav - reconciled, restated, difference, peak)

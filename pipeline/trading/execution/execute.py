@@ -92,8 +92,8 @@ def execute(
         recent_bars = requote_bars(recent_bars, rates, session)
         known = add_redenominations(add_write_offs(corporate_actions, position_ends), rates)
         begun = begin(balances, book_openings, moment)
-        entries = ledger_entries if begun is None else begun
-        given = (fold(entries), entries, executed_trades, known, market_prices)
+        opened = (fold(ledger_entries), ledger_entries) if begun is None else begun
+        given = (*opened, executed_trades, known, market_prices)
         book = settle(*given, session, moment.calendar, rates, is_known=begun is not None).book
     else:
         book, known = fold(ledger_entries), corporate_actions
