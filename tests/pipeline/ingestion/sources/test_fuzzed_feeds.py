@@ -34,7 +34,8 @@ READING = 2.0
 MARGIN = 1.0
 """Seconds beyond its deadline within which a landing has to end."""
 TRIES = 3
-"""How often a conversation that takes longer is held: a machine that is busy stalls now and then, a fault always."""
+"""How often a conversation that takes longer is held, or a landing read: a busy machine stalls now and then, a fault
+always."""
 MAX_MEMORY = 300
 """MB of the whole process."""
 
@@ -64,9 +65,17 @@ def hold(source: Feeds) -> tuple[float, pl.DataFrame]:
     return time.monotonic() - began, raw
 
 
+def read(raw: pl.DataFrame) -> tuple[float, pl.Series]:
+    """Read what landed as a cycle does; the processor seconds it took and the rules that were broken."""
+    began = time.process_time()
+    NEWS_ARTICLES.check(articles(raw, NEWS_ARTICLES.empty(), instruments("AAA"), moment(), IngestionParams()))
+    rules = validate_articles(raw, CALENDAR).bad["rule"].unique().sort()
+    return time.process_time() - began, rules
+
+
 def land(base_url: str, numbers: range, folder: Path) -> Landed:
     """Land a feed for each conversation of a server, and read what landed as a cycle does."""
-    told, known = Landed(), instruments("AAA")
+    told = Landed()
     for number in numbers:
         url = f"{base_url}{number}"
         fetcher = Fetcher(
@@ -80,10 +89,12 @@ def land(base_url: str, numbers: range, folder: Path) -> Landed:
                 break
             told.again.append(number)
             took, raw = hold(source)
-        read = time.process_time()
-        NEWS_ARTICLES.check(articles(raw, NEWS_ARTICLES.empty(), known, moment(), IngestionParams()))
-        rules = validate_articles(raw, CALENDAR).bad["rule"].unique().sort()
-        told.hardest = max(told.hardest, (time.process_time() - read, number))
+        reading, rules = read(raw)
+        for _ in range(TRIES - 1):
+            if reading < READING:
+                break
+            reading, rules = read(raw)
+        told.hardest = max(told.hardest, (reading, number))
         told.slowest = max(told.slowest, (took, number))
         told.outcomes["; ".join([*raw["format"], *rules])] += 1
     return told
