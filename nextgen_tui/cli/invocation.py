@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -32,11 +34,13 @@ class Invocation:
     quiet: bool = False
     debug: bool = False
     environ: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    stdout: TextIO = field(default_factory=lambda: sys.stdout)
+    """Where results go."""
 
     @cached_property
     def output(self) -> Output:
         """The two streams."""
-        return Output(as_json=self.as_json, quiet=self.quiet)
+        return Output(as_json=self.as_json, quiet=self.quiet, stdout=self.stdout)
 
     @cached_property
     def lake_path(self) -> Path:
@@ -167,8 +171,16 @@ def json_option() -> click.Parameter:
         is_flag=True,
         help="Print the data as JSON.",
         expose_value=False,
-        callback=_store("as_json"),
+        callback=_give_json,
     )
+
+
+def _give_json(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
+    """Keep the JSON apart from what plugins and libraries print while it is worked out."""
+    if value:
+        context.ensure_object(Invocation).as_json = True
+        context.with_resource(redirect_stdout(sys.stderr))
+    return value
 
 
 class Command(click.Command):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rich.console import Console, RenderableType
 from rich.text import Text
@@ -26,11 +26,12 @@ PLAIN_WIDTH = 160
 class Output:
     """Writes results to stdout, as tables or as JSON, and says on stderr what is going on."""
 
-    def __init__(self, *, as_json: bool = False, quiet: bool = False) -> None:
+    def __init__(self, *, as_json: bool = False, quiet: bool = False, stdout: TextIO | None = None) -> None:
         self.as_json = as_json
         self.quiet = quiet
-        width = None if sys.stdout.isatty() else PLAIN_WIDTH
-        self.data = Console(highlight=False, markup=False, emoji=False, width=width, soft_wrap=False)
+        stdout = stdout or sys.stdout
+        width = None if stdout.isatty() else PLAIN_WIDTH
+        self.data = Console(file=stdout, highlight=False, markup=False, emoji=False, width=width, soft_wrap=False)
         self.narration = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
     def show(self, renderable: RenderableType) -> None:

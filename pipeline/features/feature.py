@@ -67,6 +67,11 @@ class Feature:
             raise TypeError(
                 f"feature {self.name!r}: its kernel is {self.kernel!r}; give it a function of a View, or an expression"
             )
+        if wrong := [one for one in self.uses or () if not isinstance(one, Use)]:
+            raise TypeError(
+                f"feature {self.name!r}: its uses hold {wrong[0]!r}; give what pipeline.features.provenance.uses makes,"
+                " or leave them out"
+            )
 
 
 def refuse_duplicates(features: Iterable[Feature], taken: Collection[str] = ()) -> None:

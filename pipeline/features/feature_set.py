@@ -33,7 +33,7 @@ sentiment_3 sentiment_5 sentiment_10 news_count_1 news_count_10 sentiment_surpri
 """
 F1 = tuple(_NAMES.split())
 """The features of the first program, in the order of their columns."""
-CODE_OF_F1 = "5ca317300d2235862e14a9b22c4603d419d397ff29de87fdba0381e1598ffd2a"
+CODE_OF_F1 = "e1dabdacabc8d14896d5c4c04809ab74369ed9b0c280d6056db8b24a851d3af5"
 """Hash of the code that computes them. Code that was rewritten and gives the same bits, as the golden lakes of
 tests/lake/golden prove, is vouched for here; otherwise the set gets a name of its own and models are trained anew."""
 

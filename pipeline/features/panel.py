@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,8 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
+Value = TypeVar("Value")
+
 DEPTH = 252
 """Sessions the longest feature looks back on, its own included: a trading year."""
 MARGIN = 28
@@ -28,7 +31,8 @@ class Panel:
     """One epoch's facts. Every matrix has shape [sessions, tickers] and holds at row s what s itself brought.
 
     No value depends on where the panel starts: returns link neighbouring bars, prices are shares of their own
-    session's close. What spans sessions is linked backwards from the session that asks, in `View`.
+    session's close. What spans sessions is linked backwards from the session that asks, in `View`. No matrix can be
+    written to.
     """
 
     first: int
@@ -64,6 +68,10 @@ class Panel:
     articles: Floats
     """Articles of the session about the ticker, scored or not."""
 
+    def __post_init__(self) -> None:
+        for one in fields(self):
+            kept(getattr(self, one.name))
+
     def row(self, session: date, calendar: Sessions) -> int:
         """The row of a session."""
         return calendar.position(session) - self.first
@@ -71,6 +79,13 @@ class Panel:
     def tickers_at(self, asked: Flags) -> list[str]:
         """The tickers of the flagged columns, in order."""
         return [self.tickers[column] for column in np.flatnonzero(asked)]
+
+
+def kept(matrix: Value) -> Value:
+    """The same where it is a matrix, from now on for reading alone."""
+    if isinstance(matrix, np.ndarray):
+        matrix.setflags(write=False)
+    return matrix
 
 
 def build_panel(epoch: Epoch, ticker_universe: pl.DataFrame, calendar: Sessions, params: FeatureParams) -> Panel:

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.features.panel import DEPTH, Flags, Floats, Ints, Panel
+from pipeline.features.panel import DEPTH, Flags, Floats, Ints, Panel, kept
 from pipeline.features.params import FeatureParams
 from pipeline.market.sessions import Sessions
 
@@ -22,7 +22,8 @@ class View:
 
     Only rows up to the session are ever sliced, and levels are linked from the session into the past, so a value
     depends on nothing later and not on where the panel starts. Matrices run oldest first; their last row is the
-    session. Prices are in units of the session's close: `close[-1]` is 1.
+    session. Prices are in units of the session's close: `close[-1]` is 1. What it gives cannot be written to: every
+    feature sees the same matrices, and one that worked in place would change those after it.
     """
 
     def __init__(self, panel: Panel, session: date, calendar: Sessions, params: FeatureParams) -> None:
@@ -49,7 +50,7 @@ class View:
     @cached_property
     def level(self) -> Floats:
         """[DEPTH, tickers] close grown by total return, in units of the session's close; NaN before history starts."""
-        return 1.0 / _link_backwards(self.last("growth", DEPTH))
+        return kept(1.0 / _link_backwards(self.last("growth", DEPTH)))
 
     def close(self, sessions: int) -> Floats:
         """Grown closes, [sessions, tickers]."""
@@ -57,11 +58,11 @@ class View:
 
     @cached_property
     def _high(self) -> Floats:
-        return self.level * self.last("high", DEPTH)
+        return kept(self.level * self.last("high", DEPTH))
 
     @cached_property
     def _low(self) -> Floats:
-        return self.level * self.last("low", DEPTH)
+        return kept(self.level * self.last("low", DEPTH))
 
     def high(self, sessions: int) -> Floats:
         """Grown highs, [sessions, tickers]."""
@@ -78,7 +79,7 @@ class View:
     @cached_property
     def _volume(self) -> Floats:
         # A split at session s multiplies the shares of all sessions before s.
-        return self.last("volume", 60) * _link_backwards(self.last("ratio", 60))
+        return kept(self.last("volume", 60) * _link_backwards(self.last("ratio", 60)))
 
     def volume(self, sessions: int) -> Floats:
         """Shares traded on the session's share basis, [sessions <= 60, tickers]; NaN without a bar."""
@@ -87,7 +88,7 @@ class View:
     def compute_once(self, name: str, compute: Callable[[View], Floats]) -> Floats:
         """The values of a feature that others build on, computed once."""
         if name not in self._values:
-            self._values[name] = compute(self)
+            self._values[name] = kept(compute(self))
         return self._values[name]
 
 

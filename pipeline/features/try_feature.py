@@ -97,7 +97,7 @@ def _compute(feature: Feature, view: View) -> Floats:
 
 
 def _sample(calendar: Sessions) -> Panel:
-    """AT sessions, the one that is tried and LATER more, of a few tickers; its arrays refuse to be written."""
+    """AT sessions, the one that is tried and LATER more, of a few tickers."""
     shape = (AT + 1 + LATER, len(TICKERS))
     random = np.random.default_rng(0)
     growth = np.exp(random.normal(0.0, 0.01, shape))
@@ -122,8 +122,6 @@ def _sample(calendar: Sessions) -> Panel:
         "news_weight": np.abs(random.normal(1.0, 0.5, shape)),
         "articles": random.integers(0, 3, shape).astype(np.float64),
     }
-    for matrix in matrices.values():
-        matrix.setflags(write=False)
     first = max(len(calendar.days) // 2 - len(growth), 0)
     return Panel(first=first, tickers=TICKERS, **matrices)
 
@@ -153,12 +151,10 @@ def _spoil(panel: Panel) -> Panel:
     spoilt = {name: getattr(panel, name).copy() for name in names}
     for matrix in spoilt.values():
         matrix[AT + 1 :] = 7
-        matrix.setflags(write=False)
     return replace(panel, **spoilt)
 
 
 def _blank(matrix: Floats, rows: int, value: float) -> Floats:
     known = matrix.copy()
     known[:rows] = value
-    known.setflags(write=False)
     return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,14 @@ def test_one_that_does_not_work_is_told_with_file_and_line_and_the_exit_code(run
     assert code == exit_codes.DEGRADED
     assert "bad.py, line 2: ZeroDivisionError" in " ".join(out.split())
     assert run("tables")[0] == exit_codes.DONE
+
+
+@pytest.mark.parametrize("words", [("plugins", "--json"), ("--json", "plugins")])
+def test_what_a_plugin_prints_does_not_come_between_the_json(run: Run, tmp_path: Path, words: tuple[str, ...]) -> None:
+    plugin = tmp_path / "loud.py"
+    plugin.write_text("print('loud')\n", encoding="utf-8")
+    _, out, err = run(*words, "--check", str(plugin))
+    assert (json.loads(out)[0]["path"], err.splitlines()[0]) == (str(plugin), "loud")
 
 
 def test_a_file_can_be_checked_before_it_is_configured(run: Run) -> None:

@@ -123,10 +123,19 @@ def test_a_kernel_that_says_nothing_is_made_of_what_it_asks_for() -> None:
     assert try_feature(replace(declared(week), uses=(told, uses.growth("close", 5))), CALENDAR).uses is not None
 
 
-def test_a_kernel_cannot_change_what_others_are_computed_from() -> None:
+@pytest.mark.parametrize(
+    "give",
+    [
+        lambda view: view.last("volume", 1), lambda view: view.returns(5), lambda view: view.close(5),
+        lambda view: view.high(5), lambda view: view.low(5), lambda view: view.volume(5),
+        lambda view: view.compute_once("week", week),
+    ],
+)  # fmt: skip
+def test_a_kernel_cannot_change_what_others_are_computed_from(give: Kernel) -> None:
     def spoil(view: View) -> Floats:
-        view.last("volume", 1)[:] = 0.0
-        return view.last("volume", 1)[0]
+        matrix = give(view)
+        matrix -= 1.0
+        return matrix[0]
 
     with pytest.raises(TypeError, match=r"feature 'week' fails on made-up sessions: ValueError: .*read-only"):
         try_feature(declared(spoil), CALENDAR)
@@ -158,6 +167,7 @@ def test_a_run_that_recorded_nothing_has_the_first_set() -> None:
         ({"name": "Two words"}, "use lower-case letters, digits and underscores"),
         ({"unit": ""}, "its unit is ''"),
         ({"warm_up": 252}, "warm_up is 252; choose 0 to 251"),
+        ({"uses": ("close",)}, "its uses hold 'close'; give what pipeline.features.provenance.uses makes"),
         ({"kernel": 3}, "its kernel is 3"),
     ],
 )
