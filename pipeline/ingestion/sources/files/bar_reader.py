@@ -19,11 +19,16 @@ from pipeline.ingestion.sources.files.columns import list_columns, plain
 from pipeline.ingestion.sources.files.file_text import stem
 from pipeline.ingestion.sources.files.layouts.containers import list_names
 from pipeline.ingestion.sources.files.layouts.field_tables import join_field_tables
-from pipeline.ingestion.sources.files.layouts.find_files import find_files, read_partitions
+from pipeline.ingestion.sources.files.layouts.find_files import (
+    find_files,
+    find_unread,
+    read_partitions,
+    refuse_older_versions,
+)
 from pipeline.ingestion.sources.files.layouts.groups import group_files
 from pipeline.ingestion.sources.files.layouts.portions import read_portions
 from pipeline.ingestion.sources.files.layouts.price_file import PricesOfFile, Recogniser, has_prices
-from pipeline.ingestion.sources.files.layouts.tables import PriceTable, read_tables
+from pipeline.ingestion.sources.files.layouts.tables import PriceTable, name_days, read_tables
 from pipeline.ingestion.sources.files.layouts.wide import FIELDS
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.market.sessions import Sessions
@@ -93,7 +98,8 @@ class BarReader:
             if self.recogniser.is_plain(first):
                 yield first, chain([first], portions)
                 return
-        yield from ((table, [table]) for table in read_tables(path))
+        named = (name_days(table, self.overrides.values()) for table in read_tables(path))
+        yield from ((table, [table]) for table in named)
 
     def _file(self, path: Path) -> list[PricesOfFile]:
         tables = list(self._read_tables(path))
@@ -107,6 +113,8 @@ class BarReader:
 
     def _folder(self, folder: Path) -> list[PricesOfFile]:
         paths = find_files(folder)
+        refuse_older_versions(folder)
+        self.passed_over += find_unread(folder)
         if not paths:
             raise SourceError(f"the folder {folder} contains no CSV or Parquet file; give one file per ticker")
         tables: Iterator[tuple[Path, PriceTable, Iterable[PriceTable]]]

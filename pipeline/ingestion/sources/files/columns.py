@@ -19,6 +19,9 @@ DAY = (
     *("datum", "fecha", "data"),
 )
 
+UNNAMED = frozenset({"", "index", "unnamed_0", "index_level_0", "row_names"})
+"""What programs call the column of an index that has no name."""
+
 DAILY_BARS: Usual = {
     "ticker": TICKER,
     "session": DAY,

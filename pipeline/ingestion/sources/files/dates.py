@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, time
 
 import polars as pl
@@ -13,6 +14,7 @@ from pipeline.ingestion.sources.files.typed_text import write_out
 from pipeline.market.sessions import Sessions
 
 ISO_DATE = r"^\d{4}-\d{2}-\d{2}$"
+UNPADDED = r"^\d{4}-\d{1,2}-\d{1,2}$"
 ISO_TIME = r"^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}"
 MIDNIGHT = r"^.{10}[T ]00:00(:00(\.0+)?)?( ?(Z|UTC|[+-]\d{2}:?\d{2}))?$"
 OFFSET = r"(Z|UTC|[+-]\d{2}:?\d{2})$"
@@ -20,10 +22,13 @@ COMPACT = "%Y%m%d"
 FORMATS = (
     *(COMPACT, "%Y/%m/%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%b-%Y", "%b %d, %Y"),
     *("%Y.%m.%d", "%m-%d-%Y", "%d-%m-%Y", "%d %b %Y", "%b %d %Y", "%B %d, %Y", "%d %B %Y", "%A, %B %d, %Y"),
+    *("%Y-%m-%d", "%d-%B-%Y", "%b-%d-%Y", "%d %B, %Y", "%a %b %d %Y", "%A, %d %B %Y"),
 )
 AMBIGUOUS = (("%m/%d/%Y", "%d/%m/%Y"), ("%m-%d-%Y", "%d-%m-%Y"))
 """Forms that read the same cells, with day and month exchanged."""
-EPOCH = r"^-?(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(\.0*)?$"
+YEAR_FIRST = ("%y-%m-%d", "%y/%m/%d", "%y.%m.%d")
+"""Years of two figures before month and day."""
+EPOCH = r"^-?(\d{9,10}|\d{12,13}|\d{15,16}|\d{18,19})(\.\d*)?$"
 """A moment as a count since 1970: of seconds, milliseconds, microseconds or nanoseconds, by its length."""
 CLOCK = r"[ T]\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?$"
 SERIAL = r"^(3[3-9]|4\d|5\d)\d{3}(\.\d+)?$"
@@ -77,7 +82,7 @@ def parse_days(text: pl.Series, *, form: str, zone: str, date_format: str = "") 
 
 def parse_once(cells: pl.Series, *, form: str, zone: str, date_format: str = "") -> pl.Series:
     """Return what `parse_days` does of cells that are all different."""
-    text = cells.alias("text")
+    text = cells.str.strip_chars().alias("text")
     if date_format:
         days = text.str.to_date(date_format, strict=False)
     elif form == ISO_FORM:
@@ -215,11 +220,13 @@ def _iso_days(text: pl.Series, zone: str) -> pl.Series:
     frame = pl.DataFrame({"text": text.str.strip_chars()})
     written = pl.col("text").str.slice(0, 10).str.to_date("%Y-%m-%d", strict=False)
     plain = pl.col("text").str.contains(ISO_DATE) | pl.col("text").str.contains(MIDNIGHT)
+    short = pl.when(pl.col("text").str.contains(UNPADDED)).then("text").str.to_date("%Y-%m-%d", strict=False)
     timed = pl.col("text").str.contains(ISO_TIME) & ~plain
     if not frame.select(timed.any()).item():
-        return frame.select(day=pl.when(plain).then(written)).to_series()
+        return frame.select(day=pl.when(plain).then(written).otherwise(short)).to_series()
     at = read_instants(text, zone=zone).dt.convert_time_zone(zone).dt.date()
-    return frame.with_columns(at=at).select(day=pl.when(plain).then(written).when(timed).then("at")).to_series()
+    day = pl.when(plain).then(written).when(timed).then("at").otherwise(short)
+    return frame.with_columns(at=at).select(day=day).to_series()
 
 
 def once_each(cells: pl.Series) -> pl.DataFrame:
@@ -236,18 +243,37 @@ def find_form(texts: pl.DataFrame) -> str:
     Args:
         texts: cells, as `text`, and the number of `rows` that have each; a cell may be there more than once.
     """
-    text, rows = texts["text"], texts["rows"]
+    text, rows = texts["text"].str.strip_chars(), texts["rows"]
     filled = int(rows.sum())
     if 2 * int(rows.filter(text.str.contains(ISO_DATE[:-1])).sum()) >= filled:
         return ISO_FORM
     if 2 * int(rows.filter(text.str.contains(EPOCH)).sum()) >= filled:
         return EPOCH_FORM
+    if form := _find_year_first(text):
+        return form
     hits = {form: int(rows.filter(days.is_not_null()).sum()) for form, days in _tries(text).items()}
     best = max(FORMATS, key=lambda form: hits[form])
     pair = next((pair for pair in AMBIGUOUS if best in pair and hits[pair[0]] == hits[pair[1]]), None)
     if not hits[best]:
         return SERIAL_FORM if text.str.contains(SERIAL).all() and filled else ""
     return "|".join(pair) if pair else best
+
+
+def _find_year_first(text: pl.Series) -> str:
+    """The one of YEAR_FIRST that reads all cells, where their ends differ more than their beginnings; else empty.
+
+    A day comes round every month, a year once: of 21-01-04, 21-01-05 and 21-01-06 the last figures are the days.
+    """
+    if text.str.slice(6).n_unique() <= text.str.slice(0, 2).n_unique():
+        return ""
+    return next((form for form in YEAR_FIRST if _reads_all(text, form)), "")
+
+
+def _reads_all(text: pl.Series, form: str) -> bool:
+    """Whether every cell is in one of YEAR_FIRST."""
+    sign = re.escape(form[2])
+    written = text.str.contains(rf"^\d\d{sign}\d\d{sign}\d\d$").all()
+    return bool(written) and not text.str.to_date(form, strict=False).null_count()
 
 
 def _is_mostly(text: pl.Series, form: str) -> bool:
@@ -257,7 +283,8 @@ def _is_mostly(text: pl.Series, form: str) -> bool:
 
 def _epoch_instants(text: pl.Series) -> pl.Series:
     """UTC microseconds of counts since 1970, each by the length of its text."""
-    count = text.str.extract(EPOCH, 0).str.replace(r"\.0*$", "").cast(pl.Int64, strict=False)
+    text = text.str.strip_chars()
+    count = text.str.extract(EPOCH, 0).str.replace(r"\.\d*$", "").cast(pl.Int64, strict=False)
     length = text.str.extract(EPOCH, 1).str.len_chars()
     frame = pl.DataFrame({"count": count, "length": length})
     n = pl.col("count")
@@ -289,7 +316,8 @@ def _serial_days(text: pl.Series) -> pl.Series:
 
 def _try(text: pl.Series, form: str) -> pl.Series:
     """The days that one of FORMATS reads."""
-    return _without_clock(text, form).str.to_date(form, strict=False)
+    bare = text if form in YEAR_FIRST else _without_clock(text, form)
+    return bare.str.to_date(form, strict=False)
 
 
 def _tries(text: pl.Series) -> dict[str, pl.Series]:
@@ -301,7 +329,7 @@ def _tries(text: pl.Series) -> dict[str, pl.Series]:
 def _without_clock(text: pl.Series, form: str) -> pl.Series:
     """The cells without a time of day after the date; years of two figures are 1970 to 2069."""
     if form == COMPACT:
-        return text.str.strip_chars().str.replace(r"^(\d{8}) .*$", "$1")
+        return text.str.strip_chars().str.replace(r"^(\d{8})(?: .*|T\d{6}|\.0*)$", "$1")
     head = text.str.strip_chars().str.replace(CLOCK, "")
     head = head.str.replace(r"^(\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3})[-/. ])([0-6]\d)$", "${1}20$2")
     return head.str.replace(r"^(\d{1,2}[-/. ](?:\d{1,2}|[A-Za-z]{3})[-/. ])([7-9]\d)$", "${1}19$2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import codecs
+import csv
 import gzip
 import lzma
 from collections.abc import Callable, Collection
@@ -74,6 +75,8 @@ def reading(path: Path, read: Callable[[], Read]) -> Read:
         raise
     except UnicodeDecodeError as error:
         raise no_text(path) from error
+    except csv.Error as error:
+        raise no_text(path) from error
     except pl.exceptions.ComputeError as error:
         raise (no_text(path) if "utf-8" in str(error).lower() else _unreadable(path, error)) from error
     except (pl.exceptions.PolarsError, OSError, EOFError, lzma.LZMAError) as error:
@@ -124,9 +127,9 @@ def read_body(path: Path, separator: str, *, skipped: int = 0, names: tuple[str,
         names: of the columns of a table whose header is not one line; None where it is.
     """
     source: Any = path
-    if path.suffix.lower() in (".bz2", ".xz") or is_utf16(path):
+    if path.suffix.lower() in (".bz2", ".xz") or is_utf16(path) or _ends_lines_by_returns(path):
         with open_bytes(path) as stream:
-            source = as_utf8(stream.read())
+            source = with_line_feeds(as_utf8(stream.read()))
     return read_csv(source, separator, skipped=skipped, names=names)
 
 
@@ -150,7 +153,12 @@ def read_columns(path: Path) -> pl.DataFrame:
 
 def read_typed(path: Path) -> pl.DataFrame:
     """Return the columns of a Parquet or Arrow file as it has them."""
-    return pl.read_parquet(path, glob=False) if is_parquet(path) else pl.read_ipc(path)
+    return _scan_typed(path).collect()
+
+
+def _scan_typed(path: Path) -> pl.LazyFrame:
+    """The file's own columns; stars and brackets in its path are signs like any other."""
+    return pl.scan_parquet(path, glob=False) if is_parquet(path) else pl.scan_ipc(path, glob=False)
 
 
 def is_parquet(path: Path) -> bool:
@@ -160,7 +168,7 @@ def is_parquet(path: Path) -> bool:
 
 def numeric_columns(path: Path) -> frozenset[str]:
     """Return the columns of a Parquet or Arrow file that hold numbers."""
-    schema = pl.read_parquet_schema(path) if is_parquet(path) else pl.read_ipc_schema(path)
+    schema = _scan_typed(path).collect_schema()
     return frozenset(name for name, dtype in schema.items() if dtype.is_numeric())
 
 
@@ -232,6 +240,18 @@ def is_utf16(path: Path) -> bool:
 def as_utf8(data: bytes) -> bytes:
     """The bytes of a text in UTF-8, if they begin as UTF-16 does; else as they are."""
     return data.decode("utf-16").encode() if data[:2] in UTF16 else data
+
+
+def with_line_feeds(data: bytes) -> bytes:
+    """The bytes of a text whose lines end by carriage returns alone, as on old Macs, with line feeds; others as they
+    are."""
+    return data if b"\n" in data else data.replace(b"\r", b"\n")
+
+
+def _ends_lines_by_returns(path: Path) -> bool:
+    with open_bytes(path) as stream:
+        head = stream.readline(LONGEST_LINE)
+    return b"\r" in head and not head.endswith(b"\n")
 
 
 def _column_as_text(column: pl.Series, where: str) -> pl.Series:

@@ -142,10 +142,14 @@ def _look_at(whole: _Whole, reader: RowReader, spool: Spool, batch: list[Portion
 
 
 def _find_respelt(reader: RowReader, rows: pl.DataFrame) -> set[str]:
-    """The fields with numbers that are not written plainly."""
+    """The fields with numbers that are not written plainly; a typed file has some as text and others as numbers."""
     mark, fields = reader.group.mark, reader.group.fields
     texts = {name: rows[fields[name]] for name in NUMBERS if mark and name in fields}
-    return {name for name, text in texts.items() if not read_numbers(text, mark).equals(text, null_equal=True)}
+    return {
+        name
+        for name, text in texts.items()
+        if text.dtype == pl.String and not read_numbers(text, mark).equals(text, null_equal=True)
+    }
 
 
 def _arrange(reader: RowReader, spool: Spool, whole: _Whole) -> list[_Batch]:

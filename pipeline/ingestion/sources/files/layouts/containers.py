@@ -15,7 +15,14 @@ from typing import Any
 import polars as pl
 
 from pipeline.ingestion.sources.errors import SourceError
-from pipeline.ingestion.sources.files.file_text import TEXT_ENDINGS, as_text, as_utf8, no_text
+from pipeline.ingestion.sources.files.file_text import (
+    FLAT_ENDINGS,
+    TEXT_ENDINGS,
+    as_text,
+    as_utf8,
+    no_text,
+    with_line_feeds,
+)
 
 EXTRA = "files"
 """The extra that brings the libraries for Excel and DuckDB."""
@@ -69,17 +76,26 @@ def _zipped(path: Path) -> Iterator[Member]:
     with zipfile.ZipFile(path) as archive:
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             name = info.filename
-            if info.is_dir() or name.startswith(("__MACOSX/", ".")) or not name.lower().endswith(TEXT_ENDINGS):
+            if info.is_dir() or any(part.startswith((".", "__MACOSX")) for part in name.split("/")):
+                continue
+            if not name.lower().endswith(TEXT_ENDINGS):
+                _refuse_other_table(name, path)
                 continue
             if info.file_size > LARGEST_MEMBER:
                 raise SourceError(f"{name} in {path} has {info.file_size:,} bytes; unpack it, and give the folder")
-            data = as_utf8(archive.read(info))
+            data = with_line_feeds(as_utf8(archive.read(info)))
             if not data.strip():
                 continue
             head = data[:1_000_000].decode("utf-8-sig", errors="ignore").splitlines(keepends=True)[:60]
             if "\0" in head[0]:
                 raise no_text(f"{name} in {path}")
             yield name, head, _reader_of(data)
+
+
+def _refuse_other_table(name: str, path: Path) -> None:
+    """Refuse a member of an archive that would be read outside of it: what is left out there is lost without a word."""
+    if name.lower().endswith((*FLAT_ENDINGS, *CONTAINER_ENDINGS)):
+        raise SourceError(f"{name} in {path} is no text table; unpack the archive, and give the folder")
 
 
 def _reader_of(data: bytes) -> Callable[..., pl.DataFrame]:

@@ -20,6 +20,14 @@ WORDS = frozenset(
 PART = re.compile(r"^(?:part|data|chunk|file|sheet)[-_]?\d*$", re.IGNORECASE)
 """How programs name the parts of a table."""
 NUMBER = re.compile(r"^[\d.\-]+$")
+SPAN = re.compile(r"^((?:19|20)\d{2})(?:[-_.]?\d{2}){0,2}$")
+"""A year, a month or a day: such names are also those of tickers in Tokyo and Hong Kong."""
+
+
+def find_year(stem: str) -> str | None:
+    """Return the year that a file's name is, alone or with month and day; None if it is something else."""
+    span = SPAN.match(stem.strip())
+    return span[1] if span else None
 
 
 def find_ticker(stem: str, *, folder: bool) -> str | None:
@@ -35,7 +43,7 @@ def find_ticker(stem: str, *, folder: bool) -> str | None:
     if re.fullmatch(SYMBOL, whole) and (name == whole or name.lower() not in WORDS) and not PART.match(name):
         return whole
     parts = [part for part in re.split(r"[_ ()\[\],]+", name) if part]
-    told = [part for part in parts if part.lower() not in WORDS and not NUMBER.match(part)]
+    told = [part for part in parts if part.lower() not in WORDS and not NUMBER.match(part) and not PART.match(part)]
     if len(told) != 1 or (len(parts) == 1 and not folder):
         return None
     if not folder and told[0] != told[0].upper():

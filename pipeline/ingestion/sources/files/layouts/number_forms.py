@@ -12,11 +12,17 @@ from pipeline.ingestion.sources.errors import SourceError
 
 Mark = Literal["", ".", ","]
 """The decimal mark of a file; empty where its numbers are plain."""
-SIGNS = r"[$€£¥₹₩]|\b(?:USD|EUR|GBP|GBX|GBp|JPY|INR|HKD|AUD|CHF|CAD)\b|[\s\u00a0\u202f\u2009'’]"
-POINT = r"^[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d*)?[kKmMbB]?$"
+SIGNS = (
+    r"(?:US|CA?|AU?|HK|S|NZ|NT|R|MX)?\$|[€£¥₹₩₽₺₪₫฿₱]|\b(?:zł|Kč|Ft)|\b(?:kr|Rs)\b\.?"
+    r"|\b(?:USD|EUR|GBP|GBX|GBp|JPY|INR|HKD|AUD|CHF|CAD|SEK|NOK|DKK|PLN|CZK|HUF|BRL|MXN|ZAR|ZAC|ILS|ILA)\b"
+    r"|\b(?:CNY|SGD|KRW|TWD|NZD|THB|IDR|MYR|PHP|TRY|RUB|SAR|AED)\b|[\s\u00a0\u202f\u2009'’]"
+)
+POINT = r"^[-+]?(?:\d{1,3}(?:,\d{3})+|\d{1,2}(?:,\d{2})+,\d{3}|\d+)(?:\.\d*)?[kKmMbB]?$"
+"""Thousands in threes, or as in India, where 12,34,567 is 1.2 million."""
 COMMA = r"^[-+]?(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d*)?[kKmMbB]?$"
 ONLY_POINT = (
-    r"^[-+]?(?:\d*\.(?:\d{1,2}|\d{4,})[kKmMbB]?|\d{1,3}(?:,\d{3})+\.\d*[kKmMbB]?|\d{1,3}(?:,\d{3}){2,}|0\.\d*)$"
+    r"^[-+]?(?:\d*\.(?:\d{1,2}|\d{4,})[kKmMbB]?|\d{1,3}(?:,\d{3})+\.\d*[kKmMbB]?|\d{1,3}(?:,\d{3}){2,}|0\.\d*"
+    r"|\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d*)?)$"
 )
 """Numbers that mean something else, or nothing, with a decimal comma."""
 ONLY_COMMA = r"^[-+]?(?:\d*,(?:\d{1,2}|\d{4,})[kKmMbB]?|\d{1,3}(?:\.\d{3})+,\d*[kKmMbB]?|\d{1,3}(?:\.\d{3}){2,}|0,\d*)$"

@@ -54,7 +54,7 @@ def read_portions(
     if reading(path, lambda: is_utf16(path)):
         return None
     header = reading(path, lambda: find_header(read_sample(path)))
-    plain = len(header.rows) == 1 and reading(path, lambda: _head(path, header))
+    plain = len(header.rows) == 1 and not header.short and reading(path, lambda: _head(path, header))
     return _text_portions(path, header) if plain else None
 
 

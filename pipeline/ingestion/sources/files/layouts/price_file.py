@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,9 +16,9 @@ from pipeline.ingestion.sources.files.blocks.survey import Survey, read_days, su
 from pipeline.ingestion.sources.files.dates import find_form, once_each
 from pipeline.ingestion.sources.files.distinct_cells import DistinctCells
 from pipeline.ingestion.sources.files.file_text import as_text, is_exact
-from pipeline.ingestion.sources.files.layouts.names import find_ticker
+from pipeline.ingestion.sources.files.layouts.names import find_ticker, find_year
 from pipeline.ingestion.sources.files.layouts.number_forms import Mark, find_mark, is_plain
-from pipeline.ingestion.sources.files.layouts.tables import PriceTable
+from pipeline.ingestion.sources.files.layouts.tables import DATE, PriceTable
 from pipeline.ingestion.sources.files.layouts.wide import find_table_of_one_field, pivot_tidy, unstack
 from pipeline.ingestion.sources.files.params import FilesParams
 
@@ -28,6 +29,8 @@ LINE = "\0line"
 """The column with the place in the file; no file has one of this name."""
 DAY = "\0day"
 """That with the trading day, where it was read already."""
+TWICE = re.compile(r"_duplicated_\d+$")
+"""What is added to a column's name that is there already."""
 DECI_CENTS = "_e4"
 """The end of a column's name whose numbers are ten-thousandths."""
 
@@ -163,15 +166,20 @@ class Recogniser:
         fields = columns.recognise(
             lines.columns, self.usual, self.overrides, required=required, file=table.file, strict=strict
         )
-        text = as_text(lines, table.file, kept=self._kept(fields))
-        return text.with_columns(numbers.alias(LINE)), fields, layout
+        if not (ticker or partitions) and TICKER_COLUMN not in table.lines.columns and layout == table.layout:
+            _refuse_year(lines[fields["ticker"]], lines[fields[self.required[0]]], table)
+        _refuse_two_columns(lines, fields, self.overrides, table.file)
+        lines = _whole_counts(lines, fields[self.required[0]])
+        text = as_text(lines, table.file, kept=self._kept(fields, lines))
+        bare = text[fields["ticker"]].str.strip_chars()  # no ticker has spaces around it
+        return text.with_columns(bare, numbers.alias(LINE)), fields, layout
 
-    def _kept(self, fields: Mapping[str, str]) -> set[str]:
+    def _kept(self, fields: Mapping[str, str], lines: pl.DataFrame) -> set[str]:
         """The columns that need not be text before they land: those of prices, and of days known to be days."""
         kept = {fields[name] for name in PRICES} - _used_otherwise(fields)
         clock = fields[self.required[0]]
         alone = [column for column in fields.values() if column == clock] == [clock]
-        daily = self.params.interval == "1d" and not self.params.date_format
+        daily = self.params.interval == "1d" and not self.params.date_format and lines[clock].dtype == pl.Date
         return kept | {clock} if daily and alone else kept
 
     def _name_ticker(
@@ -184,6 +192,7 @@ class Recogniser:
         if not names_ticker(lines, self.overrides):
             named = ticker or find_ticker(table.stem, folder=folder)
             lines = lines if named is None else lines.with_columns(pl.lit(named).alias(TICKER_COLUMN))
+        lines = _join_day(lines, self.overrides)
         if self.params.interval != "1d":
             lines = _join_clock(lines)
         _refuse_one_field(lines, table)
@@ -249,6 +258,24 @@ def _undo_deci_cents(lines: pl.DataFrame, found: Mapping[str, str]) -> pl.DataFr
     )
 
 
+def _whole_counts(lines: pl.DataFrame, clock: str) -> pl.DataFrame:
+    """Write counts since 1970 that a typed file has as floats in full: 1.6097184e18 tells no length."""
+    counts = lines[clock]
+    whole = counts.dtype.is_float() and bool((counts.drop_nulls() == counts.drop_nulls().round()).all())
+    return lines.with_columns(pl.col(clock).cast(pl.Int64, strict=False)) if whole else lines
+
+
+def _join_day(lines: pl.DataFrame, overrides: Mapping[str, str]) -> pl.DataFrame:
+    """Put year, month and day together, where they are all that says when a bar was."""
+    names = {columns.plain(column): column for column in lines.columns}
+    parts = [names.get(part) for part in ("year", "month", "day")]
+    others = set(columns.DAY) & names.keys() - {"day"}
+    if None in parts or others or not overrides.keys().isdisjoint(("session", "ts")):
+        return lines
+    year, month, day = (pl.col(str(part)).cast(pl.String).str.strip_chars().str.pad_start(2, "0") for part in parts)
+    return lines.with_columns(pl.concat_str(year, month, day, separator="-").alias(DATE))
+
+
 def _join_clock(lines: pl.DataFrame) -> pl.DataFrame:
     """Put date and time of day together, where an intraday file has them apart."""
     names = {columns.plain(column): column for column in lines.columns}
@@ -258,6 +285,32 @@ def _join_clock(lines: pl.DataFrame) -> pl.DataFrame:
     hours = pl.col(clock).str.strip_chars().str.replace(r"^(\d{2})(\d{2})(\d{2})?$", "$1:$2")
     date = pl.col(day).str.strip_chars().str.replace(r"^(\d{4})[./]?(\d{2})[./]?(\d{2})$", "$1-$2-$3")
     return lines.with_columns(ts=pl.concat_str(date, hours, separator="T"))
+
+
+def _refuse_two_columns(
+    lines: pl.DataFrame, fields: Mapping[str, str], overrides: Mapping[str, str], file: str
+) -> None:
+    """Refuse columns of one name and different values, of which the operator does not say which counts."""
+    names = {column: columns.plain(TWICE.sub("", column)) for column in lines.columns}
+    for name in PRICES:
+        own = fields[name]
+        for other in (column for column in names if column != own and names[column] == names[own]):
+            if name not in overrides and not lines[own].equals(lines[other], null_equal=True):
+                raise SourceError(
+                    f"{file} has two columns for {name!r} with other values, {own!r} and {other!r}; say which with "
+                    f"--column {name}={own} or --column '{name}={other}'"
+                )
+
+
+def _refuse_year(ticker: pl.Series, written: pl.Series, table: PriceTable) -> None:
+    """Refuse a file named after the year that all its days are in: AAPL/2021.csv has no bars of a ticker 2021."""
+    year = find_year(table.stem)
+    if year and ticker.name == TICKER_COLUMN and written.cast(pl.String).str.contains(year, literal=True).all():
+        raise SourceError(
+            f"{table.file} is named after the year that all its days are in, and no column says whose bars these are; "
+            f"put it into a folder named after its ticker, as in ticker=AAPL/{table.stem}, or name it "
+            f"AAPL_{table.stem}"
+        )
 
 
 def _refuse_one_field(lines: pl.DataFrame, table: PriceTable) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from pipeline.ingestion.sources.errors import SourceError
+from pipeline.ingestion.sources.files.columns import DAY, UNNAMED, plain
+from pipeline.ingestion.sources.files.dates import SERIAL_FORM, find_form, once_each
 from pipeline.ingestion.sources.files.file_text import (
     as_text,
     check_file,
@@ -29,6 +31,10 @@ from pipeline.ingestion.sources.files.layouts.text_header import TextHeader, fin
 from pipeline.ingestion.sources.files.layouts.wide import level_names
 
 KNOWN = "CSV, TSV, TXT (also .gz, .bz2, .xz), JSON, Parquet, Feather, Excel, zip, SQLite or DuckDB"
+DATE = "date"
+"""What a column of days is called that has no name."""
+SEEN = 50
+"""Cells by which such a column is known."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,26 @@ class PriceTable:
         """The same with all columns as text."""
         typed = any(dtype != pl.String for dtype in self.lines.dtypes)
         return replace(self, lines=as_text(self.lines, self.file)) if typed else self
+
+
+def name_days(table: PriceTable, named: Collection[str]) -> PriceTable:
+    """Return the table with a name for the days of an index that had none when it was written.
+
+    Args:
+        table: as it was read.
+        named: columns that the operator names, which keep their names.
+    """
+    names = {column: plain(column) for column in table.lines.columns}
+    unnamed = [column for column, name in names.items() if name in UNNAMED and column not in named]
+    if not unnamed or not set(DAY).isdisjoint(names.values()):
+        return table
+    first = next((one for one in unnamed if _is_of_days(table.lines[one].head(SEEN))), None)
+    return table if first is None else replace(table, lines=table.lines.rename({first: DATE}))
+
+
+def _is_of_days(cells: pl.Series) -> bool:
+    """Whether cells are dates; counts of rows are none."""
+    return find_form(once_each(as_text(cells.to_frame(), "").to_series())) not in ("", SERIAL_FORM)
 
 
 def read_tables(path: Path) -> list[PriceTable]:
@@ -109,6 +135,8 @@ def _read_by_header(
     """The cells, under the one row of names or under names made of several rows or of what the data are like."""
     if not header.rows:
         return read(header.separator, skipped=header.titles, names=name_columns(sample, header.separator, file))
+    if header.short:
+        return read(header.separator, skipped=header.lines, names=header.rows[0])
     names = level_names(header.rows)
     if len(header.rows) > 1 and names is not None:
         return read(header.separator, skipped=header.lines, names=names)

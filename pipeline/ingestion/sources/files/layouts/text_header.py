@@ -29,6 +29,8 @@ class TextHeader:
     """Lines above the header."""
     rows: tuple[tuple[str, ...], ...]
     """The header's rows, each a tuple of cells as wide as the data; none if the table begins with data."""
+    short: bool = False
+    """Whether the file's own header has a cell less than its data: no name for the cell at their end or beginning."""
 
     @property
     def lines(self) -> int:
@@ -38,7 +40,7 @@ class TextHeader:
     @property
     def plain(self) -> bool:
         """Whether the first line is the header, and the only one."""
-        return self.titles == 0 and len(self.rows) == 1
+        return self.titles == 0 and len(self.rows) == 1 and not self.short
 
 
 def find_header(lines: Sequence[str]) -> TextHeader:
@@ -52,6 +54,8 @@ def find_header(lines: Sequence[str]) -> TextHeader:
         if len(row) != width or _is_data(row):
             break
         header.append(row)
+    if not header and titles and (whole := _complete_header(rows[titles - 1], rows[titles:], width)):
+        return TextHeader(separator, titles - 1, (whole,), short=True)
     if len(header) > 3 or (not header and titles):
         return TextHeader(separator, 0, (rows[0],))  # nothing but words: the first line is what it always was
     return TextHeader(separator, titles, tuple(header))
@@ -80,6 +84,17 @@ def _count_titles(rows: Sequence[tuple[str, ...]], width: int) -> int:
         if len(row) == width and not (row and row[0].startswith("#") and number + 1 < len(rows) and width == 1):
             return number
     return 0
+
+
+def _complete_header(header: tuple[str, ...], data: Sequence[tuple[str, ...]], width: int) -> tuple[str, ...] | None:
+    """The header with a name for the cell that the data have more: a separator at their end, or numbers of rows as R
+    writes them; None where it is anything else."""
+    wide = [row for row in data if len(row) == width]
+    if len(header) != width - 1 or _is_data(header):
+        return None
+    if not any(row[-1].strip() for row in wide):
+        return (*header, "")
+    return ("", *header) if all(row[0].strip().isdigit() for row in wide) else None
 
 
 def _is_data(row: tuple[str, ...]) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import polars as pl
 
-from pipeline.ingestion.sources.files.columns import DAILY_BARS, DAY, plain
+from pipeline.ingestion.sources.files.columns import DAILY_BARS, DAY, UNNAMED, plain
 
 PRICES = ("open", "high", "low", "close", "volume")
 FURTHER = {
@@ -59,16 +59,17 @@ def unstack(lines: pl.DataFrame) -> pl.DataFrame | None:
         The day under its own name, ticker, each field under the name that the columns have for it, and `row` (UInt32),
         the row of `lines` it comes from. What a ticker has no price of on a day is no row.
     """
-    parts = {column: _parse(column) for column in lines.columns}
+    parts = _parse_all(lines.columns)
     days = [column for column, part in parts.items() if part is None and _is_day(column)]
     spread = {column: part for column, part in parts.items() if part is not None}
     if len(days) != 1 or not spread:
         return None
-    if any(part is None and column not in days and plain(column) not in _IGNORED for column, part in parts.items()):
+    if any(part is None and column not in days and plain(column) not in UNNAMED for column, part in parts.items()):
         return None
     by_ticker: dict[str, dict[str, str]] = {}
     for column, (field, ticker) in spread.items():
-        by_ticker.setdefault(ticker, {})[field] = column
+        held = by_ticker.setdefault(ticker, {})
+        held[field] = min(held.get(field, column), column, key=lambda name: _rank(field, name))
     fields = list(dict.fromkeys(field for field, _ in spread.values()))
     if not {"open", "high", "low", "close", "volume"} <= set(fields):
         return None
@@ -78,7 +79,8 @@ def unstack(lines: pl.DataFrame) -> pl.DataFrame | None:
 
 
 _OF_BARS = {name for usual in DAILY_BARS.values() for name in usual if len(name) > 1}
-_IGNORED = frozenset({"", "index", "unnamed_0", "index_level_0", "row_names"})
+_ALSO_TICKERS = frozenset({"low", "open", "max", "min"})
+"""Names of the values of a bar that are tickers as well."""
 
 
 def _rows_of(
@@ -102,6 +104,30 @@ def _parse(column: str) -> tuple[str, str] | None:
     return None
 
 
+def _parse_all(columns: Sequence[str]) -> dict[str, tuple[str, str] | None]:
+    """Field and ticker of each column's name.
+
+    LOW and OPEN are tickers as well: where both parts name a value, the field stands where it stands in the others; of
+    such names alone it is the part that names all values of a bar.
+    """
+    parts = {column: _parse(column) for column in columns}
+    doubtful = {column: pair for column in columns if parts[column] is None and (pair := _two_fields(column))}
+    if not doubtful:
+        return parts
+    clear = [pair for column, part in parts.items() if part for pair in _split(column) if part[1] in pair]
+    if clear:
+        at = int(sum(plain(pair[1]) in FIELDS for pair in clear) * 2 > len(clear))
+    else:
+        at = int({FIELDS[plain(pair[1])] for pair in doubtful.values()} >= {*PRICES})
+    return parts | {column: (FIELDS[plain(pair[at])], pair[1 - at]) for column, pair in doubtful.items()}
+
+
+def _two_fields(column: str) -> tuple[str, str] | None:
+    """The parts of a name that could both be the field, one of them a ticker in capitals."""
+    pairs = (pair for pair in _split(column) if all(plain(part) in FIELDS for part in pair))
+    return next((pair for pair in pairs if any(plain(part) in _ALSO_TICKERS for part in pair if part.isupper())), None)
+
+
 def _split(column: str) -> list[tuple[str, str]]:
     text = column.strip()
     if TUPLE.match(text):
@@ -114,6 +140,13 @@ def _split(column: str) -> list[tuple[str, str]]:
     cuts = [match.span() for match in re.finditer(r"[_ .|:/-]+", text)]
     pairs = [(text[:start], text[end:]) for start, end in cuts if start and end < len(text)]
     return [pair for pair in pairs if pair[0] and pair[1]]
+
+
+def _rank(field: str, column: str) -> int:
+    """How late the column's name of a field comes among the usual ones: a close counts before a last price."""
+    usual = DAILY_BARS.get(field, ())
+    parts = {plain(part) for pair in _split(column) for part in pair}
+    return next((number for number, name in enumerate(usual) if name in parts), len(usual))
 
 
 def _is_day(column: str) -> bool:
@@ -135,8 +168,9 @@ def find_table_of_one_field(lines: pl.DataFrame) -> tuple[str, list[str]] | None
     """Return the day's column and the tickers' of a table with one value a day for each ticker; None if it is other."""
     names = {column: plain(column) for column in lines.columns}
     days = [column for column, name in names.items() if name in DAY]
-    tickers = [column for column in lines.columns if column not in days and names[column] not in _IGNORED]
-    if len(days) != 1 or len(tickers) < 1 or any(names[column] in _OF_BARS for column in tickers):
+    tickers = [column for column in lines.columns if column not in days and names[column] not in UNNAMED]
+    values = [names[column] for column in tickers if names[column] in _OF_BARS]
+    if len(days) != 1 or len(tickers) < 1 or not _ALSO_TICKERS.issuperset(values) or 2 * len(values) > len(tickers):
         return None
     if not all(TICKER.match(column) and column.upper() == column for column in tickers):
         return None
