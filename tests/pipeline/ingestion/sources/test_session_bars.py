@@ -224,3 +224,43 @@ def test_a_day_was_seen_when_its_last_bar_was() -> None:
     found = sum_to_sessions(Bars(lines, fields, lines["ticker"], pl.Series([DAYS[0]] * 2), number, number), ASKED)
     assert found.lines[found.fields["available_at"]].to_list() == [seen[1]]
     assert datetime.fromisoformat(seen[1]).date() == HALF_DAY
+
+
+WEEK = (date(2018, 7, 9), date(2018, 7, 10), date(2018, 7, 11), date(2018, 7, 12))
+
+
+@pytest.mark.parametrize(("said", "right"), [("1h", "5m"), ("5m", "1m")])
+def test_bars_that_are_shorter_than_was_said_name_their_length(tmp_path: Path, said: str, right: str) -> None:
+    step = timedelta(minutes=int(right[:-1]))
+    starts = [CALENDAR.open_at(day) + step * n for day in WEEK for n in range(60)]
+    bar = {"ticker": "AAA", "open": "1", "high": "2", "low": "1", "close": "2", "volume": "7"}
+    rows = pl.DataFrame([bar | {"ts": at.isoformat()} for at in starts])
+    (problem,) = source_of(tmp_path / "bars.csv", rows, interval=said).understand().problems
+    assert problem.endswith(f"--set source.files.interval={right}")
+    assert not source_of(tmp_path / "bars.csv", rows, interval=right).understand().problems
+
+
+@pytest.mark.parametrize("interval", ["5m", "1h"])
+@pytest.mark.parametrize("stamp", ["start", "end"])
+def test_times_that_mark_the_other_end_of_a_bar_name_it(tmp_path: Path, interval: str, stamp: str) -> None:
+    rows = simulated(interval, *WEEK)
+    step = timedelta(minutes=5 if interval == "5m" else 60)
+    closes = {day.isoformat(): CALENDAR.close_at(day) for day in WEEK}
+    if stamp == "end":
+        ends = [min(datetime.fromisoformat(at) + step, closes[at[:10]]) for at in rows["ts"]]
+        rows = rows.with_columns(ts=pl.Series([end.isoformat() for end in ends]))
+    other = "end" if stamp == "start" else "start"
+    (problem,) = source_of(tmp_path / "bars.csv", rows, interval=interval, stamp=other).understand().problems
+    assert f"a time marks the {stamp} of its bar: --set source.files.stamp={stamp}" in problem
+    assert not source_of(tmp_path / "bars.csv", rows, interval=interval, stamp=stamp).understand().problems
+
+
+def test_days_alone_are_no_times_of_bars(tmp_path: Path) -> None:
+    rows = pl.DataFrame(
+        [
+            {"ticker": "AAA", "date": str(day), "open": 1, "high": 2, "low": 1, "close": 2, "volume": 7}
+            for day in CALENDAR.between(date(2018, 3, 1), date(2018, 5, 31))
+        ]
+    )
+    (problem,) = source_of(tmp_path / "bars.csv", rows, interval="5m").understand().problems
+    assert "they have days and no times of day: --set source.files.interval=1d" in problem

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -151,3 +152,48 @@ def test_what_stops_a_load_is_said_when_the_source_is_asked(tmp_path: Path) -> N
     source = FilesSource(FilesParams(prices=(str(tmp_path / "all.csv"),)), MARKET.calendar)
     with pytest.raises(SourceError, match="weekly"):
         source.check_reachable()
+
+
+@pytest.mark.parametrize("stated", ["GBX {}", "GBp {}"])
+def test_prices_in_pence_are_not_taken_for_pounds(tmp_path: Path, stated: str) -> None:
+    british = true_market("XLON", tickers=2, months=4).bars.rename({"session": "date"})
+    marked = british.with_columns(pl.format(stated, name).alias(name) for name in ("open", "high", "low", "close"))
+    for bars in (marked, british.with_columns(currency=pl.lit(stated[:3]))):
+        (problem,) = understood(tmp_path, bars, "XLON").problems
+        assert "states prices in GBX, and they would be taken in GBP: --set source.files.currency=GBX" in problem
+        assert not understood(tmp_path, bars, "XLON", currency="GBX").problems
+    pounds = british.with_columns(pl.format("£{}", name).alias(name) for name in ("open", "high", "low", "close"))
+    assert not understood(tmp_path, pounds, "XLON").problems
+
+
+def test_several_currencies_in_one_file_are_asked_about(tmp_path: Path) -> None:
+    mixed = BARS.with_columns(currency=pl.when(pl.col("ticker") == "AAPL").then(pl.lit("USD")).otherwise(pl.lit("EUR")))
+    (problem,) = understood(tmp_path, mixed).problems
+    assert "several currencies, EUR and USD: state exchange and currency of each in a file of listings" in problem
+    listings = tmp_path / "listings.csv"
+    listings.write_text("ticker,exchange,currency\nAAPL,XNAS,USD\nMSFT,XETR,EUR\n")
+    assert not understood(tmp_path, mixed, listings=str(listings)).problems
+
+
+def test_two_days_that_are_no_sessions_tell_another_exchange_by_the_sessions_that_lack(tmp_path: Path) -> None:
+    (problem,) = understood(tmp_path, BARS, "XETR").problems
+    assert "2 days are no sessions of XETR" in problem and "--set market.exchange=XNYS" in problem
+
+
+def test_days_outside_the_calendar_are_told(tmp_path: Path) -> None:
+    old = BARS.head(1).with_columns(date=pl.lit(date(1962, 1, 2)))
+    (doubt,) = understood(tmp_path, pl.concat([old, BARS])).doubts
+    assert "not in the calendar of XNYS, from 1990-01-02 to" in doubt and doubt.endswith("1, the first of 1962-01-02")
+
+
+def test_a_date_in_another_form_is_shown_as_it_is_written(tmp_path: Path) -> None:
+    third = pl.int_range(pl.len()) % 3 == 2
+    american = pl.col("date").dt.strftime("%m/%d/%Y")
+    mixed = BARS.with_columns(date=pl.when(third).then(american).otherwise(pl.col("date").dt.strftime("%Y-%m-%d")))
+    (problem,) = understood(tmp_path, mixed).problems
+    assert re.search(r"session '\d\d/\d\d/2021'", problem) and "--set source.files.date_format=" in problem
+
+
+def test_a_ticker_in_small_letters_is_told_how_tickers_are_written(tmp_path: Path) -> None:
+    (problem,) = understood(tmp_path, BARS.with_columns(pl.col("ticker").str.to_lowercase())).problems
+    assert "a ticker is capitals and digits, such as AAPL" in problem

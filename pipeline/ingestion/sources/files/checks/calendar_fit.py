@@ -52,15 +52,27 @@ def explain_off_days(files: PriceFiles, calendar: Sessions, date_format: str) ->
     return "check market.exchange, source.files.zone and source.files.date_format"
 
 
+def tell_outside(files: PriceFiles, calendar: Sessions) -> Iterator[str]:
+    """Yield which rows are of days that the calendar does not know: no rule is asked about them."""
+    first, last = calendar.days[0], calendar.days[-1]
+    outside = files.days.filter(~pl.col("day").is_between(first, last)).sort("day")
+    if outside.height:
+        yield (
+            f"rows of {files.files[0]} left out, as their days are not in the calendar of {calendar.exchange}, "
+            f"from {first} to {last}: {outside['rows'].sum()}, the first of {outside['day'][0]}"
+        )
+
+
 def find_better_exchange(files: PriceFiles, calendar: Sessions) -> tuple[str, int, date] | None:
     """Return another exchange whose sessions the days fit far better, how many are no sessions of this, and the first.
 
-    A few holidays more or less are all that tells one exchange from another; rows on every weekday tell none.
+    A few holidays more or less are all that tells one exchange from another, days too many and sessions that lack;
+    rows on every weekday tell none.
     """
     days = files.days["day"].drop_nulls().unique().sort()
     days = days.filter(days.is_between(calendar.days[0], calendar.days[-1]))
     off = days.filter(~days.is_in(pl.Series(calendar.days, dtype=pl.Date).implode()))
-    if len(off) <= FEW or len(off) <= GOOD * len(days):
+    if len(off) <= GOOD * len(days) or (len(off) <= FEW and len(off) + _gaps(days, calendar) <= 2 * FEW):
         return None
     best, misfit = _find_best(days, calendar, [name for name in EXCHANGES if "/" not in name])
     own = _misfit(days, calendar.between(days[0], days[-1]))

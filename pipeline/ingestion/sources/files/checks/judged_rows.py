@@ -92,6 +92,8 @@ def _texts(bars: Bars) -> pl.DataFrame:
 def _judge(files: PriceFiles, bars: Bars, asked: Asked) -> JudgedRows:
     """What the rules say of rows that have to be asked about."""
     rows = _texts(bars).select("ticker", judge_each(bars, asked)["rule"], *SHOWN)
+    if (column := files.written.get("session")) is not None:  # what is no date is shown as it is written
+        rows = rows.with_columns(pl.col("session").fill_null(bars.lines[column].cast(pl.String)))
     broken = rows.with_columns(files.places(bars)).filter(pl.col("rule").is_not_null())
     cases = broken.unique(["ticker", "rule"], keep="first", maintain_order=True)
     return JudgedRows(rows.group_by("ticker", "rule").len("rows"), cases)

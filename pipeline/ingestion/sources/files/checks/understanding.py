@@ -10,12 +10,19 @@ from datetime import date
 import polars as pl
 
 from pipeline.ingestion.sources.files.bars import Bars, PriceFiles
+from pipeline.ingestion.sources.files.checks.bar_length import (
+    INTERVALS,
+    BarTimes,
+    look_at_times,
+    tell_problems_of_times,
+)
 from pipeline.ingestion.sources.files.checks.calendar_fit import (
     MovedDates,
     explain_off_days,
     find_better_exchange,
     find_moved_dates,
     join_moved,
+    tell_outside,
 )
 from pipeline.ingestion.sources.files.checks.hours_fit import find_zone, is_early_or_late
 from pipeline.ingestion.sources.files.checks.judged_rows import (
@@ -36,8 +43,9 @@ from pipeline.ingestion.sources.files.checks.series_shape import (
     find_wide_ranges,
     look_at_series,
 )
+from pipeline.ingestion.sources.files.checks.stated_currency import find_stated_currencies, tell_currencies
 from pipeline.ingestion.sources.files.content import Content
-from pipeline.ingestion.sources.files.dates import read_instants
+from pipeline.ingestion.sources.files.dates import is_iso, read_instants
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.text_format import percent
 
@@ -49,7 +57,6 @@ OF_ONE_TICKER = 3
 NEARLY_ALL = 0.8
 """Share of one ticker's rows that break another rule, from which the ticker is lost."""
 OUTSIDE = "the bar lies within the session"
-INTERVALS = {"1h": 3600, "5m": 300, "1m": 60}
 
 
 @dataclass(frozen=True)
@@ -116,6 +123,10 @@ class _Seen:
     moved: MovedDates | None
     first_bars: pl.DataFrame
     """ticker and the cells of the first few, as they would land."""
+    currencies: frozenset[str]
+    """Those that the files state."""
+    times: Sequence[BarTimes]
+    """Of bars within sessions."""
 
 
 def understand(
@@ -134,7 +145,7 @@ def understand(
         zone: in which times are read.
         as_landed: what bars become before they land.
     """
-    seen = [_look_at(files, asked, as_landed) for files in content.bars]
+    seen = [_look_at(files, asked, zone, as_landed) for files in content.bars]
     judged = [one.judged for one in seen]
     listed = _listed(content, params)
     problems = [problem for one in seen for problem in _find_problems(one, params, asked, listed)]
@@ -142,6 +153,7 @@ def understand(
     set_aside = tuple(_set_aside(judged))
     if not sound and not problems:
         problems.append(_tell_nothing_sound(set_aside))
+    outside = [said for files in content.bars for said in tell_outside(files, asked.calendar)]
     told = [files.told for files in content.bars if files.told is not None]
     kinds = pl.concat([part.lines["kind"] for part in told]).value_counts().sort("kind").rows() if told else []
     return Understanding(
@@ -154,23 +166,27 @@ def understand(
         first_bars=pl.concat([one.first_bars for one in seen], how="diagonal").head(SHOWN_BARS),
         actions=dict(kinds),
         actions_file=params.actions,
-        doubts=(*_tell_adjusted(seen), *(doubt for part in told for doubt in part.doubts)),
+        doubts=(*outside, *_tell_adjusted(seen), *(doubt for part in told for doubt in part.doubts)),
         set_aside=set_aside,
         problems=tuple(dict.fromkeys(problems)),
     )
 
 
-def _look_at(files: PriceFiles, asked: Asked, as_landed: Callable[[Bars], Bars]) -> _Seen:
+def _look_at(files: PriceFiles, asked: Asked, zone: str, as_landed: Callable[[Bars], Bars]) -> _Seen:
     """Look at each block of bars once; what is kept of it is small."""
     judged: list[JudgedRows] = []
-    shapes, moved = [], []
+    shapes, moved, times = [], [], []
+    currencies: frozenset[str] = frozenset()
     first_bars = pl.DataFrame()
     for bars in files.blocks():
         first_bars = first_bars if first_bars.height else _first_bars(as_landed(bars), asked)
         judged.append(judge_rows(files, bars, asked))
         shapes.append(look_at_series(bars))
         moved.append(find_moved_dates(bars, asked.calendar))
-    return _Seen(files, join_judged(judged), shapes, join_moved(moved), first_bars)
+        currencies |= find_stated_currencies(files, bars)
+        if asked.interval != "1d":
+            times.append(look_at_times(bars, asked.calendar, zone))
+    return _Seen(files, join_judged(judged), shapes, join_moved(moved), first_bars, currencies, times)
 
 
 def _tell_adjusted(seen: Sequence[_Seen]) -> Iterator[str]:
@@ -202,10 +218,15 @@ def _find_problems(seen: _Seen, params: FilesParams, asked: Asked, listed: froze
             f"{count} tickers are written as of another exchange than {asked.calendar.exchange}, the first is "
             f"{ticker}: --set market.exchange={exchange}, or state exchange and currency of each in a file of listings"
         )
+    if not listed:
+        yield from tell_currencies(files, seen.currencies, asked)
     passing: frozenset[str] = frozenset()
+    if params.interval != "1d":
+        yield from tell_problems_of_times(files, seen.times, asked)
     if params.interval == "1d" and "available_at" not in files.fields:
         said = list(_find_problems_of_series(seen, params, asked))
-        if any("source.files.dates" in problem or "market.exchange" in problem for problem in said):
+        explained = ("source.files.dates", "market.exchange", "no daily bars")
+        if any(word in problem for problem in said for word in explained):
             passing = frozenset({OFF_SESSION})
         yield from said
     elif params.interval != "1d" and is_early_or_late(files, asked.calendar, params.zone or asked.calendar.zone):
@@ -221,7 +242,9 @@ def _find_problems_of_series(seen: _Seen, params: FilesParams, asked: Asked) -> 
     shorter = find_shorter_bars(seen.shapes)
     if shorter and shorter[3] > params.max_set_aside:
         yield _tell_several(files, *shorter)
-    if params.max_set_aside < 1 and (moved := seen.moved):
+    if longer:  # of bars that are no daily ones no date is a day late
+        pass
+    elif params.max_set_aside < 1 and (moved := seen.moved):
         error = moved.error
         everywhere = moved.tickers * 2 > files.tickers.height
         way_out = (
@@ -339,16 +362,28 @@ def _remedy(rule: str, files: PriceFiles, params: FilesParams, asked: Asked) -> 
     """What would mend most rows that break a rule."""
     if rule == OFF_SESSION:
         return explain_off_days(files, asked.calendar, params.date_format)
+    if rule == "session is readable" and params.interval != "1d" and is_iso(files.days["written"]):
+        return "they have days and no times of day: --set source.files.interval=1d"
     if rule in ("the time has a zone", OUTSIDE, "session is readable"):
         if fitting := find_zone(files, asked.calendar):
             zone, share = fitting
             within = f"{percent(share, 0)} of the times lie within sessions of {asked.calendar.exchange}"
             return f"read in this zone, {within}: --set source.files.zone={zone}"
         return "--set source.files.zone=ZONE, the zone that the file's times are in"
+    if rule == "session is present":
+        return (
+            "what is shown as the session is no date in the form that most have; write all in one form, or say it, as "
+            "in --set source.files.date_format=%d/%m/%Y"
+        )
+    if rule == "ticker is well-formed":
+        return (
+            "a ticker is capitals and digits, such as AAPL or BRK.B, and . - = ^ within; write it so, or name another "
+            "column with --column ticker=COLUMN"
+        )
     if rule.startswith(("open", "high", "low", "close", "volume", "prices")):
         columns = {**files.fields, **files.written}
         names = ", ".join(f"{name}={columns[name]}" for name in ("open", "high", "low", "close", "volume"))
-        return f"check which column is which (--column; now {names}) and source.files.decimal"
+        return f"check which column is which (--column; now {names}) and source.files.decimal, or write plain numbers"
     return "mend the file"
 
 
