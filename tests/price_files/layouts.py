@@ -383,7 +383,7 @@ def _kind_of_file(ending: str) -> Writer:
                 connection.register("frame", frame)
                 connection.execute("CREATE TABLE bars AS SELECT * FROM frame")
         elif ending == ".xlsx":
-            _write_workbook(frame, path)
+            write_workbook(frame, path)
         else:
             path.write_bytes(gzip.compress(frame.write_csv().encode()))
         return path
@@ -391,7 +391,7 @@ def _kind_of_file(ending: str) -> Writer:
     return write
 
 
-def _write_workbook(frame: pl.DataFrame, path: Path) -> None:
+def write_workbook(frame: pl.DataFrame, path: Path) -> None:
     """The smallest workbook that has dates, numbers and texts."""
     rows = ["".join(f'<c t="inlineStr"><is><t>{name}</t></is></c>' for name in frame.columns)]
     for row in frame.iter_rows():

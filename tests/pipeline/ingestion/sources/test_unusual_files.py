@@ -16,6 +16,7 @@ import pytest
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.params import FilesParams
 from pipeline.ingestion.sources.files.source import FilesSource
+from tests.price_files.layouts import LAYOUTS, write_workbook
 from tests.price_files.outcome import find_wrong_bars, import_files
 from tests.price_files.true_market import true_market
 
@@ -270,3 +271,30 @@ def test_parts_of_a_table_are_of_no_ticker_called_so(tmp_path: Path) -> None:
 def test_a_line_of_endless_length_is_no_table(tmp_path: Path) -> None:
     long = "date,open\n" + "x" * (csv.field_size_limit() + 1) + "\n"
     assert "is not a text file" in refusal(written(tmp_path / "AAPL.csv", long))
+
+
+def test_all_schemas_of_a_database_are_read(tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    with duckdb.connect(str(tmp_path / "all.duckdb")) as connection:
+        connection.register("bars", BARS.to_arrow())
+        connection.execute("CREATE SCHEMA us")
+        connection.execute("CREATE TABLE prices AS SELECT * FROM bars WHERE ticker = 'AAPL'")
+        connection.execute("CREATE TABLE us.\"MSFT\" AS SELECT * EXCLUDE ticker FROM bars WHERE ticker = 'MSFT'")
+    check(tmp_path / "all.duckdb")
+
+
+def test_titles_above_the_header_of_a_sheet_are_left_out(tmp_path: Path) -> None:
+    pytest.importorskip("fastexcel")
+    path = LAYOUTS["file .xlsx"].write(MARKET, tmp_path)
+    check(path)
+    cells = pl.concat([pl.DataFrame([BARS.columns], schema=BARS.columns, orient="row"), BARS.cast(pl.String)])
+    titled = cells.rename({name: "Prices" if not n else " " * n for n, name in enumerate(cells.columns)})
+    write_workbook(titled, tmp_path / "titled.xlsx")
+    check(tmp_path / "titled.xlsx")
+
+
+def test_a_column_that_is_no_ticker_s_in_a_wide_table_is_named(tmp_path: Path) -> None:
+    spread("{1}.{0}".format, "MSFT").with_columns(Total=1).write_csv(tmp_path / "all.csv")
+    assert "and 'Total' beside them; leave that out" in refusal(tmp_path / "all.csv")
+    pl.read_csv(tmp_path / "all.csv").drop("Total").write_csv(tmp_path / "all.csv")
+    check(tmp_path / "all.csv")

@@ -17,6 +17,7 @@ import polars as pl
 from pipeline.ingestion.sources.errors import SourceError
 from pipeline.ingestion.sources.files.file_text import (
     FLAT_ENDINGS,
+    SAMPLED,
     TEXT_ENDINGS,
     as_text,
     as_utf8,
@@ -115,8 +116,15 @@ def _sheets(path: Path) -> Iterator[Member]:
 def _with_first_row_as_header(frame: pl.DataFrame) -> pl.DataFrame:
     """Cells typed column by column lose nothing that way: a header makes a column text only where it has to."""
     buffer = io.StringIO()
-    csv.writer(buffer).writerows(frame.iter_rows())
+    csv.writer(buffer).writerows(frame.slice(_count_titles(frame)).iter_rows())
     return pl.read_csv(buffer.getvalue().encode(), infer_schema=False) if frame.height else frame
+
+
+def _count_titles(frame: pl.DataFrame) -> int:
+    """Rows above the header: those that fill less than half of the cells that most rows do."""
+    filled = [sum(bool(cell and cell.strip()) for cell in row) for row in frame.head(SAMPLED).iter_rows()]
+    usual = max(set(filled), key=lambda width: (filled.count(width), width), default=0)
+    return next((number for number, width in enumerate(filled) if 2 * width >= usual), 0)
 
 
 def _sqlite_tables(path: Path) -> Iterator[Member]:
@@ -141,10 +149,12 @@ def _duckdb_tables(path: Path) -> Iterator[Member]:
     duckdb = _library("duckdb", path)
     with duckdb.connect(str(path), read_only=True) as connection:
         names = connection.execute(
-            "SELECT table_name FROM information_schema.tables WHERE table_schema = 'main' ORDER BY table_name"
+            "SELECT table_schema, table_name FROM information_schema.tables "
+            "WHERE table_catalog = current_database() ORDER BY table_schema <> 'main', table_schema, table_name"
         )
-        for (name,) in names.fetchall():
-            quoted = '"' + name.replace('"', '""') + '"'
+        for schema, table in names.fetchall():
+            quoted = ".".join('"' + part.replace('"', '""') + '"' for part in (schema, table))
+            name = table if schema == "main" else f"{schema}/{table}"
             frame = pl.DataFrame(connection.sql(f"SELECT * FROM {quoted}"))
             yield _table(name, as_text(frame, f"{name} in {path}"))
 

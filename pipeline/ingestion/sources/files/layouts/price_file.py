@@ -19,7 +19,12 @@ from pipeline.ingestion.sources.files.file_text import as_text, is_exact
 from pipeline.ingestion.sources.files.layouts.names import find_ticker, find_year
 from pipeline.ingestion.sources.files.layouts.number_forms import Mark, find_mark, is_plain
 from pipeline.ingestion.sources.files.layouts.tables import DATE, PriceTable
-from pipeline.ingestion.sources.files.layouts.wide import find_table_of_one_field, pivot_tidy, unstack
+from pipeline.ingestion.sources.files.layouts.wide import (
+    find_odd_columns,
+    find_table_of_one_field,
+    pivot_tidy,
+    unstack,
+)
 from pipeline.ingestion.sources.files.params import FilesParams
 
 TICKER_COLUMN = "ticker"
@@ -213,6 +218,11 @@ class Recogniser:
             rows = spread(lines)
             if rows is not None and not rows.is_empty():
                 return rows.drop("row"), rows["row"].cast(pl.UInt32) + table.first_line, layout
+        if odd := find_odd_columns(lines.columns):
+            raise SourceError(
+                f"{table.file} has a column for each ticker and value, and {columns.list_columns(odd)} beside them; "
+                "leave that out"
+            )
         return lines, numbers, table.layout
 
 

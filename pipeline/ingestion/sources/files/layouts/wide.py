@@ -78,6 +78,14 @@ def unstack(lines: pl.DataFrame) -> pl.DataFrame | None:
     return pl.concat(rows)
 
 
+def find_odd_columns(names: Sequence[str]) -> list[str]:
+    """Return the columns for which a table with a column for each ticker and value is none; empty if it is other."""
+    parts = _parse_all(names)
+    fields = {part[0] for part in parts.values() if part is not None}
+    odd = [name for name, part in parts.items() if part is None and not _is_day(name) and plain(name) not in UNNAMED]
+    return odd if fields >= {*PRICES} and 2 * len(odd) < len(names) else []
+
+
 _OF_BARS = {name for usual in DAILY_BARS.values() for name in usual if len(name) > 1}
 _ALSO_TICKERS = frozenset({"low", "open", "max", "min"})
 """Names of the values of a bar that are tickers as well."""
