@@ -164,6 +164,7 @@ def test_prices_in_pence_are_not_taken_for_pounds(tmp_path: Path, stated: str) -
         assert not understood(tmp_path, bars, "XLON", currency="GBX").problems
     pounds = british.with_columns(pl.format("£{}", name).alias(name) for name in ("open", "high", "low", "close"))
     assert not understood(tmp_path, pounds, "XLON").problems
+    assert not understood(tmp_path, pounds, "XLON", currency="GBX").problems, "who says it knows better"
 
 
 def test_several_currencies_in_one_file_are_asked_about(tmp_path: Path) -> None:

@@ -50,8 +50,15 @@ def look_at_times(bars: Bars, calendar: Sessions, zone: str) -> BarTimes:
     return BarTimes(steps, alone.height, *counts)
 
 
-def tell_problems_of_times(files: PriceFiles, times: Sequence[BarTimes], asked: Asked) -> Iterator[str]:
-    """Yield what is wrong with bars within sessions: shorter than was said, or times that mark the other end."""
+def tell_problems_of_times(files: PriceFiles, times: Sequence[BarTimes], asked: Asked, *, waved: bool) -> Iterator[str]:
+    """Yield what is wrong with bars within sessions: shorter than was said, or times that mark the other end.
+
+    Args:
+        files: the files.
+        times: what those of their blocks look like.
+        asked: what the load would ask for.
+        waved: whether the operator waves through what only looks wrong.
+    """
     if shorter := _find_shorter_step(times, INTERVALS[asked.interval]):
         ticker, seconds = shorter
         length = next((name for name, long in INTERVALS.items() if long == seconds), None)
@@ -62,7 +69,7 @@ def tell_problems_of_times(files: PriceFiles, times: Sequence[BarTimes], asked: 
             f"the bars of {ticker} in {files.file_of(ticker)} are {seconds} seconds apart, and no bars of "
             f"{asked.interval}: {way_out}"
         )
-    elif other := _find_other_stamp(times, asked.stamp):
+    elif not waved and (other := _find_other_stamp(times, asked.stamp)):
         stamp, count, sessions = other
         ends = ("after the open", "at the close") if stamp == "end" else ("at the open", "before the close")
         yield (

@@ -56,15 +56,22 @@ def find_stated_currencies(files: PriceFiles, bars: Bars) -> frozenset[str]:
     return frozenset(UNITS.get(code, code) for code in codes if code in CODES)
 
 
-def tell_currencies(files: PriceFiles, currencies: frozenset[str], asked: Asked) -> Iterator[str]:
-    """Yield what is wrong with a currency that files state and that is not the one they would be taken in."""
+def tell_currencies(files: PriceFiles, currencies: frozenset[str], asked: Asked, *, said: bool) -> Iterator[str]:
+    """Yield what is wrong with a currency that files state and that is not the one they would be taken in.
+
+    Args:
+        files: the files.
+        currencies: those that they state.
+        asked: what the load would ask for.
+        said: whether the operator says the currency, who then knows better: some vendors call pence pounds.
+    """
     stated, file = sorted(currencies), files.files[0]
     if len(stated) > 1:
         yield (
             f"{file} states several currencies, {' and '.join(stated)}: state exchange and currency of each in a "
             "file of listings (--listings)"
         )
-    elif stated and stated != [UNITS.get(asked.currency, asked.currency)]:
+    elif stated and not said and stated != [UNITS.get(asked.currency, asked.currency)]:
         yield (
             f"{file} states prices in {stated[0]}, and they would be taken in {asked.currency}: "
             f"--set source.files.currency={stated[0]}"

@@ -219,10 +219,10 @@ def _find_problems(seen: _Seen, params: FilesParams, asked: Asked, listed: froze
             f"{ticker}: --set market.exchange={exchange}, or state exchange and currency of each in a file of listings"
         )
     if not listed:
-        yield from tell_currencies(files, seen.currencies, asked)
+        yield from tell_currencies(files, seen.currencies, asked, said=params.currency is not None)
     passing: frozenset[str] = frozenset()
     if params.interval != "1d":
-        yield from tell_problems_of_times(files, seen.times, asked)
+        yield from tell_problems_of_times(files, seen.times, asked, waved=params.max_set_aside >= 1)
     if params.interval == "1d" and "available_at" not in files.fields:
         said = list(_find_problems_of_series(seen, params, asked))
         explained = ("source.files.dates", "market.exchange", "no daily bars")
