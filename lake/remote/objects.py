@@ -4,6 +4,7 @@ to it."""
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,6 +13,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from lake.errors import StorageError
@@ -26,6 +28,17 @@ PARALLEL = 16
 NO_BUCKET = "NoSuchBucket"
 PROBES = "_nextgen/probes"
 INSTALL = 'pip install "nextgen-trading[s3]"'
+PLACES = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
+"""Variables that say where a store is."""
+PRINTED = re.compile(r"[!-~]+")
+FORMS = {
+    "AWS_ACCESS_KEY_ID": PRINTED,
+    "AWS_SECRET_ACCESS_KEY": PRINTED,
+    "AWS_SESSION_TOKEN": PRINTED,
+    "AWS_REGION": re.compile(r"[A-Za-z0-9-]+"),
+    "AWS_DEFAULT_REGION": re.compile(r"[A-Za-z0-9-]+"),
+}
+"""Variables that become parts of a request, and what they may consist of."""
 
 
 @dataclass(frozen=True)
@@ -276,6 +289,7 @@ def open_store(address: Address, environ: Mapping[str, str], patience: Patience)
         from obstore.store import S3Store
     except ImportError:
         raise StorageError(f"a lake at {address} needs the library for object stores: {INSTALL}") from None
+    refuse_unusable(address, environ)
     endpoint = endpoint_of(environ)
     proxy = environ.get("NEXTGEN_PROXY")
     options: ClientConfig = {"timeout": patience.timeout, "connect_timeout": patience.timeout / 4}
@@ -293,6 +307,31 @@ def open_store(address: Address, environ: Mapping[str, str], patience: Patience)
         )
     except Exception as error:  # the library raises errors of its own for each variable it cannot use
         raise StorageError(f"the store at {address} cannot be opened: {_first_line(error)}") from error
+
+
+def refuse_unusable(address: Address, environ: Mapping[str, str]) -> None:
+    """Refuse variables that the library would take, and end the process for with the first request.
+
+    Raises:
+        StorageError: naming the variable; never the text of a key.
+    """
+    for name in PLACES:
+        if (told := environ.get(name)) and not _is_url(told):
+            raise StorageError(
+                f"{address} cannot be asked: {name} is {told!r}; write it as https://host or http://host:port"
+            )
+    for name, form in FORMS.items():
+        if (told := environ.get(name)) and not form.fullmatch(told):
+            raise StorageError(f"{address} cannot be asked: {name} has signs that it cannot have; copy it again")
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:  # a port that is none
+        return False
+    return usable and parts.scheme in ("http", "https") and PRINTED.fullmatch(text) is not None
 
 
 def _first_line(error: Exception) -> str:

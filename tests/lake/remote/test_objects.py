@@ -10,7 +10,7 @@ import pytest
 
 from lake.errors import NotALakeError, StorageError
 from lake.remote.address import parse_address
-from lake.remote.objects import ObjectChangedError, ObjectExistsError, Objects
+from lake.remote.objects import PATIENT, ObjectChangedError, ObjectExistsError, Objects, open_store
 from tests.loopback.object_store import Fault, Place, Request, of_this_store
 
 
@@ -71,6 +71,24 @@ def test_a_conditional_write_goes_through_where_its_first_requests_fail(
     assert objects.replace("a", b"2", tag) != tag
     found = objects.find("a")
     assert found is not None and found.content == b"2"
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        *(("AWS_ENDPOINT_URL", told) for told in ("store", "store:9000", "ftp://store", "http://", "http://a b")),
+        ("AWS_ENDPOINT_URL", "http://store:99999"),
+        ("AWS_ENDPOINT_URL_S3", "https://store:port"),
+        ("AWS_ACCESS_KEY_ID", "key\nhost: other"),
+        ("AWS_SECRET_ACCESS_KEY", "se cret"),
+        ("AWS_SESSION_TOKEN", "tokén"),
+        ("AWS_REGION", "a/b?c"),
+    ],
+)
+def test_a_variable_that_cannot_be_part_of_a_request_is_refused_by_name(name: str, told: str) -> None:
+    with pytest.raises(StorageError, match=f"s3://bucket/lake cannot be asked: {name} ") as refused:
+        open_store(parse_address("s3://bucket/lake"), {name: told}, PATIENT)
+    assert "ENDPOINT" in name or told not in str(refused.value)
 
 
 def test_without_the_extra_the_way_to_install_it_is_told(place: Place) -> None:
