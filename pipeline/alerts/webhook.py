@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from pipeline.alerts.channel import Begin, DeliveryError, blot_all, note_nothing
 from pipeline.alerts.message import Message
 from pipeline.alerts.params import WebhookParams
-from pipeline.network.addresses import is_this_machine, origin_of
+from pipeline.network.addresses import is_this_machine, is_web_address, origin_of
 from pipeline.network.errors import NetworkError
 from pipeline.network.exchange import HttpRequest, exchange
 
@@ -58,10 +58,10 @@ class WebhookChannel:
             if not self.token:
                 raise DeliveryError("Telegram needs the token of a bot in ALERTS_WEBHOOK_TOKEN")
             url = f"{(url or TELEGRAM).rstrip('/')}/bot{self.token}/sendMessage"
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        if not is_web_address(url):
             raise DeliveryError("ALERTS_WEBHOOK_URL is not a plain http or https address")
-        if parts.scheme == "http" and (self.secret_url or self.token) and not is_this_machine(parts.hostname):
+        parts, told = urlsplit(url), self.secret_url or self.token
+        if parts.scheme == "http" and told and not is_this_machine(parts.hostname or ""):
             raise DeliveryError("a secret goes by https only, but to this machine; write the address with https")
         return url
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date
 from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, Field
@@ -15,6 +14,7 @@ from pydantic import AfterValidator, Field
 from lake.tables.vocabulary import SYMBOL
 from pipeline.market.calendar_changes import parse_change
 from pipeline.market.currencies import EXCHANGES
+from pipeline.network.addresses import is_web_address
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,7 @@ def _or_empty(check: Callable[[str], str]) -> AfterValidator:
 
 
 def _web_address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+    if not is_web_address(text):
         raise ValueError("it is not a plain http or https address")
     return text
 

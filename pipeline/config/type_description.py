@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date, time
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -50,7 +51,7 @@ def describe(annotation: Any) -> str:
 
 def describe_value(value: Any) -> str:
     """A value with its kind, cut where it is long: 'the whole number 0'."""
-    text = repr(value)
+    text = str(value) if isinstance(value, date | time) else repr(value)
     kind = {str: "text", bool: "true/false", int: "whole number", float: "number", list: "list", tuple: "list"}.get(
         type(value), type(value).__name__
     )

@@ -43,6 +43,17 @@ def refusal(origin: Origin, address: Address, configured: Collection[Origin]) ->
     return f"{host} is {address}, an address that only its number may name"
 
 
+def is_web_address(text: str) -> bool:
+    """Whether a text is an http or https address of a host, and of a port that there can be, without a user's name."""
+    try:
+        parts = urlsplit(text)
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is none, or brackets without an address
+        return False
+    plain = text.isprintable() and not any(sign.isspace() for sign in text)
+    return usable and plain and parts.scheme in ("http", "https") and "@" not in parts.netloc
+
+
 def origin_of(url: str) -> Origin:
     """The host and port of an http or https address."""
     parts = urlsplit(url)

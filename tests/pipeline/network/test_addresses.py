@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.network.addresses import Address, origin_of, refusal
+from pipeline.network.addresses import Address, is_web_address, origin_of, refusal
 
 INSIDE = (
     *("127.0.0.1", "127.9.9.9", "10.0.0.1", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0"),
@@ -69,3 +69,32 @@ def test_an_address_and_its_embeddings_in_ipv6_are_judged_alike(address: Address
 )
 def test_an_origin_is_host_and_port(url: str, origin: tuple[str, int]) -> None:
     assert origin_of(url) == origin
+
+
+@pytest.mark.parametrize(
+    "text", ["http://a", "https://a.example:8443/b?c=d", "http://[::1]:80/", "https://bücher.example"]
+)
+def test_an_address_of_the_web_has_a_host(text: str) -> None:
+    assert is_web_address(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "",
+            "a",
+            "//a",
+            "http://",
+            "ftp://a",
+            "file:///a",
+            "http://u:p@a",
+            "http://a b",
+            "http://a/b c",
+            "http://a\n",
+        ),
+        *("http://a:b", "http://a:0", "http://a:99999", "http://[::1", "http://a\x1b[0m"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_no_address_of_the_web(text: str) -> None:
+    assert not is_web_address(text)
