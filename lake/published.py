@@ -94,22 +94,22 @@ class PublishedLake:
         self,
         name: str,
         *,
-        as_of: datetime | str | None = None,
-        since: date | None = None,
-        until: date | None = None,
+        as_of: datetime | date | str | None = None,
+        since: date | str | None = None,
+        until: date | str | None = None,
         tickers: str | Sequence[str] | None = None,
         where: Mapping[str, Any] | None = None,
-        columns: Sequence[str] | None = None,
+        columns: str | Sequence[str] | None = None,
         every_revision: bool = False,
     ) -> pl.DataFrame:
         """Rows of a table, sorted by its key, with the `run_id` that wrote each unless columns are chosen.
 
         Args:
             name: of the table.
-            as_of: only what was public then, each fact in its last revision by then: a time with its zone, or ISO text
-                (a day means all of it in UTC). Forecasts and plans are known from when they were made; where another
-                table does not say when rows became public, those of later days are left out.
-            since: the first session, or day of the table's clock.
+            as_of: only what was public then, each fact in its last revision by then: a time with its zone, a day (all
+                of it in UTC), or ISO text of either. Forecasts and plans are known from when they were made; where
+                another table does not say when rows became public, those of later days are left out.
+            since: the first session, or day of the table's clock; a date, or ISO text of one.
             until: the last one, included.
             tickers: only rows of these; of articles, those about any of them.
             where: column -> the value it has to have; None for a missing one.
@@ -121,18 +121,22 @@ class PublishedLake:
             LakeError: if a column, a type or a moment is wrong, in words.
             DamageError: if a file of the version is missing or damaged.
         """
-        asked = Query(self._lake, self._contract(name)).at(self._versions[name]).between(since, until)
+        first, last = _day(since), _day(until)
+        if first and last and first > last:
+            raise LakeError(f"since is {first} and until is {last}, which is before it; exchange them")
+        asked = Query(self._lake, self._contract(name)).at(self._versions[name]).between(first, last)
         if tickers is not None:
             asked = asked.of(*([tickers] if isinstance(tickers, str) else tickers))
-        for column, value in (where or {}).items():
+        for column, value in _conditions(where).items():
             asked = asked.having(column, "=", value)
         if as_of is not None:
             asked = asked.as_of(_moment(as_of))
         elif not every_revision:
             asked = asked.in_last_revision()
-        return (asked.only(*columns) if columns is not None else asked).read()
+        chosen = [columns] if isinstance(columns, str) else columns
+        return (asked.only(*chosen) if chosen is not None else asked).read()
 
-    def sql(self, question: str, *, as_of: datetime | str | None = None) -> pl.DataFrame:
+    def sql(self, question: str, *, as_of: datetime | date | str | None = None) -> pl.DataFrame:
         """The answer to a question in SQL over the tables, such as `SELECT ticker, point FROM predictions`.
 
         Each fact is there once, in its last revision, or in that of the moment.
@@ -155,7 +159,7 @@ class PublishedLake:
 
     def _contract(self, name: str) -> Table:
         try:
-            found = table(name)
+            found = table(str(name))
         except KeyError as error:
             raise NoSuchError(str(error.args[0])) from None
         return self._lake.contract(found, self._versions[name])
@@ -164,10 +168,25 @@ class PublishedLake:
         return f"lake.open({str(self.path)!r})"
 
 
-def _moment(as_of: datetime | str) -> datetime:
+def _moment(as_of: datetime | date | str) -> datetime:
     if isinstance(as_of, datetime):
         return as_of
     try:
-        return parse_moment(as_of)
-    except ValueError as error:
-        raise LakeError(str(error)) from None
+        return parse_moment(as_of.isoformat() if isinstance(as_of, date) else as_of)
+    except (ValueError, TypeError) as error:
+        raise LakeError(str(error) if isinstance(as_of, str) else f"as_of is {as_of!r}, which is no moment") from None
+
+
+def _day(told: date | str | None) -> date | None:
+    if told is None or (isinstance(told, date) and not isinstance(told, datetime)):
+        return told
+    try:
+        return date.fromisoformat(told)  # type: ignore[arg-type]  # of what is no text it says so
+    except (ValueError, TypeError):
+        raise LakeError(f"{told!r} is no day; give a date, or write it as 2026-01-05") from None
+
+
+def _conditions(where: Mapping[str, Any] | None) -> Mapping[str, Any]:
+    if where is not None and not isinstance(where, Mapping):
+        raise LakeError(f"where is {where!r}; give columns and values, as in {{'horizon': 5}}, or ask in SQL")
+    return where or {}

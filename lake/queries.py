@@ -67,8 +67,12 @@ class Query:
 
         Where a table does not say when its rows became public, its clock does: rows of later days are left out, and
         of that day what was decided later, or was written by a run that knew more than could be known at the moment.
+
+        Raises:
+            LakeError: if the moment has no zone, or lies ahead of the clock and of all that the lake was run for.
         """
         moment = _aware(moment, f"{self.table.name} as of")
+        refuse_ahead(self.lake, moment)
         decided = DECIDED_AT.get(self.table.name)
         asked = self if decided is None else replace(self, tests=(*self.tests, (pl.col(decided) <= moment, True)))
         return replace(asked, moment=moment)
@@ -275,3 +279,16 @@ def _aware(moment: datetime, what: str) -> datetime:
 def _late(span: FileSpan) -> tuple[bool, Any]:
     """Order by the last value of the clock; a file without one comes last of all, to be opened first."""
     return (True, "") if span.last is None else (False, span.last)
+
+
+def refuse_ahead(lake: Lake, moment: datetime) -> None:
+    """Refuse a moment that nobody can look back from.
+
+    Raises:
+        LakeError: if it lies ahead of the clock and of all that the lake was run for: simulated markets are run ahead.
+    """
+    if moment.date() <= datetime.now(UTC).date():
+        return
+    last = lake.read(RUNS, columns=("as_of",))["as_of"].max()
+    if not isinstance(last, datetime) or last < moment:
+        raise LakeError(f"{moment:%Y-%m-%d %H:%M} UTC has not come yet; name a moment that has")

@@ -30,12 +30,15 @@ def command(invocation: Invocation, feature: str | None, ticker: str | None, as_
     With a name: its formula, unit, how far it looks back, the hash of its code, and how its values lie at the last
     session; with a ticker as well, its history as a chart. Example: nextgen features momentum_120_20 --ticker AAPL
     """
+    from lake.queries import refuse_ahead
     from pipeline.market.sessions import exchange_sessions
     from pipeline.plugins.plugins import Plugins
     from pipeline.reading.results.features import find_feature, list_features
 
     if ticker and not feature:
         raise click.UsageError("--ticker needs a feature: nextgen features NAME --ticker TICKER")
+    if as_of is not None:
+        refuse_ahead(invocation.lake, as_of)
     settings = invocation.settings
     added = settings.plugins
     calendar = exchange_sessions(settings.market.exchange)

@@ -21,12 +21,15 @@ def command(invocation: Invocation, ticker: str | None, as_of: datetime | None) 
     Every company that ever had the ticker is shown under all its tickers, with what is in doubt and why; without a
     ticker, all companies that changed or shared one. Example: nextgen securities META --as-of 2022-06-08
     """
+    from lake.queries import refuse_ahead
     from nextgen_tui.cli.output import to_records
     from nextgen_tui.text.formats import counted
     from nextgen_tui.text.table_view import frame_grid
     from pipeline.market.sessions import exchange_sessions
     from pipeline.reading.results.companies import read_companies
 
+    if as_of is not None:
+        refuse_ahead(invocation.lake, as_of)
     settings, output = invocation.settings, invocation.output
     calendar = exchange_sessions(settings.market.exchange)
     gap = settings.ingestion.universe.max_gap

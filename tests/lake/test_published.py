@@ -62,6 +62,21 @@ def test_rows_are_chosen_by_ticker_day_and_value(book: PublishedLake) -> None:
     assert book.read("market_prices", where={"revision": 0}).is_empty()  # the last revision is another
 
 
+def test_days_are_dates_or_text_and_one_column_needs_no_list(book: PublishedLake) -> None:
+    day = SESSION.isoformat()
+    for told in (SESSION, day):
+        assert book.read("market_prices", as_of=told, since=told, until=told, columns="close")["close"].to_list() == [
+            50.0
+        ]
+
+
+def test_a_simulated_market_that_is_run_ahead_of_the_clock_has_moments_there(made: Lake, book: PublishedLake) -> None:
+    publish(
+        made, PREDICTIONS, rows(PREDICTIONS, forecast("ACME")), name="ahead", as_of=datetime(2999, 1, 2, tzinfo=UTC)
+    )
+    assert book.refresh().read("market_prices", as_of="2999-01-01", columns="close")["close"].to_list() == [50.0]
+
+
 def test_what_is_not_published_is_not_seen(made: Lake, book: PublishedLake) -> None:
     with made.lock("a test"):
         made.commit(MARKET_PRICES, MARKET_PRICES.check(rows(MARKET_PRICES, *bars("ZETA", [1.0]))), "unpublished", {})
@@ -94,5 +109,15 @@ def test_whatever_is_wrong_is_told_in_words(book: PublishedLake, tmp_path: Path)
         book.read("market_prices", as_of="2022-03-01T10:00")
     with pytest.raises(LakeError, match="time zone"):
         book.read("market_prices", as_of=datetime(2022, 3, 1))  # noqa: DTZ001
+    with pytest.raises(LakeError, match="as_of is 5, which is no moment"):
+        book.read("market_prices", as_of=5)  # type: ignore[arg-type]
+    with pytest.raises(LakeError, match="2999-01-01 23:59 UTC has not come yet"):
+        book.read("market_prices", as_of="2999-01-01")
+    with pytest.raises(LakeError, match="since is 2022-03-02 and until is 2022-03-01, which is before it"):
+        book.read("market_prices", since="2022-03-02", until="2022-03-01")
+    with pytest.raises(LakeError, match="'March' is no day"):
+        book.read("market_prices", since="March")
+    with pytest.raises(LakeError, match="where is 'close > 1'; give columns and values"):
+        book.read("market_prices", where="close > 1")  # type: ignore[arg-type]
     with pytest.raises(NotALakeError, match="there is no lake at"):
         lake.open(tmp_path / "nowhere")

@@ -20,6 +20,19 @@ def test_show_gives_the_rows_as_json_and_as_a_table(run: Run) -> None:
     assert "the last 1 of 4 rows" in err
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("show", "market_prices"), ("sql", "SELECT count(*) FROM predictions"), ("securities",),
+        ("features", "momentum_120_20"),
+    ],
+)  # fmt: skip
+def test_nobody_looks_back_from_a_moment_that_has_not_come(run: Run, words: tuple[str, ...]) -> None:
+    code, out, err = run(*words, "--as-of", "2999-01-01")
+    assert code != exit_codes.DONE and not out
+    assert "2999-01-01 23:59 UTC has not come yet" in " ".join(err.split())
+
+
 def test_show_as_of_a_past_moment_leaves_out_what_was_not_public(run: Run) -> None:
     limit = ("--limit", "1000")
     assert len(json_of(run, "show", "market_prices", *limit)) == 120
