@@ -19,6 +19,8 @@ UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
 MIN_INTERVAL = timedelta(seconds=10)
 MAX_MONTH_DAY = 28
 DURATION = r"(?:\d+[smhdw])+"
+LONGEST = timedelta(days=3650)
+"""The longest duration: dates beyond those of the calendar would be asked for."""
 GRAMMAR = (
     "close+20m, open-30m, close+20m on fri, weekly close+1h, every 30m while open, every 10m, "
     "daily 07:00, daily 07:00 on mon-fri, weekly sat 08:00, monthly 1 06:00"
@@ -58,11 +60,14 @@ def parse_duration(text: str) -> timedelta:
     """Parse a duration such as 90s, 20m, 1h30m, 2d or 1w.
 
     Raises:
-        TriggerError: if it is not a duration.
+        TriggerError: if it is not a duration, or longer than any schedule looks ahead or back.
     """
     if not re.fullmatch(DURATION, text):
         raise TriggerError(f"{text!r} is not a duration; write 90s, 20m, 1h30m, 2d or 1w")
-    return timedelta(seconds=sum(int(n) * UNITS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", text)))
+    seconds = sum(int(n) * UNITS[unit] for n, unit in re.findall(r"(\d+)([smhdw])", text))
+    if seconds > LONGEST.total_seconds():
+        raise TriggerError(f"{text!r} is longer than {LONGEST.days}d, which is the most")
+    return timedelta(seconds=seconds)
 
 
 def parse_trigger(text: str, calendar: Sessions, zone: str) -> Trigger:

@@ -39,6 +39,7 @@ BAD = {
     "a trigger that never fires": (GOOD.replace("close+20m", "close+20m on sat"), 3, "never fires on XNYS"),
     "a trigger nobody can read": (GOOD.replace("close+20m", "0 9 * * 1"), 3, "write one of: close+20m"),
     "an interval that is too short": (GOOD.replace("close+20m", "every 1s"), 3, "shortest interval"),
+    "an offset beyond the calendar": (GOOD.replace("close+20m", "close+99999999999d"), 3, "longer than 3650d"),
     "no trigger": ('[tasks.cycle]\nrun = "cycle"\n', 1, "write for example trigger"),
     "an unknown exchange": (GOOD + 'exchange = "NYSE2"', 4, "ISO 10383"),
     "an unknown zone": (GOOD + 'zone = "America/Newyork"', 4, "did you mean 'America/New_York'"),
