@@ -40,9 +40,14 @@ def test_snapshots_through_a_past_session_bring_all_its_bars_once(
     assert "nothing was changed" in capsys.readouterr().out
 
 
-def test_a_moment_that_has_not_come_is_refused(lake: Lake, capsys: pytest.CaptureFixture[str]) -> None:
-    assert outcome(["snapshot", "--at", "2222-01-03T15:00Z", "--lake", str(lake.path)]) == exit_codes.USAGE
-    assert "has not come yet" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("moment", "told"), [("2222-01-03T15:00Z", "has not come yet"), ("0001-01-01", "is outside the calendar of XNYS")]
+)
+def test_a_moment_that_has_not_come_or_no_session_has_is_refused(
+    lake: Lake, capsys: pytest.CaptureFixture[str], moment: str, told: str
+) -> None:
+    assert outcome(["snapshot", "--at", moment, "--lake", str(lake.path)]) == exit_codes.USAGE
+    assert told in capsys.readouterr().err
 
 
 def test_the_moments_of_past_sessions_are_those_while_open_and_each_close() -> None:
