@@ -73,6 +73,11 @@ DAY = Day()
 INSTANT = Instant()
 
 
+def count_from(least: int) -> click.IntRange:
+    """A number of rows, sessions or steps: more than anything has is no reason for an overflow."""
+    return click.IntRange(least, 1_000_000_000)
+
+
 def find_table(name: str) -> Table:
     """The table of that name, or a usage error naming the nearest."""
     from lake.tables import table

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.arguments import DAY, count_from
 from nextgen_tui.cli.completion import complete_ticker
 from nextgen_tui.cli.invocation import (
     Invocation,
@@ -72,7 +72,7 @@ def _which(function: Callable[..., None]) -> Callable[..., None]:
     return function
 
 
-_one_of_several = click.option("--sequence", type=int, help="Which of several of that kind on that day.")
+_one_of_several = click.option("--sequence", type=count_from(0), help="Which of several of that kind on that day.")
 
 
 def _terms(function: Callable[..., None]) -> Callable[..., None]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli import exit_codes
-from nextgen_tui.cli.arguments import parse_settings, setting_option
+from nextgen_tui.cli.arguments import count_from, parse_settings, setting_option
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
 @click.command("demo", cls=ReadingCommand)
 @click.option("--fresh", is_flag=True, help="Delete the present demo lake and start over.")
-@click.option("--sessions", type=click.IntRange(min=1), default=60, show_default=True, help="Sessions to replay.")
+@click.option("--sessions", type=count_from(1), default=60, show_default=True, help="Sessions to replay.")
 @click.option("--live", is_flag=True, help="Then keep the market running, one session every few seconds, until ctrl-c.")
 @click.option(
     "--pace", type=click.FloatRange(min=0.1), default=10, show_default=True, help="With --live: seconds per session."
 )
-@click.option("--stop-after", type=click.IntRange(min=1), metavar="N", help="With --live: stop after N more sessions.")
+@click.option("--stop-after", type=count_from(1), metavar="N", help="With --live: stop after N more sessions.")
 @setting_option("A setting, such as source.simulated.signal=0.")
 @pass_invocation
 def command(

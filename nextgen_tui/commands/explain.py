@@ -7,14 +7,14 @@ from datetime import date
 
 import click
 
-from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.arguments import DAY, count_from
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 
 @click.command("explain", cls=ReadingCommand)
 @click.argument("ticker")
 @click.option("--session", type=DAY, help="Explain this session's forecast (default: the last one).")
-@click.option("--horizon", type=click.IntRange(min=1), help="Only the forecast so many sessions ahead.")
+@click.option("--horizon", type=count_from(1), help="Only the forecast so many sessions ahead.")
 @click.option("--cases", type=click.IntRange(0, 50), default=5, show_default=True, help="Show N nearest past cases.")
 @pass_invocation
 def command(invocation: Invocation, ticker: str, session: date | None, horizon: int | None, cases: int) -> None:

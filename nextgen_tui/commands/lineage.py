@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.cli.arguments import find_table
+from nextgen_tui.cli.arguments import count_from, find_table
 from nextgen_tui.cli.completion import complete_column, complete_feature, complete_table
 from nextgen_tui.cli.conditions import parse_key
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
@@ -27,7 +27,7 @@ MANY = 100
 @click.command("lineage", cls=ReadingCommand)
 @click.argument("table", shell_complete=complete_table)
 @click.argument("keys", metavar="COLUMN=VALUE...", nargs=-1, required=True, shell_complete=complete_column)
-@click.option("--depth", type=click.IntRange(min=1), metavar="N", help="Go back N steps (default: to the end).")
+@click.option("--depth", type=count_from(1), metavar="N", help="Go back N steps (default: to the end).")
 @click.option(
     "--feature",
     "features",
@@ -38,7 +38,7 @@ MANY = 100
 @click.option("--tree", "form", flag_value="tree", help="As text, both ways, alike rows as one, with columns.")
 @click.option("--mermaid", "form", flag_value="mermaid", help="As a diagram for Markdown, both ways.")
 @click.option("--columns", is_flag=True, help="With --tree or --mermaid: unfold the columns of every row.")
-@click.option("--ahead", type=click.IntRange(min=0), default=1, metavar="N", help="With these: N steps forward (1).")
+@click.option("--ahead", type=count_from(0), default=1, metavar="N", help="With these: N steps forward (1).")
 @pass_invocation
 def command(
     invocation: Invocation,

@@ -25,8 +25,8 @@ def command(context: click.Context) -> None:
 @command.command("add", cls=ReadingCommand)
 @click.argument("target", shell_complete=complete_ticker)
 @click.argument("text")
-@click.option("--up", type=click.IntRange(min=1), metavar="N", help="It will stand higher after N sessions.")
-@click.option("--down", type=click.IntRange(min=1), metavar="N", help="It will stand lower after N sessions.")
+@click.option("--up", type=click.IntRange(1, 2_520), metavar="N", help="It will stand higher after N sessions.")
+@click.option("--down", type=click.IntRange(1, 2_520), metavar="N", help="It will stand lower after N sessions.")
 @click.option("--origin", type=click.Choice(["cli", "console"]), default="cli", hidden=True)
 @pass_invocation
 def add_command(invocation: Invocation, target: str, text: str, up: int | None, down: int | None, origin: str) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nextgen_tui.cli.arguments import count_from
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("predict-batch", cls=ReadingCommand)
 @click.argument("features_id")
-@click.option("--horizon", type=click.IntRange(min=1), help="Show only this horizon, in sessions.")
+@click.option("--horizon", type=count_from(1), help="Show only this horizon, in sessions.")
 @pass_invocation
 def command(invocation: Invocation, features_id: str, horizon: int | None) -> None:
     """Forecast from a batch of feature windows.

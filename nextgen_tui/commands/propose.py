@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nextgen_tui.cli.arguments import count_from
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from nextgen_tui.research.rehearsal_view import dry_run_option
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 @click.command("propose", cls=ReadingCommand)
 @click.option("--budget", type=click.IntRange(1, 10_000), default=200, show_default=True, help="Factors to propose.")
 @click.option("--horizon", type=click.IntRange(1, 60), default=5, show_default=True, help="Sessions of the outcome.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the search.")
+@click.option("--seed", type=count_from(0), default=0, show_default=True, help="Of the search.")
 @click.option("--author", "asks", is_flag=True, help="Ask the language model of ingestion.news.model for factors too.")
 @click.option("--write", type=click.Path(path_type=Path), help="Write a plugin with the factors that are kept.")
 @dry_run_option("Tell how many factors would be tried, how long it takes and what it costs at most, and do nothing.")

@@ -6,7 +6,7 @@ from datetime import date
 
 import click
 
-from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.arguments import DAY, count_from
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
 
@@ -14,7 +14,7 @@ from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
 @click.command("replay", cls=ReadingCommand)
 @click.option("--from", "first", type=DAY, help="First session (default: the one after the last).")
 @click.option("--to", "last", type=DAY, help="Last session.")
-@click.option("--sessions", type=click.IntRange(min=1), help="Number of sessions, instead of --to.")
+@click.option("--sessions", type=count_from(1), help="Number of sessions, instead of --to.")
 @click.option("--snapshots", "every", metavar="LENGTH", help="Also take snapshots this often within sessions, as 15m.")
 @dry_run_option()
 @pass_invocation

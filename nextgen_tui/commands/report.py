@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.arguments import DAY, count_from
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--trials",
-    type=click.IntRange(min=1),
+    type=count_from(1),
     metavar="N",
     help="Configurations tried to find this one, itself included (default: those the lake knows of).",
 )

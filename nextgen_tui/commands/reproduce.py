@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli import exit_codes
+from nextgen_tui.cli.arguments import count_from
 from nextgen_tui.cli.completion import complete_cycle, complete_run
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     shell_complete=complete_cycle,
     help="Recompute the runs of a cycle, such as cycle-20260105.",
 )
-@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Recompute N runs chosen at random.")
+@click.option("--sample", type=count_from(1), metavar="N", help="Recompute N runs chosen at random.")
 @click.option("--workers", type=click.IntRange(1, 64), help="Number of processes (default: by [execution], or one).")
 @pass_invocation
 def command(

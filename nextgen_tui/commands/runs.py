@@ -7,7 +7,7 @@ from datetime import datetime
 
 import click
 
-from nextgen_tui.cli.arguments import DAY, find_stage
+from nextgen_tui.cli.arguments import DAY, count_from, find_stage
 from nextgen_tui.cli.completion import complete_run, complete_stage
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
@@ -23,7 +23,7 @@ _AS_JSON = ("inputs", "params", "libraries", "plugins", "files")
 @click.option(
     "--limit",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=count_from(1),
     default=20,
     show_default=True,
     help="Show at most N runs (the last ones).",

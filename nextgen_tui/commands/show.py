@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.cli.arguments import INSTANT, find_table
+from nextgen_tui.cli.arguments import INSTANT, count_from, find_table
 from nextgen_tui.cli.completion import complete_column, complete_table
 from nextgen_tui.cli.conditions import parse_condition
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command("show", cls=ReadingCommand)
 @click.argument("table", shell_complete=complete_table)
-@click.option("--version", type=click.IntRange(min=0), help="Version of the table (default: the published one).")
+@click.option("--version", type=count_from(0), help="Version of the table (default: the published one).")
 @click.option("--as-of", type=INSTANT, help="Show what was public then: a date, or a time with its zone.")
 @click.option(
     "--where",
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--limit",
     metavar="N",
-    type=click.IntRange(min=1),
+    type=count_from(1),
     default=20,
     show_default=True,
     help="Show at most N rows (the last ones).",

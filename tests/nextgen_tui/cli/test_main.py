@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -40,6 +41,25 @@ def test_the_help_page_and_the_commands_own_help_agree() -> None:
             command = main.get_command(click.Context(main), name)
             assert command is not None
             assert (command.help or "").split("\n")[0] == entry.summary
+
+
+def walk(command: click.Command) -> Iterator[click.Command]:
+    """The command and all below it."""
+    yield command
+    for below in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from walk(below)
+
+
+def test_no_number_can_be_larger_than_what_it_counts() -> None:
+    context = click.Context(main)
+    commands = [one for name in main.list_commands(context) for one in walk(main.get_command(context, name))]  # type: ignore[arg-type]
+    endless = [
+        f"{command.name} {option.name}"
+        for command in commands
+        for option in command.params
+        if isinstance(option.type, click.types.IntParamType) and getattr(option.type, "max", None) is None
+    ]
+    assert len(commands) > 60 and not endless
 
 
 @pytest.mark.cold
