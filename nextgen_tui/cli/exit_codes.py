@@ -43,6 +43,7 @@ def exit_code(error: BaseException) -> int:
     )
     usage = usage or _defined_in(error, "pipeline.research", "ResearchError")
     usage = usage or _defined_in(error, "pipeline.engine.capsules", "CapsuleError")
+    usage = usage or _defined_in(error, "pipeline.market.sessions", "OutOfCalendarError")
     if usage or isinstance(error, (BranchError, ConfigError, NotALakeError, NoSuchError)):
         return USAGE
     if isinstance(error, (BusyError, NotYetError)):

@@ -38,7 +38,6 @@ def command(
     """
     from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.runs_view import show_runs
-    from nextgen_tui.cli.session_choice import within_calendar
     from nextgen_tui.text import formats
     from pipeline.control.workers.market_moment import find_market_moment
     from pipeline.engine import work
@@ -59,8 +58,7 @@ def command(
             if moments
             else f"there is no session from {first} to {last or first}"
         )
-    with within_calendar():
-        runner.calendar.last_opened(min(moments))
+    runner.calendar.last_opened(min(moments))  # of an early one it says so
     if dry_run:
         wanted = work.snapshot(runner.calendar.last_opened(max(moments)), max(moments))
         show_rehearsal(invocation, wanted, len(moments))

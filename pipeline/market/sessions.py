@@ -16,6 +16,10 @@ KEPT_BY_ANOTHER = {"XNSE": "XBOM"}
 """Exchange that the library of calendars lacks -> one with the same days and hours (India's two agree on them)."""
 
 
+class OutOfCalendarError(ValueError):
+    """A day that lies before or after all sessions that are known."""
+
+
 @dataclass(frozen=True)
 class Sessions:
     """The sessions of one exchange, with the instants each opened and closed (half-days included).
@@ -121,7 +125,7 @@ class Sessions:
     def _check(self, position: int, day: date) -> int:
         if 0 <= position < len(self.days):
             return position
-        raise ValueError(
+        raise OutOfCalendarError(
             f"{day} is outside the calendar of {self.exchange}, which runs from {self.days[0]} to {self.days[-1]}"
         )
 

@@ -29,6 +29,14 @@ def yahoo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Yahoo]:
         yield server
 
 
+def test_a_day_before_all_calendars_is_refused_and_nothing_is_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome(["init", "--until", "1800-01-01", "--lake", str(tmp_path / "lake")]) == exit_codes.USAGE
+    assert "1800-01-01 is outside the calendar of XNYS" in capsys.readouterr().err
+    assert not (tmp_path / "lake").exists()
+
+
 def test_a_lake_of_yahoos_history_remembers_what_it_was_asked_for(
     yahoo: Yahoo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
