@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -65,7 +66,10 @@ def parse_settings(texts: tuple[str, ...]) -> dict[str, Given]:
         key, sign, value = text.partition("=")
         if not sign:
             raise click.UsageError(f"{text!r} is not a setting; write it as section.field=value")
-        found[current_key(key.strip())] = choice(key.strip(), value)
+        name, given = current_key(key.strip()), choice(key.strip(), value)
+        if name in found and found[name].value != given.value:
+            raise click.UsageError(f"--set gives {name} two values, {found[name].value} and {given.value}; say one")
+        found[name] = given
     return found
 
 
@@ -96,6 +100,19 @@ def find_stage(name: str) -> Stage:
         return session_order.find_stage(name)
     except KeyError as error:
         raise click.UsageError(str(error.args[0])) from None
+
+
+def require_folder(file: Path, what: str, option: str) -> None:
+    """Let no work begin whose result could not be written.
+
+    Raises:
+        click.UsageError: if there is no folder for the file, naming the option that gave it.
+    """
+    folder = file.absolute().parent
+    if not folder.is_dir():
+        raise click.UsageError(
+            f"there is no folder {folder} for the {what}; make it first, or choose another with {option}"
+        )
 
 
 def require_reason(reason: str) -> None:

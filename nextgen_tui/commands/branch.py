@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from shlex import quote
 
 import click
 
@@ -44,7 +45,10 @@ def create_command(invocation: Invocation, name: str, session: date | None, reas
 
     made = create_branch(invocation.lake, name, session=session, reason=reason)
     after = f"after the cycle of {formats.day(made.session)}" if made.session else "before any cycle"
-    invocation.output.show(f"Made branch {name}, {after}. Work on it with --branch {name}.")
+    parent = (
+        f"--lake {quote(invocation.lake_name)} " if invocation.branch_option else ""
+    )  # a branch of a branch lies in it
+    invocation.output.show(f"Made branch {name}, {after}. Work on it with {parent}--branch {name}.")
     invocation.output.record({"name": name, "session": made.session, "path": str(made.path)})
 
 

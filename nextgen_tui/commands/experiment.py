@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from nextgen_tui.cli.arguments import require_folder
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, common_options, json_option, pass_invocation
 from nextgen_tui.research.rehearsal_view import dry_run_option
 
@@ -45,9 +46,9 @@ def run_command(invocation: Invocation, file: Path, workers: int | None, keep_al
       "trading.philosophy.turnover" = [0.05, 0.1]
     """
     from pipeline.research.experiments import run_experiment
-    from pipeline.research.spec import read_spec
+    from pipeline.research.spec import read_spec_file
 
-    spec = read_spec(file.read_text(encoding="utf-8"))
+    spec = read_spec_file(file)
     if dry_run:
         _show_plan(invocation, spec, workers)
         return
@@ -117,6 +118,9 @@ def card_command(invocation: Invocation, name: str, html: Path | None, markdown:
     from pipeline.research.card import write_card
     from pipeline.research.experiments import find_experiment
 
+    for path, option in ((html, "--html"), (markdown, "--markdown")):
+        if path is not None:
+            require_folder(path, "page", option)
     card = write_card(invocation.lake, invocation.settings, find_experiment(invocation.lake, name))
     text = write_markdown(card, describe_version())
     for path, content in ((html, write_html), (markdown, write_markdown)):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextgen_tui.cli.arguments import count_from
+from nextgen_tui.cli.arguments import count_from, require_folder
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from nextgen_tui.research.rehearsal_view import dry_run_option
 
@@ -39,6 +39,8 @@ def command(
     """
     import os
 
+    if write is not None:
+        require_folder(write, "plugin", "--write")
     from lake.access import write_output
     from nextgen_tui.text.safe_text import safe_text
     from pipeline.research.proposing.author.model_author import open_author

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.cli.arguments import DAY, count_from
+from nextgen_tui.cli.arguments import DAY, count_from, require_folder
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -63,10 +63,7 @@ def _write(invocation: Invocation, report: Report, page: Path) -> None:
     from nextgen_tui.text.formats import counted
 
     folder = page.absolute().parent
-    if not folder.is_dir():
-        raise click.UsageError(
-            f"there is no folder {folder} for the page; make it first, or choose another with --html"
-        )
+    require_folder(page, "page", "--html")
     if folder.resolve().is_relative_to(invocation.lake_path.resolve()):
         raise click.UsageError(f"{page} lies in the lake, which holds tables only; choose another place with --html")
     source = report.provenance

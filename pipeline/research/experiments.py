@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,6 +17,7 @@ from lake.contract import RUN_ID
 from lake.errors import NoSuchError
 from lake.store import Lake
 from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS
+from pipeline.config import ConfigError
 from pipeline.config.check_values import Given, nearest
 from pipeline.config.loading import load
 from pipeline.config.settings import Settings
@@ -34,7 +35,7 @@ from pipeline.research.merging.plan_merge import Merge
 from pipeline.research.recording import record
 from pipeline.research.sides import open_side
 from pipeline.research.spec import Spec, Variant, read_spec
-from pipeline.research.variants.variant_branch import find_eve, make_variant
+from pipeline.research.variants.variant_branch import find_eve, make_variant, resolve_variant
 from pipeline.research.variants.variant_processes import Finished, Told, run_variants
 from pipeline.trading.review.performance import deflated_sharpe
 
@@ -46,8 +47,8 @@ def register(lake: Lake, spec: Spec) -> dict[str, Any]:
     """Record an experiment before any of it runs; one that is recorded already is taken up again.
 
     Raises:
-        ResearchError: if another experiment has its name, its sessions are put aside, the lake has not run them, or its
-            metric judges nothing or is of a horizon that is not forecast.
+        ResearchError: if another experiment has its name, its sessions are put aside, the lake has not run them, its
+            metric judges nothing or is of a horizon that is not forecast, or a variant cannot run or is doubled.
         NoSuchError: if there is no such base.
     """
     if known := find_registered(lake, spec):
@@ -69,14 +70,15 @@ def find_registered(lake: Lake, spec: Spec) -> dict[str, Any]:
     """Return an experiment as it is recorded; empty where it would be now.
 
     Raises:
-        ResearchError: if another experiment has its name, its sessions are put aside, the lake has not run them, or its
-            metric judges nothing or is of a horizon that is not forecast.
+        ResearchError: if another experiment has its name, its sessions are put aside, the lake has not run them, its
+            metric judges nothing or is of a horizon that is not forecast, or a variant cannot run or is doubled.
         NoSuchError: if there is no such base.
     """
     settings = load(lake.path, os.environ).settings
     refuse_holdout(settings, spec.last, f"the experiment {spec.name}")
     _require_scored(settings, spec)
-    find_eve(open_side(lake, spec.base).lake, spec.first, spec.last)
+    base = open_side(lake, spec.base).lake
+    find_eve(base, spec.first, spec.last)
     known = _find(lake, spec.name)
     if not known and not better_of(spec.metric):
         raise ResearchError(
@@ -88,6 +90,8 @@ def find_registered(lake: Lake, spec: Spec) -> dict[str, Any]:
             f"an experiment {spec.name} was registered on {known['registered_at']:%Y-%m-%d} with another file; what"
             " is registered does not change, so give this one another name"
         )
+    if not known:
+        _require_variants(base, spec.variants)
     return known
 
 
@@ -233,6 +237,24 @@ def _require_scored(settings: Settings, spec: Spec) -> None:
     if horizon and int(horizon) not in settings.prediction.horizons:
         known = ", ".join(map(str, settings.prediction.horizons))
         raise ResearchError(f"the experiment's metric is {spec.metric}, and forecasts are made at horizons {known}")
+
+
+def _require_variants(base: Lake, variants: Sequence[Variant]) -> None:
+    """Refuse a variant that cannot run, or tries what another does: it would count as a trial, and its name be taken.
+
+    Only before an experiment is registered: one that is can still be shown, whatever it says.
+    """
+    tried: dict[str, str] = {}
+    for one in variants:
+        try:
+            resolve_variant(base, one.settings)
+        except (ConfigError, ResearchError) as error:
+            raise ResearchError(f"the variant {one.name} cannot run: {error}") from error
+        settings = json.dumps(_plain(one.settings), sort_keys=True, default=str)
+        if (other := tried.setdefault(settings, one.name)) != one.name:
+            raise ResearchError(
+                f"the variants {other} and {one.name} have the same settings, and each would count; take one out"
+            )
 
 
 def _find(lake: Lake, name: str) -> dict[str, Any]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from itertools import islice, product
+from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeGuard
 
 from lake.branches.branch import MAIN, NAME
 from lake.errors import NoSuchError
@@ -52,6 +54,19 @@ class Spec:
     variants: tuple[Variant, ...]
     text: str
     """The file."""
+
+
+def read_spec_file(path: Path) -> Spec:
+    """Read an experiment's file from where it lies.
+
+    Raises:
+        ResearchError: if it is not UTF-8 text, or what `read_spec` raises.
+        ConfigError: for a setting that is unknown or out of range.
+    """
+    try:
+        return read_spec(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ResearchError(f"{path} is not UTF-8 text ({error.reason}); save it as UTF-8") from error
 
 
 def read_spec(text: str) -> Spec:
@@ -100,7 +115,10 @@ def _variants(content: Mapping[str, Any]) -> list[Variant]:
     grid = list(_grid(content.get("vary", {})))
     if (search := content.get("search")) is not None:
         grid = _draw(grid, search)
-    found = [*grid, *(_listed(number, one) for number, one in enumerate(content.get("variant", []), 1))]
+    listed = content.get("variant", [])
+    if not isinstance(listed, list):
+        raise ResearchError("variants are written as [[variant]], in two brackets, each with name and set")
+    found = [*grid, *(_listed(number, one) for number, one in enumerate(listed, 1))]
     if not found:
         raise ResearchError("the experiment varies nothing; give lists of values under [vary], or a [[variant]]")
     if len(found) > MAX_VARIANTS:
@@ -132,12 +150,14 @@ def _draw(grid: list[Variant], search: Any) -> list[Variant]:
     if not isinstance(search, Mapping):
         raise ResearchError("[search] is a table with points and seed")
     _refuse_unknown(search, SEARCH_KEYS, "[search]")
-    points = search.get("points")
-    if not isinstance(points, int) or points < 1:
+    points, seed = search.get("points"), search.get("seed", 0)
+    if not _is_whole(points) or points < 1:
         raise ResearchError("[search] needs points: how many of the grid are tried, at least 1")
+    if not _is_whole(seed):
+        raise ResearchError(f"[search] has the seed {seed!r}; write a whole number")
     if not grid:
         raise ResearchError("[search] has nothing to draw from; give lists of values under [vary]")
-    drawn = Random(int(search.get("seed", 0))).sample(range(len(grid)), min(points, len(grid)))
+    drawn = Random(seed).sample(range(len(grid)), min(points, len(grid)))
     return [grid[at] for at in sorted(drawn)]
 
 
@@ -150,7 +170,10 @@ def _listed(number: int, one: Any) -> Variant:
         raise ResearchError(
             f"[[variant]] number {number} needs a name of up to {NAME_LENGTH} small letters, digits and dashes"
         )
-    return Variant(name=name, settings=_given(_flatten(one.get("set", {}))))
+    chosen = one.get("set", {})
+    if not isinstance(chosen, Mapping):
+        raise ResearchError(f"[[variant]] number {number} has set = {chosen!r}; write the settings under [variant.set]")
+    return Variant(name=name, settings=_given(_flatten(chosen)))
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -224,13 +247,19 @@ def _text(content: Mapping[str, Any], key: str, otherwise: str | None = None) ->
 
 def _number(content: Mapping[str, Any], key: str, otherwise: float) -> float:
     value = content.get(key, otherwise)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise ResearchError(f"{key} is {value!r}; write a number")
     return float(value)
 
 
+def _is_whole(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
 def _day(content: Mapping[str, Any], key: str) -> date:
     value = content.get(key)
+    if isinstance(value, datetime):  # a date to Python, which compares with none
+        raise ResearchError(f"the experiment has {key} = {value}; write the session alone, such as 2021-03-01")
     try:
         return value if isinstance(value, date) else date.fromisoformat(str(value))
     except ValueError:

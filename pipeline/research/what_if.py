@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -16,7 +15,6 @@ from lake.storage.disk import require_writable
 from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.config.check_values import Given
-from pipeline.config.loading import load
 from pipeline.config.settings import Settings
 from pipeline.engine.work import Progress, silent
 from pipeline.market.sessions import Sessions
@@ -29,7 +27,7 @@ from pipeline.research.desk.desk import Desk
 from pipeline.research.desk.rules_apart import RuleApart, RuleUntold, tell_rules_apart
 from pipeline.research.holdout import refuse_holdout
 from pipeline.research.sides import open_side
-from pipeline.research.variants.variant_branch import find_eve, make_variant, run_variant
+from pipeline.research.variants.variant_branch import find_eve, make_variant, resolve_variant, run_variant
 from pipeline.research.variants.variant_replay import find_chosen
 
 
@@ -153,7 +151,7 @@ def _ask_desk(
     last: date,
     progress: Progress,
 ) -> RunComparison:
-    tried = load(lake.path, os.environ, chosen).settings
+    tried = resolve_variant(lake, chosen).settings
     with _no_search_for_rubbish():
         results = Desk(lake, calendar, eve, last).ask(find_chosen(settings, tried, chosen), progress)
         return compare_with_book(lake, (settings, tried), (MAIN, "what-if"), results, calendar)

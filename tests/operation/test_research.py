@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from itertools import accumulate
 from operator import mul
 from pathlib import Path
@@ -325,6 +326,34 @@ def test_a_variant_needs_a_session_to_leave_after_and_one_to_go_to(lake: Lake, o
     for first, last in ((operation.sessions[0], operation.sessions[2]), (operation.sessions[1], date(2099, 1, 5))):
         with pytest.raises(ResearchError, match="needs the cycle of a session before it"):
             make_variant(lake, "early", first, last, COSTS, "")
+    with pytest.raises(ResearchError, match="a span ends after it begins"):
+        make_variant(lake, "reversed", operation.sessions[-1], operation.sessions[-2], COSTS, "")
+    quiet = next(day for day in _days(operation.sessions[1], operation.sessions[-1]) if day not in operation.sessions)
+    with pytest.raises(ResearchError, match=f"no cycle from {quiet} to {quiet}, so that nothing would run"):
+        make_variant(lake, "quiet", quiet, quiet, COSTS, "")
+    assert list_branches(lake.path) == []
+
+
+def _days(first: date, last: date) -> list[date]:
+    return [first + timedelta(days=one) for one in range((last - first).days)]
+
+
+@pytest.mark.parametrize(
+    ("vary", "words"),
+    [
+        ("min_exposure = [0.9]\nmax_exposure = [0.5]\n", r"variant 001-\S* cannot run: .*no book meets both"),
+        ('exclusions = [["Nowhere"]]\n', "cannot run: .*no ticker or sector is called Nowhere"),
+        ("risk_aversion = [10, 10.0]\n", "have the same settings, and each would count"),
+    ],
+)
+def test_a_variant_that_cannot_run_or_is_doubled_is_refused_before_it_counts(
+    lake: Lake, operation: Operation, vary: str, words: str
+) -> None:
+    spec = read_spec(spec_text(operation).partition("[vary]")[0] + "[vary.trading.mandate]\n" + vary)
+    for asked in register, partial(plan_experiment, calendar=operation.runner.calendar):
+        with pytest.raises(ResearchError, match=words):
+            asked(lake, spec)
+    assert lake.read(EXPERIMENTS).is_empty()
     assert list_branches(lake.path) == []
 
 

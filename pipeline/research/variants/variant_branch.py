@@ -13,8 +13,10 @@ from lake.store import Lake
 from lake.tables.control import RUNS
 from pipeline.config.check_values import Given
 from pipeline.config.loading import load
-from pipeline.config.resolving import DEFAULT, values_of
+from pipeline.config.resolving import DEFAULT, Loaded, values_of
+from pipeline.config.settings import Settings
 from pipeline.config.toml_document import toml_document, write_document
+from pipeline.control.operator.mandates import name_strangers, standing_mandate
 from pipeline.engine.work import Progress, silent
 from pipeline.research import ResearchError
 from pipeline.research.variants.variant_replay import Replayed, VariantReplay
@@ -24,8 +26,11 @@ def find_eve(lake: Lake, first: date, last: date) -> date:
     """Return the session after whose cycle a variant forks to run from `first` to `last`.
 
     Raises:
-        ResearchError: if the lake has no cycle before the first day, or none up to the last, naming those it has.
+        ResearchError: if the span ends before it begins, the lake has no cycle before the first day, none up to the
+            last, or none within, naming those it has.
     """
+    if last < first:
+        raise ResearchError(f"a variant cannot run from {first} to {last}; a span ends after it begins")
     done = cycle_sessions(lake.read(RUNS, columns=("run_id", "session", "work", "status")))
     before = [day for day in done if day < first]
     if not before or not done or done[-1] < last:
@@ -33,7 +38,28 @@ def find_eve(lake: Lake, first: date, last: date) -> date:
         raise ResearchError(
             f"a variant from {first} to {last} needs the cycle of a session before it, and all up to its end; {there}"
         )
+    if not any(first <= day <= last for day in done):
+        after = next(day for day in done if day > last)
+        raise ResearchError(
+            f"the lake has no cycle from {first} to {last}, so that nothing would run; the nearest are of"
+            f" {before[-1]} and {after}"
+        )
     return before[-1]
+
+
+def resolve_variant(lake: Lake, chosen: Mapping[str, Given]) -> Loaded[Settings]:
+    """Return the settings of a variant, before anything is recorded or made of it.
+
+    Raises:
+        ResearchError: if they name a ticker or sector that the lake has never heard of.
+        ConfigError: if they contradict each other.
+    """
+    loaded = load(lake.path, os.environ, chosen)
+    if any(key.startswith("trading.mandate.") for key in chosen):
+        before = standing_mandate(lake, load(lake.path, os.environ).settings.trading.mandate).mandate
+        if wrong := list(name_strangers(lake, loaded.settings.trading.mandate, before)):
+            raise ResearchError(f"trading.mandate: {'; '.join(wrong)}")
+    return loaded
 
 
 def make_variant(
@@ -42,14 +68,14 @@ def make_variant(
     """Fork a branch before a session with settings of its own; one that is there is taken up where that `resumes` it.
 
     Raises:
-        ResearchError: if the lake has not run the sessions.
+        ResearchError: if the lake has not run the sessions, or has never heard of a name that the mandate speaks of.
         ConfigError: if the settings contradict each other.
         BranchError, StorageError: if the branch cannot be made.
     """
     path = lake.path / BRANCHES / name
     if resumes and path.exists():
         return read_branch(path)
-    loaded = load(lake.path, os.environ, chosen)
+    loaded = resolve_variant(lake, chosen)
     branch = create_branch(lake, name, session=find_eve(lake, first, last), reason=reason, migrates=False, named=chosen)
     values = [(key, value) for key, value in values_of(loaded.settings) if loaded.origins[key] != DEFAULT]
     write_document(branch.path, toml_document(values))

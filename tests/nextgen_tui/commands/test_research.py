@@ -43,6 +43,9 @@ def test_a_branch_is_made_listed_worked_on_and_discarded(run: Run, valued: Lake)
     assert [(one["name"], one["reason"]) for one in listed] == [("one", "to try something")]
     shown = json_of(run, "--branch", "one", "show", "portfolio_value")
     assert shown == json_of(run, "show", "portfolio_value")
+    code, out, _ = run("--branch", "one", "branch", "create", "two")
+    assert (code, f"--lake {valued.path}/branches/one --branch two" in words(out)) == (exit_codes.DONE, True)
+    assert run("--branch", "one", "branch", "discard", "two")[0] == exit_codes.DONE
     assert run("branch", "discard", "one")[0] == exit_codes.DONE
     assert list_branches(valued.path) == []
 
@@ -87,6 +90,11 @@ def test_a_branch_with_other_settings_can_be_merged_with_a_reason(run: Run, valu
         (("compare-runs", "main", "main", "--from", "2099-01-05"), "have no session of their books in common"),
         (("what-if", "--set", "trading.costs.impact=0.5"), "has run fewer than two sessions"),
         (("what-if", "--set", "trading.costs.impct=0.5"), "did you mean trading.costs.impact"),
+        (
+            ("what-if", "--set", "trading.costs.impact=0.5", "--set", "trading.costs.impact=1"),
+            "two values, 0.5 and 1.0",
+        ),
+        (("propose", "--write", "nowhere/kept.py"), "for the plugin; make it first, or choose another with --write"),
         (("experiment", "show", "nothing"), "there is no experiment nothing"),
         (("experiment", "promote", "nothing", "one", "--reason", "why"), "there is no experiment nothing"),
         (("propose", "--dry-run"), "sessions"),
@@ -110,5 +118,8 @@ def test_an_experiment_that_cannot_be_run_is_not_registered(run: Run, valued: La
     for also in ((), ("--dry-run",)):
         code, _, err = run("experiment", "run", str(file), *also)
         assert (code, "needs the cycle of a session before it" in words(err)) == (exit_codes.USAGE, True)
+    file.write_bytes(file.read_bytes() + "# café".encode("latin-1"))
+    code, _, err = run("experiment", "run", str(file))
+    assert (code, "is not UTF-8 text" in words(err)) == (exit_codes.USAGE, True)
     assert json_of(run, "experiment", "list") == []
     assert json_of(run, "holdout") == {"holdout": None, "trials": 0, "openings": []}

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from pipeline.config import ConfigError
 from pipeline.research import ResearchError
-from pipeline.research.spec import read_spec
+from pipeline.research.spec import read_spec, read_spec_file
 
 GOOD = """
 name = "one"
@@ -63,6 +64,13 @@ def test_a_variant_without_settings_tries_the_code_of_today() -> None:
         ("[search]\npoints = 0\n", "at least 1"),
         ('[vary]\n"source.name" = ["yahoo"]\n', "cannot be varied"),
         ('keep_above = "much"\n[[variant]]\nname = "a"\n', "write a number"),
+        ('keep_above = nan\n[[variant]]\nname = "a"\n', "keep_above is nan; write a number"),
+        ('keep_above = inf\n[[variant]]\nname = "a"\n', "keep_above is inf; write a number"),
+        ("variant = 5\n", "in two brackets"),
+        ('variant = {name = "a"}\n', "in two brackets"),
+        ('[[variant]]\nname = "a"\nset = 5\n', "number 1 has set = 5"),
+        ('[vary]\n"trading.costs.impact" = [1]\n[search]\npoints = true\n', "at least 1"),
+        ('[vary]\n"trading.costs.impact" = [1]\n[search]\npoints = 1\nseed = "x"\n', "the seed 'x'"),
         ("[vary\n", "not valid TOML"),
         ('metric = "luck"\n[[variant]]\nname = "a"\n', "no figure 'luck' of runs; choose from return, costs, turnover"),
         ('metric = "ic"\n[[variant]]\nname = "a"\n', "no figure 'ic' of runs.*ic_HORIZON"),
@@ -82,6 +90,7 @@ def test_what_is_wrong_is_said(more: str, words: str) -> None:
         ('name = "one"', 'name = "main"', "cannot be the name"),
         ("to = 2021-06-01", "to = 2021-02-01", "ends after it begins"),
         ("to = 2021-06-01", 'to = "soon"', "needs to"),
+        ("from = 2021-03-01", "from = 2021-03-01T00:00:00Z", "write the session alone"),
     ],
 )
 def test_what_is_lacking_is_said(line: str, instead: str, words: str) -> None:
@@ -96,3 +105,11 @@ def test_what_is_lacking_is_said(line: str, instead: str, words: str) -> None:
 def test_a_setting_is_held_to_its_name_and_range(setting: str, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
         read_spec(f"{GOOD}[vary]\n{setting}\n")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_a_file_of_another_encoding_is_refused_by_its_name(tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "one.toml"
+    file.write_text(f'# café\n{GOOD}[[variant]]\nname = "a"\n', encoding=encoding)
+    with pytest.raises(ResearchError, match=r"one\.toml is not UTF-8 text .*; save it as UTF-8"):
+        read_spec_file(file)
