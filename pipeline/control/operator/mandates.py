@@ -30,6 +30,9 @@ from pipeline.trading.mandates.mandate import CASH, EQUAL_WEIGHT, FIELDS, Mandat
 if TYPE_CHECKING:  # a runner is handed in: who only asks or previews loads no stages
     from pipeline.engine.runner import Runner
 
+MAX_REASON = 1_000
+"""Characters that `mandates` takes."""
+
 
 def standing_mandate(lake: Lake, default: Mandate) -> Mandated:
     """The mandate that counts now: the last one set, else the settings' one."""
@@ -64,8 +67,8 @@ def set_mandate(
         now: the wall clock; the computer's where None.
 
     Raises:
-        DecisionError: if a field is unknown, a value is out of range, nothing would change, a ticker or sector is
-            named that the lake has never heard of, or the mandate would contradict itself.
+        DecisionError: if a field is unknown, a value is out of range, no reason is given, nothing would change, a
+            ticker or sector is named that the lake has never heard of, or the mandate would contradict itself.
         StorageError: if the lake cannot be written.
     """
     lake, default = runner.lake, runner.settings.trading.mandate
@@ -73,6 +76,8 @@ def set_mandate(
         return _recorded(known)
     before = standing_mandate(lake, default).mandate
     wanted = replace(before, **read_changes(changes))
+    if not reason.strip() or len(reason) > MAX_REASON:
+        raise DecisionError(f"say why in 1 to {MAX_REASON:,} characters; they are recorded with the mandate")
     if wanted == before:
         raise DecisionError("the mandate says so already; nothing was recorded")
     if wrong := [*wanted.contradictions(), *name_strangers(lake, wanted, before)]:
@@ -143,13 +148,15 @@ def parse_assignments(words: Sequence[str]) -> dict[str, str]:
     """Field -> value of words such as active_risk=0.04.
 
     Raises:
-        DecisionError: naming the first that is none.
+        DecisionError: naming the first that is none, or is of a field that was given before.
     """
     changes = {}
     for word in words:
         name, sign, value = word.partition("=")
-        if not sign or not name:
+        if not sign or not name.strip():
             raise DecisionError(f"{word!r} is not written as FIELD=VALUE, such as active_risk=0.04")
+        if name.strip() in changes:
+            raise DecisionError(f"{name.strip()} is given twice; say it once (a list is written with commas)")
         changes[name.strip()] = value.strip()
     return changes
 

@@ -97,6 +97,9 @@ class Mandate:
                 " than the whole book, so lower one of them"
             )
         tilted = dict(self.read_tilts())
+        names = [name for name, _ in self.read_tilts()]
+        for name in sorted({name for name in names if names.count(name) > 1}):
+            yield f"{name} is tilted {names.count(name)} times; say it once"
         for name in sorted(set(self.exclusions) & set(tilted)):
             yield f"{name} is among exclusions and among tilts; take it out of one of them"
         more = sum(size for size in tilted.values() if size > 0)

@@ -182,6 +182,9 @@ def test_a_mandate_is_on_record_once_in_whole_and_its_history_says_what_changed(
     for changes, words in ({"active_risk": "0.04"}, "says so already"), ({"max_exposure": "0.2"}, "no book meets both"):
         with pytest.raises(DecisionError, match=words):
             mandate(changes=changes)
+    for reason in "", " ", "x" * 1_001:
+        with pytest.raises(DecisionError, match="say why in 1 to 1,000 characters"):
+            mandate(changes={"active_risk": "0.03"}, reason=reason)
     assert standing_mandate(runner.lake, Mandate()).mandate == second.mandate
     assert [one["changed"] for one in list_mandates(runner.lake)] == [
         {"exclusions": ((), ("MO", "Energy"))},

@@ -54,6 +54,7 @@ def test_the_last_mandate_set_counts_and_the_settings_until_then() -> None:
         ({"cash_target": 0.5}, "more than the whole book"),
         ({"exclusions": ("tech",), "tilts": ("tech=0.1",)}, "among exclusions and among tilts"),
         ({"tilts": ("tech=0.6", "energy=0.6")}, "more than max_exposure"),
+        ({"tilts": ("tech=0.02", "tech =0.03")}, "tech is tilted 2 times"),
     ],
 )
 def test_a_mandate_that_contradicts_itself_is_refused_in_words(
@@ -82,6 +83,8 @@ def test_changes_are_held_to_their_types_and_all_that_is_wrong_is_said_at_once()
         read_changes({"tilts": "tech"})
     with pytest.raises(DecisionError, match="'active_risk' is not written as FIELD=VALUE"):
         parse_assignments(["active_risk"])
+    with pytest.raises(DecisionError, match="horizon is given twice"):
+        parse_assignments(["horizon=5", "horizon=20"])
 
 
 def test_an_unknown_rule_in_the_order_is_refused_with_the_nearest(tmp_path: Path) -> None:
