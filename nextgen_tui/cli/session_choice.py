@@ -46,6 +46,23 @@ def require_last_session(lake: Lake) -> date:
     return last
 
 
+def refuse_unknown(lake: Lake, session: date, calendar: Sessions) -> None:
+    """Refuse a session that the lake knows nothing of: what is said of it would look like a finding.
+
+    Raises:
+        click.UsageError: if the exchange does not trade that day, or the lake's sessions end before it or begin after
+            it.
+        NotYetError: if it has not closed yet.
+    """
+    from lake.runs import backfill_span
+
+    refuse_open(session, calendar)
+    last, loaded = require_last_session(lake), backfill_span(lake)
+    first = loaded[0] if loaded else min(session, last)
+    if not first <= session <= last:
+        raise click.UsageError(f"the lake knows nothing of {session}; its sessions run from {first} to {last}")
+
+
 def next_session(lake: Lake, calendar: Sessions) -> date:
     """The session after the last.
 

@@ -13,6 +13,7 @@ from nextgen_tui.cli.arguments import DAY
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
+    from lake.store import Lake
     from pipeline.leaks.detection import Detection
 
 COLOURS = {"clean": "green", "leak": "bold red", "broken": "bold red", "not checked": "yellow"}
@@ -46,18 +47,34 @@ def command(invocation: Invocation, what: str, session: date | None, draws: int)
     Nothing else is written. The exit status is 1 if there is a leak, a broken detector, books that are off, or weights
     that differ. Example: nextgen check leaks --draws 5
     """
+    if session is not None:
+        from nextgen_tui.cli.session_choice import refuse_unknown
+
+        refuse_unknown(invocation.lake, session, invocation.runner.calendar)
     if what == "books":
         return _check_books(invocation, session)
     return _check_leaks(invocation, session, draws) if what == "leaks" else _check_determinism(invocation, session)
 
 
+def _require_books(lake: Lake, session: date | None) -> date:
+    """The session whose books are looked at; without a cycle there are none, and nothing could agree with them."""
+    from lake.runs import cycle_sessions
+    from lake.tables.control import RUNS
+
+    done = cycle_sessions(lake.read(RUNS, columns=("run_id", "session", "work", "status")))
+    if not done:
+        raise click.UsageError("there are no books yet; the first `nextgen cycle` opens them")
+    if session is not None and session not in done:
+        raise click.UsageError(f"there are no books of {session}; they go from {done[0]} to {done[-1]}")
+    return session or done[-1]
+
+
 def _check_books(invocation: Invocation, session: date | None) -> int:
-    from nextgen_tui.cli.session_choice import require_last_session
     from pipeline.engine.executor import Executor
     from pipeline.reading.books_check import check_books
 
     executor = Executor(invocation.lake, invocation.settings)
-    found = check_books(executor, session or require_last_session(invocation.lake))
+    found = check_books(executor, _require_books(invocation.lake, session))
     invocation.output.record(asdict(found) | {"agrees": found.agrees, "sentence": found.sentence})
     invocation.output.say(found.sentence)
     return exit_codes.DONE if found.agrees else exit_codes.DEGRADED

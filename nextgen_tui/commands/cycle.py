@@ -8,7 +8,7 @@ import click
 
 from nextgen_tui.cli.arguments import DAY
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
-from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
+from nextgen_tui.research.rehearsal_view import dry_run_option, show_cycles
 
 
 @click.command("cycle", cls=ReadingCommand)
@@ -26,7 +26,6 @@ def command(invocation: Invocation, session: date | None, last: date | None, dry
     from nextgen_tui.cli.runs_view import show_cycle
     from nextgen_tui.cli.session_choice import next_session, refuse_open, within_calendar
     from nextgen_tui.report.span_output import replay_and_show
-    from pipeline.engine import work
 
     calendar = invocation.runner.calendar
     if session is None:
@@ -39,7 +38,7 @@ def command(invocation: Invocation, session: date | None, last: date | None, dry
             last = calendar.at_or_before(last)
         refuse_open(last, calendar)
     if dry_run:
-        show_rehearsal(invocation, work.cycle(session), len(calendar.between(session, last or session)))
+        show_cycles(invocation, session, last or session)
         return
     if last is not None:
         replay_and_show(invocation, session, last)

@@ -8,7 +8,7 @@ import click
 
 from nextgen_tui.cli.arguments import DAY, count_from
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
-from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
+from nextgen_tui.research.rehearsal_view import dry_run_option, show_cycles
 
 
 @click.command("replay", cls=ReadingCommand)
@@ -36,7 +36,6 @@ def command(
     from nextgen_tui.cli.session_choice import next_session, refuse_open, within_calendar
     from nextgen_tui.commands.snapshot import list_moments
     from nextgen_tui.report.span_output import replay_and_show
-    from pipeline.engine import work
 
     if (last is None) == (sessions is None):
         raise click.UsageError("give an end: --to YYYY-MM-DD, or --sessions N")
@@ -48,6 +47,6 @@ def command(
         raise click.UsageError(f"a replay from {first} cannot end earlier, at {last}")
     refuse_open(last, calendar)
     if dry_run:
-        show_rehearsal(invocation, work.cycle(first), len(calendar.between(first, last)))
+        show_cycles(invocation, first, last)
         return
     replay_and_show(invocation, first, last, list_moments(calendar, first, last, every) if every else ())

@@ -27,11 +27,11 @@ def command(invocation: Invocation, session: date | None, target: str | None, se
     general model of the same folds on their held-out sessions, by more than the best of all such trainings would by
     chance; it lapses with the champion. Example: nextgen train --target sector=Energy
     """
-    from nextgen_tui.cli.session_choice import refuse_open, require_last_session
+    from nextgen_tui.cli.session_choice import refuse_unknown, require_last_session
     from pipeline.engine import work
 
     session = session or require_last_session(invocation.lake)
-    refuse_open(session, invocation.runner.calendar)
+    refuse_unknown(invocation.lake, session, invocation.runner.calendar)
     wanted = _check_target(invocation, target, session)
     _check_search(invocation, search, target)
     if dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -34,6 +35,20 @@ def show_consequences(invocation: Invocation, action: str, target: str) -> None:
         invocation.output.show(safe_text(sentence, 600))
     invocation.output.show("Nothing was done.")
     invocation.output.record({"action": action, "target": target, "consequences": list(told)})
+
+
+def show_cycles(invocation: Invocation, first: date, last: date) -> None:
+    """Show what the cycles of a span would do: those that are done are left alone.
+
+    Raises:
+        CycleOrderError: if they could not run, as they would say.
+    """
+    from pipeline.engine import work
+
+    due = invocation.runner.list_due(first, last)
+    if not due:
+        invocation.output.show(f"Every session from {first} to {last} is done already.")
+    show_rehearsal(invocation, work.cycle(due[0] if due else first), len(due))
 
 
 def show_rehearsal(invocation: Invocation, wanted: Work, pieces: int = 1) -> None:

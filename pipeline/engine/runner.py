@@ -17,6 +17,7 @@ from lake.runs import (
     Recipe,
     Run,
     backfill_span,
+    cycle_sessions,
     failed_attempts,
     has_imported,
     is_published,
@@ -24,7 +25,7 @@ from lake.runs import (
     last_snapshot,
 )
 from lake.store import Lake
-from lake.tables.control import WorkKind
+from lake.tables.control import RUNS, WorkKind
 from lake.tables.features import FEATURE_ROWS
 from lake.tables.market import MARKET_PRICES, RAW_PRICES
 from lake.tables.news import RAW_NEWS
@@ -128,6 +129,18 @@ class Runner:
                     self._replay_snapshot(left.popleft())
                 yield self._run_cycle(session, silent)
             progress("done", len(sessions), len(sessions))
+
+    def list_due(self, first: date, last: date) -> list[date]:
+        """The sessions that a replay would run; those that are done are left alone.
+
+        Raises:
+            CycleOrderError: if the first of them is not the one after the last cycle, as the replay would say.
+        """
+        done = set(cycle_sessions(self.lake.read(RUNS, columns=("run_id", "session", "work", "status"))))
+        due = [session for session in self.calendar.between(first, last) if session not in done]
+        for session in due[:1]:
+            self._refuse_gap(session)
+        return due
 
     def backfill(self, since: date, session: date, progress: Progress = silent) -> Cycle:
         """Land all history from the source and derive what does not depend on the book: the start of a lake.

@@ -173,6 +173,12 @@ def test_the_command_tells_and_its_status_follows(
         "[models.ridge]\npenalties = [0.1, 10.0]\nblocks = 3\n",
         encoding="utf-8",
     )
+    before = str(operation.runner.calendar.offset(operation.sessions[0], -1))
+    for what, session in ("books", before), ("leaks", "1999-01-04"), ("determinism", "2019-07-04"):
+        assert outcome(["check", what, "--session", session]) == exit_codes.USAGE
+    told = " ".join(capsys.readouterr().err.split())
+    assert f"there are no books of {before}; they go from {operation.sessions[0]} to " in told
+    assert "the lake knows nothing of 1999-01-04; its sessions run from " in told
     assert outcome(["check", "leaks", "--draws", "1"]) == exit_codes.DONE
     told = capsys.readouterr()
     assert f"{len(DETECTORS)} detectors of {len(DETECTORS)} asked, 0 of them broken; 0 leaks found" in told.err

@@ -77,6 +77,17 @@ def test_cycles_neither_skip_a_session_nor_go_back(operation: Operation) -> None
         operation.runner.cycle(calendar.offset(operation.sessions[0], -1))
 
 
+def test_what_is_due_of_a_span_is_what_a_replay_would_run_and_is_refused_as_it_would_be(operation: Operation) -> None:
+    sessions, calendar, list_due = operation.sessions, operation.runner.calendar, operation.runner.list_due
+    following = calendar.next(sessions[-1])
+    assert list_due(sessions[0], sessions[-1]) == []
+    assert list_due(sessions[-1], following) == [following]
+    with pytest.raises(CycleOrderError, match=r"the next is .*nextgen replay --from"):
+        list_due(calendar.next(following), calendar.next(following))
+    with pytest.raises(CycleOrderError, match="is before the first cycle of this lake"):
+        list_due(calendar.offset(sessions[0], -1), sessions[-1])
+
+
 def assert_identical_again(operation: Operation, runs: pl.DataFrame) -> None:
     """Each of the runs gives the same rows in a process that has not seen it."""
     runner = Runner(Lake.open(operation.lake.path), operation.settings)
