@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.engine.stage import Stage
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+MAX_REASON = 1_000
+"""Characters of a reason that tables of decisions take."""
 
 
 class Day(click.ParamType[date]):
@@ -50,6 +52,18 @@ class Instant(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
 
 
+class Reason(click.ParamType[str]):
+    """Why something is decided, in the operator's words, as far as they are recorded."""
+
+    name = "TEXT"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse what would not be recorded, before anything is done."""
+        if len(value) > MAX_REASON:
+            self.fail(f"it has {len(value):,} characters, and at most {MAX_REASON:,} are recorded", param, ctx)
+        return str(value)
+
+
 def setting_option(help_text: str) -> Callable[[Decorated], Decorated]:
     """The option --set KEY=VALUE, which may be repeated, as `chosen`."""
     return click.option(
@@ -75,6 +89,7 @@ def parse_settings(texts: tuple[str, ...]) -> dict[str, Given]:
 
 DAY = Day()
 INSTANT = Instant()
+REASON = Reason()
 
 
 def count_from(least: int) -> click.IntRange:

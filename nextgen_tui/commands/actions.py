@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from nextgen_tui.cli.arguments import DAY, count_from
+from nextgen_tui.cli.arguments import DAY, REASON, count_from
 from nextgen_tui.cli.completion import complete_ticker
 from nextgen_tui.cli.invocation import (
     Invocation,
@@ -85,7 +85,7 @@ def _terms(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--successor", help="The new ticker of a rename; whose shares a spin-off or merger brings."),
         click.option("--pay-date", type=DAY, help="When the cash arrives."),
         click.option("--currency", help="Currency of the amounts, where it is not the listing's."),
-        click.option("--reason", required=True, help="Why; it is recorded."),
+        click.option("--reason", type=REASON, required=True, help="Why; it is recorded."),
         click.option("--session", type=DAY, help="The session that is to learn it (default: the next that can)."),
     ):
         function = option(function)
@@ -125,7 +125,7 @@ def correct_command(
 @command.command("withdraw", cls=ReadingCommand, epilog=KIND_HELP)
 @_which
 @_one_of_several
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", type=REASON, required=True, help="Why; it is recorded.")
 @click.option("--session", type=DAY, help="The session that is to learn it (default: the next that can).")
 @pass_invocation
 def withdraw_command(
@@ -140,7 +140,7 @@ def withdraw_command(
 
 @command.command("release", cls=ReadingCommand, epilog=KIND_HELP)
 @_which
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", type=REASON, required=True, help="Why; it is recorded.")
 @click.option("--session", type=DAY, help="The session that is to learn it (default: the next that can).")
 @pass_invocation
 def release_command(invocation: Invocation, /, ticker: str, ex_date: date, kind: str, **options: Any) -> None:

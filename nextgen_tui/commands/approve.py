@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from nextgen_tui.cli.arguments import REASON
 from nextgen_tui.cli.completion import complete_plan
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from nextgen_tui.research.rehearsal_view import DECISION, dry_run_option, show_consequences
@@ -11,7 +12,7 @@ from nextgen_tui.research.rehearsal_view import DECISION, dry_run_option, show_c
 
 @click.command("approve", cls=ReadingCommand)
 @click.argument("plan", shell_complete=complete_plan)
-@click.option("--reason", default="", help="Why; it is recorded.")
+@click.option("--reason", type=REASON, default="", help="Why; it is recorded.")
 @dry_run_option(DECISION)
 @pass_invocation
 def command(invocation: Invocation, plan: str, reason: str, dry_run: bool) -> None:

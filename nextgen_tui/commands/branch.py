@@ -7,7 +7,7 @@ from shlex import quote
 
 import click
 
-from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.arguments import DAY, REASON
 from nextgen_tui.cli.invocation import (
     Command,
     Invocation,
@@ -33,7 +33,7 @@ def command(context: click.Context) -> None:
 @command.command("create", cls=ReadingCommand)
 @click.argument("name")
 @click.option("--at", "session", type=DAY, help="Leave after the cycle of this session (default: now).")
-@click.option("--reason", default="", help="Why; it is recorded.")
+@click.option("--reason", type=REASON, default="", help="Why; it is recorded.")
 @pass_invocation
 def create_command(invocation: Invocation, name: str, session: date | None, reason: str) -> None:
     """Make a branch; no file is copied.
@@ -95,7 +95,7 @@ def diff_command(invocation: Invocation, name: str, other: str) -> None:
 
 @command.command("merge", cls=ReadingCommand)
 @click.argument("name")
-@click.option("--reason", default="", help="Why; it is recorded.")
+@click.option("--reason", type=REASON, default="", help="Why; it is recorded.")
 @click.option("--model", default="", help="The model of the branch that becomes champion (default: its own champion).")
 @click.option("--keep-champion", is_flag=True, help="Bring models as challengers alone; this lake's champion stays.")
 @click.option("--dry-run", is_flag=True, help="Show what it would bring, and change nothing.")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from nextgen_tui.cli.arguments import require_folder
+from nextgen_tui.cli.arguments import REASON, require_folder
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, common_options, json_option, pass_invocation
 from nextgen_tui.research.rehearsal_view import dry_run_option
 
@@ -89,7 +89,7 @@ def list_command(invocation: Invocation) -> None:
 @command.command("promote", cls=ReadingCommand)
 @click.argument("name")
 @click.argument("variant")
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", type=REASON, required=True, help="Why; it is recorded.")
 @pass_invocation
 def promote_command(invocation: Invocation, name: str, variant: str, reason: str) -> None:
     """Make the settings of a variant the lake's own, from the next cycle on."""

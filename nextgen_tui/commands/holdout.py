@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from nextgen_tui.cli.arguments import REASON
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, common_options, json_option, pass_invocation
 
 
@@ -37,7 +38,7 @@ def show_command(invocation: Invocation) -> None:
 
 
 @command.command("open", cls=ReadingCommand)
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", type=REASON, required=True, help="Why; it is recorded.")
 @pass_invocation
 def open_command(invocation: Invocation, reason: str) -> None:
     """Open what is put aside to comparisons. It is counted; experiments and trainings still may not use it."""

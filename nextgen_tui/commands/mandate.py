@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from nextgen_tui.cli.arguments import REASON
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, common_options, json_option, pass_invocation
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def show_command(invocation: Invocation) -> None:
 
 @command.command("set", cls=ReadingCommand)
 @click.argument("changes", nargs=-1, required=True, metavar="FIELD=VALUE...")
-@click.option("--reason", required=True, help="Why; it is recorded.")
+@click.option("--reason", type=REASON, required=True, help="Why; it is recorded.")
 @pass_invocation
 def set_command(invocation: Invocation, changes: tuple[str, ...], reason: str) -> None:
     """Set fields of the mandate, from the next plan on.

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from nextgen_tui.cli.arguments import require_reason
+from nextgen_tui.cli.arguments import REASON, require_reason
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from nextgen_tui.research.rehearsal_view import DECISION, dry_run_option, show_consequences
 
 
 @click.command("pause", cls=ReadingCommand)
-@click.option("--reason", default="", help="Why; it is recorded. Only --dry-run needs none.")
+@click.option("--reason", type=REASON, default="", help="Why; it is recorded. Only --dry-run needs none.")
 @dry_run_option(DECISION)
 @pass_invocation
 def command(invocation: Invocation, reason: str, dry_run: bool) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from nextgen_tui.cli import exit_codes
-from nextgen_tui.cli.arguments import DAY
+from nextgen_tui.cli.arguments import DAY, REASON
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ LOOK = 0.05
 @click.option(
     "--session", type=DAY, help="The session (default: the last that closed; in a simulated market, the next)."
 )
-@click.option("--reason", default="", help="Why; it is recorded.")
+@click.option("--reason", type=REASON, default="", help="Why; it is recorded.")
 @click.option("--id", "request_id", help="Id of the request; sending the same id again makes no second request.")
 @click.option("--wait", is_flag=True, help="Wait for completion.")
 @pass_invocation

@@ -18,7 +18,7 @@ from pipeline.config.loading import load
 from pipeline.config.resolving import DEFAULT, values_of
 from pipeline.config.toml_document import toml_document, write_document
 from pipeline.control.operator.decisions import promote, read_market_time
-from pipeline.control.operator.mandates import set_mandate
+from pipeline.control.operator.mandates import MAX_REASON, set_mandate
 from pipeline.control.operator.trading_switches import who_decides
 from pipeline.research import ResearchError
 from pipeline.research.merging.branch_models import WantedModels
@@ -64,6 +64,8 @@ def merge_branch(
         raise ResearchError(f"the lake has the settings, mandate and models of {name}; there is nothing to merge")
     if not reason.strip():
         raise ResearchError("say why it is merged; it is recorded with what it changes")
+    if len(words := _write_words(name, reason)) > MAX_REASON:  # the mandate has them too, after settings are written
+        raise ResearchError(f"say why it is merged in {len(words) - MAX_REASON:,} characters less; it is recorded")
     if not merge.models.comes_along:
         return _carry_out(runner, merge, reason, now or datetime.now(UTC))
     with runner.lake.lock(f"merge of the branch {name}"):
@@ -102,9 +104,13 @@ def _under_todays(runner: Runner) -> Runner:
     return type(runner)(runner.lake, load(runner.lake.path, os.environ).settings)
 
 
+def _write_words(name: str, reason: str) -> str:
+    return f"merged from the branch {name}: {reason}"
+
+
 def _decide(runner: Runner, merge: Merge, reason: str, now: datetime) -> MergeDecision:
     """Put the decision on record, or take up the one that was cut off if it was about the same."""
-    words = f"merged from the branch {merge.branch.name}: {reason}"
+    words = _write_words(merge.branch.name, reason)
     begun, models = merge.begun, merge.models
     if begun and set(models.names) <= set(begun["models"]) and models.champion == begun["champion"]:
         at = begun["decided_at"].astimezone(UTC)

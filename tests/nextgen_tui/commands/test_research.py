@@ -69,6 +69,8 @@ def test_a_branch_with_other_settings_can_be_merged_with_a_reason(run: Run, valu
     )
     code, _, err = run("branch", "merge", "one")
     assert (code, "say why" in words(err)) == (exit_codes.USAGE, True)
+    code, _, err = run("branch", "merge", "one", "--reason", "x" * 990)
+    assert (code, "in 18 characters less" in words(err)) == (exit_codes.USAGE, True)
     assert not (valued.path / "nextgen.toml").exists()
     assert json_of(run, "branch", "merge", "one", "--reason", "it was cheaper")["merged"] is True
     assert "impact = 0.5" in (valued.path / "nextgen.toml").read_text(encoding="utf-8")
@@ -100,6 +102,8 @@ def test_a_branch_with_other_settings_can_be_merged_with_a_reason(run: Run, valu
         (("propose", "--dry-run"), "sessions"),
         (("propose", "--author"), "no language model is named that could propose factors"),
         (("holdout", "open", "--reason", "why"), "nothing is put aside"),
+        (("holdout", "open", "--reason", "x" * 1_001), "it has 1,001 characters, and at most 1,000 are recorded"),
+        (("pause", "--reason", "x" * 1_001), "it has 1,001 characters, and at most 1,000 are recorded"),
     ],
 )
 def test_what_cannot_be_done_is_said_and_nothing_is_made(
