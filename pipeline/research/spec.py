@@ -19,9 +19,9 @@ from pipeline.config.check_values import Given, from_toml, nearest
 from pipeline.config.fields import settings_of
 from pipeline.config.layers import names_of
 from pipeline.config.settings import Settings
-from pipeline.engine.session_order import CYCLE, load_stages
 from pipeline.research import ResearchError
 from pipeline.research.compare_runs import RETURN, unit_of
+from pipeline.research.variants.variant_branch import require_varied
 
 KEYS = ("name", "question", "kill", "keep_above", "base", "from", "to", "metric", "vary", "search", "variant")
 SEARCH_KEYS = ("points", "seed")
@@ -192,18 +192,9 @@ def _given(chosen: Mapping[str, Any]) -> dict[str, Given]:
     for key, value in chosen.items():
         if key not in names:
             raise ConfigError(f"there is no setting {key}{nearest(key, names)}")
-        if key.split(".")[0] not in (sections := _varied_sections()):
-            raise ResearchError(
-                f"{key} cannot be varied: an experiment takes what landed as it is; choose settings of"
-                f" {', '.join(sections)}"
-            )
+        require_varied(key)
         given[names[key].key] = Given(from_toml(names[key], value, "the experiment"), "the experiment")
     return given
-
-
-def _varied_sections() -> list[str]:
-    """Sections that can be varied: what lands comes from outside, and is what it was."""
-    return sorted({stage.section for stage in load_stages(CYCLE) if stage.kind == "pure"})
 
 
 def _describe(chosen: Mapping[str, Any]) -> str:

@@ -322,6 +322,22 @@ def test_a_variant_is_what_the_sessions_give_where_they_are_really_run(
     assert (trained > 1) == (chosen is RETRAINED), "only one of them has reason to train"
 
 
+def test_what_lands_is_no_question_of_a_what_if(lake: Lake, operation: Operation) -> None:
+    chosen = {"source.simulated.seed": choice("source.simulated.seed", "3")}
+    for runs_stages in (False, True):
+        with pytest.raises(ResearchError, match=r"source\.simulated\.seed cannot be varied"):
+            ask_what_if(
+                lake,
+                settings_of(lake),
+                operation.runner.calendar,
+                chosen,
+                operation.sessions[2],
+                runs_stages=runs_stages,
+            )
+    assert lake.read(WHAT_IFS).is_empty()
+    assert list_branches(lake.path) == []
+
+
 def test_a_variant_needs_a_session_to_leave_after_and_one_to_go_to(lake: Lake, operation: Operation) -> None:
     for first, last in ((operation.sessions[0], operation.sessions[2]), (operation.sessions[1], date(2099, 1, 5))):
         with pytest.raises(ResearchError, match="needs the cycle of a session before it"):

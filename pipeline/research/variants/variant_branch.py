@@ -17,6 +17,7 @@ from pipeline.config.resolving import DEFAULT, Loaded, values_of
 from pipeline.config.settings import Settings
 from pipeline.config.toml_document import toml_document, write_document
 from pipeline.control.operator.mandates import name_strangers, standing_mandate
+from pipeline.engine.session_order import CYCLE, load_stages
 from pipeline.engine.work import Progress, silent
 from pipeline.research import ResearchError
 from pipeline.research.variants.variant_replay import Replayed, VariantReplay
@@ -47,13 +48,28 @@ def find_eve(lake: Lake, first: date, last: date) -> date:
     return before[-1]
 
 
+def require_varied(key: str) -> None:
+    """Make sure that a setting can be varied: what lands comes from outside, and is what it was.
+
+    Raises:
+        ResearchError: if nothing that is computed reads it, so that the same would come of any value.
+    """
+    sections = sorted({stage.section for stage in load_stages(CYCLE) if stage.kind == "pure"})
+    if key.split(".")[0] not in sections:
+        raise ResearchError(
+            f"{key} cannot be varied: what landed is taken as it is; choose settings of {', '.join(sections)}"
+        )
+
+
 def resolve_variant(lake: Lake, chosen: Mapping[str, Given]) -> Loaded[Settings]:
     """Return the settings of a variant, before anything is recorded or made of it.
 
     Raises:
-        ResearchError: if they name a ticker or sector that the lake has never heard of.
+        ResearchError: if one cannot be varied, or they name a ticker or sector that the lake has never heard of.
         ConfigError: if they contradict each other.
     """
+    for key in chosen:
+        require_varied(key)
     loaded = load(lake.path, os.environ, chosen)
     if any(key.startswith("trading.mandate.") for key in chosen):
         before = standing_mandate(lake, load(lake.path, os.environ).settings.trading.mandate).mandate
