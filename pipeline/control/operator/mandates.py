@@ -68,7 +68,8 @@ def set_mandate(
 
     Raises:
         DecisionError: if a field is unknown, a value is out of range, no reason is given, nothing would change, a
-            ticker or sector is named that the lake has never heard of, or the mandate would contradict itself.
+            ticker or sector is named that the lake has never heard of, nothing is left to hold, or the mandate would
+            contradict itself.
         StorageError: if the lake cannot be written.
     """
     lake, default = runner.lake, runner.settings.trading.mandate
@@ -80,7 +81,7 @@ def set_mandate(
         raise DecisionError(f"say why in 1 to {MAX_REASON:,} characters; they are recorded with the mandate")
     if wanted == before:
         raise DecisionError("the mandate says so already; nothing was recorded")
-    if wrong := [*wanted.contradictions(), *name_strangers(lake, wanted, before)]:
+    if wrong := [*wanted.contradictions(), *name_strangers(lake, wanted, before), *tell_emptiness(lake, wanted)]:
         raise DecisionError("; ".join(wrong))
     wall = now or datetime.now(UTC)
     row = asdict(wanted) | {
@@ -116,6 +117,25 @@ def name_strangers(lake: Lake, wanted: Mandate, before: Mandate | None = None) -
     if wanted.benchmark not in priced:
         hint = nearest(wanted.benchmark, sorted(priced))
         yield f"the benchmark {wanted.benchmark} has no bar in the last session{hint}"
+
+
+def tell_emptiness(lake: Lake, wanted: Mandate) -> Iterator[str]:
+    """Yield a sentence if no member of the universe is left that a book which has to be invested could hold.
+
+    Args:
+        lake: only read.
+        wanted: the mandate; a benchmark that is held itself can be held whatever is excluded.
+    """
+    if wanted.mode == "absolute" or wanted.benchmark != EQUAL_WEIGHT or not wanted.min_exposure:
+        return
+    universe = lake.read(TICKER_UNIVERSE, where=pl.col("member"), columns=("session", "ticker", "sector"))
+    members = universe.filter(pl.col("session") == pl.col("session").max())
+    excluded = pl.col("ticker").is_in(wanted.exclusions) | pl.col("sector").is_in(wanted.exclusions).fill_null(False)
+    if members.height and members.filter(~excluded).is_empty():
+        yield (
+            f"the exclusions leave none of the {members.height:,} members of the universe, and min_exposure is"
+            f" {wanted.min_exposure}; exclude less, or set min_exposure = 0"
+        )
 
 
 def _traded(lake: Lake, session: Any) -> list[str]:

@@ -16,7 +16,7 @@ from pipeline.config.loading import load
 from pipeline.config.resolving import DEFAULT, Loaded, values_of
 from pipeline.config.settings import Settings
 from pipeline.config.toml_document import toml_document, write_document
-from pipeline.control.operator.mandates import name_strangers, standing_mandate
+from pipeline.control.operator.mandates import name_strangers, standing_mandate, tell_emptiness
 from pipeline.engine.session_order import CYCLE, load_stages
 from pipeline.engine.work import Progress, silent
 from pipeline.research import ResearchError
@@ -65,7 +65,8 @@ def resolve_variant(lake: Lake, chosen: Mapping[str, Given]) -> Loaded[Settings]
     """Return the settings of a variant, before anything is recorded or made of it.
 
     Raises:
-        ResearchError: if one cannot be varied, or they name a ticker or sector that the lake has never heard of.
+        ResearchError: if one cannot be varied, or they name a ticker or sector that the lake has never heard of,
+            or leave none to hold.
         ConfigError: if they contradict each other.
     """
     for key in chosen:
@@ -73,7 +74,8 @@ def resolve_variant(lake: Lake, chosen: Mapping[str, Given]) -> Loaded[Settings]
     loaded = load(lake.path, os.environ, chosen)
     if any(key.startswith("trading.mandate.") for key in chosen):
         before = standing_mandate(lake, load(lake.path, os.environ).settings.trading.mandate).mandate
-        if wrong := list(name_strangers(lake, loaded.settings.trading.mandate, before)):
+        wanted = loaded.settings.trading.mandate
+        if wrong := [*name_strangers(lake, wanted, before), *tell_emptiness(lake, wanted)]:
             raise ResearchError(f"trading.mandate: {'; '.join(wrong)}")
     return loaded
 

@@ -211,5 +211,7 @@ def test_a_mandate_that_speaks_of_names_nobody_knows_is_refused(
     with pytest.raises(DecisionError, match=words):
         set_mandate(runner, changes=changes, **said)
     assert runner.lake.read(MANDATES).is_empty()
+    with pytest.raises(DecisionError, match=r"leave none of the 1 members of the universe, and min_exposure is 0\.9"):
+        set_mandate(runner, changes={"exclusions": "Energy"}, **said)
     known = set_mandate(runner, changes={"exclusions": "Energy", "benchmark": "AAA"}, **said).mandate
     assert (known.exclusions, known.benchmark) == (("Energy",), "AAA")
