@@ -15,7 +15,7 @@ from lake.tables.feedback import FEEDBACK_METRICS, LEARNING_INSIGHTS
 from lake.tables.market import CORPORATE_ACTIONS, PRICE_RESTATEMENTS, QUARANTINED_ROWS, TICKER_UNIVERSE
 from lake.tables.models import MODEL_PROMOTIONS
 from lake.tables.predictions import PREDICTIONS
-from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS
+from lake.tables.research import EXPERIMENT_RESULTS, EXPERIMENTS, WHAT_IFS
 from lake.tables.trading import STRATEGIC_PRIORITIES, TRADE_PLANS
 from pipeline.text_format import change, counted, percent
 
@@ -196,11 +196,15 @@ def runs_tile(cycles: pl.DataFrame) -> Tile:
 
 def research_tile(read: Reader, has_table: Callable[[Table], bool]) -> Tile:
     """How much was tried, and what of it was kept."""
-    experiments, results = (read(one) if has_table(one) else one.empty() for one in (EXPERIMENTS, EXPERIMENT_RESULTS))
+    tables = (EXPERIMENTS, EXPERIMENT_RESULTS, WHAT_IFS)
+    experiments, results, asked = (read(one) if has_table(one) else one.empty() for one in tables)
+    questions = f"{counted(asked.height, 'what-if')} asked"
     if experiments.is_empty():
-        return Tile("nothing tried yet", "`nextgen what-if` tries a setting")
+        if asked.is_empty():
+            return Tile("nothing tried yet", "`nextgen what-if` tries a setting")
+        return Tile(questions, "no experiment yet")
     kept = int(results["kept"].sum()) if results.height else 0
-    ended = f"{counted(results.height, 'variant')} ended"
+    ended = f"{counted(results.height, 'variant')} ended" + (f", {questions}" if asked.height else "")
     return Tile(f"{counted(experiments.height, 'experiment')}, {kept} kept", ended)
 
 

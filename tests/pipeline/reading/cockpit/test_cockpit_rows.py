@@ -12,11 +12,12 @@ from lake.tables.books import PORTFOLIO_VALUE
 from lake.tables.control import RUNS, SYSTEM_HEALTH
 from lake.tables.feedback import LEARNING_INSIGHTS
 from lake.tables.market import QUARANTINED_ROWS, TICKER_UNIVERSE
+from lake.tables.research import EXPERIMENTS, WHAT_IFS
 from lake.tables.trading import STRATEGIC_PRIORITIES, TRADE_PLANS
 from pipeline.reading.cockpit.cockpit_rows import cockpit_rows
 from pipeline.reading.cockpit.next_task import schedule_tile, until
 from pipeline.reading.cockpit.problem_cards import find_screen
-from pipeline.reading.cockpit.tiles import TILES, Reader, Tile
+from pipeline.reading.cockpit.tiles import TILES, Reader, Tile, research_tile
 from pipeline.reading.health_verdict import compose_health
 from pipeline.reading.operation_parts import PartHealth
 from pipeline.reading.schedule import TASK_SCHEMA
@@ -139,6 +140,14 @@ def test_every_tile_says_that_there_is_nothing_yet() -> None:
     for name, tile in TILES.items():
         told = tile(read(), DAYS[1])
         assert told.answer and not told.trend, name
+
+
+def test_the_tile_of_research_counts_what_ifs_beside_experiments() -> None:
+    asked = (WHAT_IFS, rows(WHAT_IFS, {"what_if_id": "a"}, {"what_if_id": "b"}))
+    registered = (EXPERIMENTS, rows(EXPERIMENTS, {"experiment_id": "e"}))
+    assert research_tile(read(asked), lambda _: True) == Tile("2 what-ifs asked", "no experiment yet")
+    both = research_tile(read(asked, registered), lambda _: True)
+    assert both == Tile("1 experiment, 0 kept", "0 variants ended, 2 what-ifs asked")
 
 
 def test_the_schedule_tells_in_how_long_the_next_task_is_due() -> None:
