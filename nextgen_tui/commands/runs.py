@@ -72,7 +72,7 @@ def command(
 def _recipe(invocation: Invocation, run: str) -> None:
     from lake.runs import find_run
     from nextgen_tui.text.table_view import cell, grid
-    from pipeline.reading.rehearsal import expect
+    from pipeline.reading.foresight.rehearsal import expect
 
     found = find_run(invocation.lake, run)
     row, expected = found.row(), expect(invocation.lake, found)

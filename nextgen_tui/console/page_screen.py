@@ -15,6 +15,7 @@ from nextgen_tui.console.board.board_widget import BoardWidget
 from nextgen_tui.console.charts.chart_widget import ChartWidget
 from nextgen_tui.console.lake_view import LakeView
 from nextgen_tui.console.notes import note, plain_text
+from nextgen_tui.console.operator.command_parser import CommandError, find_name
 from nextgen_tui.console.operator.own_notes import find_target, note_section
 from nextgen_tui.console.page import ACTION_KEYS, Action, Detail, Link, Page, PageState, Row
 from nextgen_tui.console.screen_frame import (
@@ -76,6 +77,8 @@ class PageScreen(SheetScreen):
         self.page, self.page_name = page, page.name
         self._state = PageState()
         self._memory = PageMemory()
+        self._wanted = ""
+        """The sheet to turn to once the page is read."""
         self._detail_due = False
         self._sheets: dict[tuple[str, tuple[str, bool] | None], Sheet] = {}
         """The sheets of the data on screen, in each order, unfiltered; made when first shown."""
@@ -158,9 +161,7 @@ class PageScreen(SheetScreen):
         sentence.show_verdict(band, (note(words, max_length=600),))
         sentence.set_class(bool(trouble), "trouble")
         if fresh and state.data is not None:
-            names = self.page.sheets(state.data)
-            if self._memory.sheet not in names:
-                self._memory.sheet = names[0]
+            self._turn()
             self.fill()
 
     def fill(self) -> None:
@@ -326,10 +327,22 @@ class PageScreen(SheetScreen):
         self.fill()
 
     def turn_to(self, name: str) -> None:
-        """Show the sheet of that name: at once, or as soon as the screen is read."""
-        self._memory.sheet = name
-        if self._state.data is not None and name in self.page.sheets(self._state.data):
+        """Show the sheet of that name or beginning: at once, or as soon as the screen is read."""
+        self._wanted = name
+        if self._state.data is not None:
+            self._turn()
             self.fill()
+
+    def _turn(self) -> None:
+        """Put the sheet in front that was asked for; the first one where none is there, or no longer."""
+        names, wanted = self.page.sheets(self._state.data), self._wanted
+        self._wanted = ""
+        try:
+            self._memory.sheet = find_name(wanted, names, "sheet") if wanted else self._memory.sheet
+        except CommandError as error:
+            self.notify(str(error), severity="warning", markup=False)
+        if self._memory.sheet not in names:
+            self._memory.sheet = names[0]
 
     def action_zoom(self) -> None:
         """Give the whole screen to notes and pictures, then to the sheet, then to both again."""

@@ -73,7 +73,7 @@ PAGES = (
 )
 
 
-ASKED = ("pipeline.engine.stages", "pipeline.reading.consequences", "pipeline.reading.doctor.examine")
+ASKED = ("pipeline.engine.stages", "pipeline.reading.foresight.consequences", "pipeline.reading.doctor.examine")
 """What dialogs and details tell of a cycle, of what an action brings, and of everything that the program rests on."""
 
 

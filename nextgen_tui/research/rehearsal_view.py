@@ -28,7 +28,7 @@ def dry_run_option(words: str = WORK) -> Callable[[Decorated], Decorated]:
 def show_consequences(invocation: Invocation, action: str, target: str) -> None:
     """Show what will be true after something is done, as the console's dialog does before it is."""
     from nextgen_tui.text.safe_text import safe_text
-    from pipeline.reading.consequences import find_consequences
+    from pipeline.reading.foresight.consequences import find_consequences
 
     told = find_consequences(invocation.lake, action, target)
     for sentence in told or ("Only the daemon can tell what comes of it.",):
@@ -55,7 +55,7 @@ def show_rehearsal(invocation: Invocation, wanted: Work, pieces: int = 1) -> Non
     """Show what work would do, by what the last pieces of its kind did."""
     from nextgen_tui.text import formats
     from nextgen_tui.text.table_view import grid
-    from pipeline.reading.rehearsal import rehearse
+    from pipeline.reading.foresight.rehearsal import rehearse
 
     told = rehearse(invocation.lake, wanted, pieces)
     view = grid(f"{formats.counted(pieces, told.kind.replace('-', ' '))}, each")

@@ -6,14 +6,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from lake.errors import BusyError, LakeError, StorageError
 from lake.publication import record_failure
-from lake.runs import Recipe, Run, failed_attempts
+from lake.runs import Recipe, Run, failed_attempts, last_cycle
 from lake.store import Lake
 from pipeline.engine.work import Work
+from pipeline.market.sessions import Sessions
 
 log = logging.getLogger(__name__)
 MAX_ERROR = 3_900
@@ -32,6 +33,26 @@ class StageFailedError(Exception):
 
 class CycleOrderError(LakeError):
     """A cycle was asked for out of order."""
+
+
+def require_next_cycle(lake: Lake, calendar: Sessions, session: date) -> None:
+    """Refuse a cycle out of order: the book moves session by session, and can neither go back nor leave one out.
+
+    Raises:
+        CycleOrderError: naming the session that is next.
+    """
+    last = last_cycle(lake)
+    if last is None or session == (wanted := calendar.next(last)):
+        return
+    if session < wanted:
+        raise CycleOrderError(
+            f"{session} is before the first cycle of this lake, and cycles only go forward: the last was {last}, "
+            f"the next is {wanted}"
+        )
+    raise CycleOrderError(
+        f"the last cycle was {last}, so the next is {wanted}, not {session}; "
+        f"run `nextgen replay --from {wanted} --to {session}`"
+    )
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from lake.tables.news import RAW_NEWS
 from lake.upkeep.checkpoints import write_checkpoints
 from pipeline.config.settings import Settings
 from pipeline.engine import work
-from pipeline.engine.failures import CycleOrderError, record_failures
+from pipeline.engine.failures import CycleOrderError, record_failures, require_next_cycle
 from pipeline.engine.in_parts import SplittingExecutor
 from pipeline.engine.resume import resume
 from pipeline.engine.stage import Stage
@@ -139,7 +139,7 @@ class Runner:
         done = set(cycle_sessions(self.lake.read(RUNS, columns=("run_id", "session", "work", "status"))))
         due = [session for session in self.calendar.between(first, last) if session not in done]
         for session in due[:1]:
-            self._refuse_gap(session)
+            require_next_cycle(self.lake, self.calendar, session)
         return due
 
     def backfill(self, since: date, session: date, progress: Progress = silent) -> Cycle:
@@ -262,7 +262,7 @@ class Runner:
         wanted = work.cycle(session)
         if is_published(self.lake, wanted.cycle_id):
             return self._tell_done(wanted)
-        self._refuse_gap(session)
+        require_next_cycle(self.lake, self.calendar, session)
         cycle = self._run_work(wanted, progress, done)
         report = self._run_alone(work.single_stage(REPORT, session))
         self._checkpoints = write_checkpoints(self.lake, self._checkpoints)
@@ -322,21 +322,6 @@ class Runner:
         if stage.writes is not FEATURE_ROWS:
             return None
         return pl.col("feature_set") == feature_set(self.plugins.extend(stage.uses)).name
-
-    def _refuse_gap(self, session: date) -> None:
-        """The book moves session by session: its cycles can neither go back nor leave one out."""
-        last = last_cycle(self.lake)
-        if last is None or session == (wanted := self.calendar.next(last)):
-            return
-        if session < wanted:
-            raise CycleOrderError(
-                f"{session} is before the first cycle of this lake, and cycles only go forward: the last was {last}, "
-                f"the next is {wanted}"
-            )
-        raise CycleOrderError(
-            f"the last cycle was {last}, so the next is {wanted}, not {session}; "
-            f"run `nextgen replay --from {wanted} --to {session}`"
-        )
 
     def _refuse_late_backfill(self) -> None:
         if (done := last_cycle(self.lake)) is not None:

@@ -24,7 +24,7 @@ from pipeline.config.settings import Settings
 from pipeline.control.operator.trading_switches import who_decides
 from pipeline.engine.work import cycle
 from pipeline.market.sessions import Sessions
-from pipeline.reading.rehearsal import rehearse
+from pipeline.reading.foresight.rehearsal import rehearse
 from pipeline.reading.tried import count_openings, count_trials
 from pipeline.research import ResearchError
 from pipeline.research.compare_runs import RunComparison, better_of, compare_runs

@@ -12,6 +12,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from lake.contract import Table
+from nextgen_tui.text.safe_text import safe_text
 from pipeline.control.daemon.main import daemon_command
 from pipeline.control.operator.requests import EXPIRES_AFTER, Request
 from pipeline.control.schedule.task import ACTIONS
@@ -36,6 +37,8 @@ LOCAL_COMMANDS = {
     "quit": "quit",
 }
 """Commands of the console itself, with what they do."""
+ALONE = ("live", "doctor", "theme", "daemon", "quit")
+"""Commands of the console that nothing can be added to."""
 REQUEST_COMMANDS = {
     "cycle": "cycle [SESSION]      run the whole cycle of a session",
     "train": "train [SESSION]      train a challenger and evaluate it",
@@ -105,12 +108,32 @@ def parse(words: str, moment: datetime, about: str = "") -> Local | PendingReque
     """
     name, *rest = words.split() or [""]
     if name in LOCAL_COMMANDS:
+        if rest and name in ALONE:
+            raise CommandError(f"{name} takes no words, got {safe_text(' '.join(rest), 40)!r}")
         return Local(name, words.strip().partition(" ")[2].strip())
     if name in REQUEST_COMMANDS:
         return build_request(name, rest, moment, about)
     near = get_close_matches(name, [*LOCAL_COMMANDS, *REQUEST_COMMANDS], n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"choose from {', '.join([*REQUEST_COMMANDS, *LOCAL_COMMANDS])}"
     raise CommandError(f"there is no command {name!r}; {hint}")
+
+
+def find_name(words: str, names: Sequence[str], kind: str) -> str:
+    """The one of some names that a word is, or is the beginning of, in capitals or not.
+
+    Raises:
+        CommandError: if it is none of them, or the beginning of several; with those there are.
+    """
+    word = " ".join(words.casefold().split())
+    found = [name for name in names if name.casefold() == word]
+    found = found or [name for name in names if word and name.casefold().startswith(word)]
+    if len(found) == 1:
+        return found[0]
+    near = get_close_matches(word, [name.casefold() for name in names], n=1)
+    hint = f"did you mean {near[0]!r}?" if near and not found else f"choose from {', '.join(found or names)}"
+    begins = "more than one" if found else "no"
+    asked = f"there is {begins} {kind} {safe_text(words, 40)!r}" if word else f"{kind} needs a name"
+    raise CommandError(f"{asked}; {hint}")
 
 
 def build_request(name: str, rest: Sequence[str], moment: datetime, about: str = "") -> PendingRequest:
@@ -122,7 +145,7 @@ def build_request(name: str, rest: Sequence[str], moment: datetime, about: str =
     session: date | None = None
     target, lines = "", tuple[str, ...]()
     if name in ACTIONS:
-        session = _session(rest)
+        session = _session(name, rest)
         lines = _work_lines(name)
     elif name == "run":
         target = ",".join(part for part in ",".join(rest).split(",") if part)
@@ -134,7 +157,7 @@ def build_request(name: str, rest: Sequence[str], moment: datetime, about: str =
         target = _switch_target(name, rest)
         lines = (*EFFECTS[name], CLOSES) if target else EFFECTS[name]
     elif name in EFFECTS:
-        target = rest[0] if name == "rollback" and rest else "" if name == "rollback" else _only(name, rest)
+        target = "" if name == "rollback" and not rest else _only(name, rest)
         lines = EFFECTS[name]
     else:
         target = _slot(name, rest)
@@ -246,8 +269,10 @@ def _name_tables(tables: Iterable[Table]) -> str:
 def _stage_lines(target: str) -> tuple[str, ...]:
     if not target:
         raise CommandError("run needs the stages to run: `run predict` or `run predict,plan`")
-    lines = []
-    for name in target.split(","):
+    lines, named = [], target.split(",")
+    if again := next((name for name in named if named.count(name) > 1), None):
+        raise CommandError(f"run names the stage {again!r} more than once")
+    for name in named:
         try:
             one = find_stage(name)
         except KeyError as error:
@@ -264,9 +289,13 @@ def _steering(name: str, target: str) -> str:
     }[name]
 
 
-def _session(rest: Sequence[str]) -> date | None:
+def _session(name: str, rest: Sequence[str]) -> date | None:
     if not rest:
         return None
+    if len(rest) > 1 or name == "maintain":
+        raise CommandError(
+            f"{name} takes {'no words' if name == 'maintain' else 'one session at most'}, got {' '.join(rest)!r}"
+        )
     try:
         return date.fromisoformat(rest[0])
     except ValueError:

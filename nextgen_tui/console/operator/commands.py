@@ -120,13 +120,11 @@ class CommandApp(App[None]):
             self._run_local(found)
         elif not self._refuse():
             # Here, with the rules of the book: nothing is asked for before there is something to read.
-            from pipeline.reading.consequences import find_consequences, has_consequences
+            from pipeline.reading.foresight.consequences import rehearse_requests
 
             also = tuple(one for one in more if isinstance(one, command_parser.PendingRequest))
-            lake, request = (self.view.lake if self.view else None), found.request
-            targets = " ".join(one.request.target for one in (found, *also))
-            told = lake is not None and has_consequences(request.action, request.target)
-            rehearse = partial(find_consequences, lake, request.action, targets) if lake and told else None
+            lake = self.view.lake if self.view else None
+            rehearse = partial(rehearse_requests, lake, [one.request for one in (found, *also)]) if lake else None
             self.push_screen(ConfirmScreen(found, self.activity.daemon, rehearse, also), partial(self._send, also))
 
     def _refuse(self) -> bool:
@@ -182,7 +180,9 @@ class CommandApp(App[None]):
             self.screen.action_line("command", "what-if trading.")
 
     def _ask_what_if(self, words: str) -> None:
-        if not self._refuse():
+        if not words:
+            self._warn(f"what-if needs a setting that differs: `{what_if.EXAMPLE}`")
+        elif not self._refuse():
             self.notify("The book is decided and filled again; that takes some seconds.", title="what if")
             self._answer_what_if(words)
 
@@ -263,14 +263,16 @@ class CommandApp(App[None]):
             self._warn(error)
 
     def _go_to_screen(self, words: str, sheet: str = "") -> None:
-        name = next((page.name.lower() for page in PAGES if words in (page.number.lower(), page.name.lower())), None)
-        if name is None:
-            self._warn(f"There is no screen {safe_text(words, 40)!r}.")
+        by_key = {page.number.lower(): page.name.lower() for page in PAGES}
+        try:
+            name = by_key.get(words) or command_parser.find_name(words, tuple(by_key.values()), "screen")
+        except command_parser.CommandError as error:
+            self._warn(error)
         else:
             self.call_later(self._show_sheet, name, sheet)
 
     async def _show_sheet(self, name: str, sheet: str) -> None:
-        """Show a screen, and of its sheets the one of that name where it has it."""
+        """Show a screen, and of its sheets the one that was asked for."""
         await self.action_page(name)
         if sheet and isinstance(self.screen, PageScreen):
             self.screen.turn_to(sheet)

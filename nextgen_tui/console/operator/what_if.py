@@ -29,19 +29,17 @@ def ask(lake: Path, words: str) -> Detail:
 
     Args:
         lake: its folder.
-        words: settings, each as KEY=VALUE, with spaces between them.
+        words: at least one setting, each as KEY=VALUE, with spaces between them.
 
     Raises:
-        WhatIfError: if no setting is given, there is no such one, or the lake cannot tell.
+        WhatIfError: if there is no such setting, or the lake cannot tell.
     """
-    chosen = words.split()
-    if not chosen:
-        raise WhatIfError(f"what-if needs a setting that differs: `{EXAMPLE}`")
-    settings = [f"--set={one}" for one in chosen]
+    settings = [f"--set={one}" for one in words.split()]
     command = python_command("nextgen_tui.cli.main", "--lake", lake, "--json", "what-if", *settings)
     child = subprocess.run(command, capture_output=True, text=True, check=False)
     if child.returncode:
-        raise WhatIfError((child.stderr.strip().splitlines() or ["what-if gave no answer, and no reason"])[-1])
+        last = (child.stderr.strip().splitlines() or ["what-if gave no answer, and no reason"])[-1]
+        raise WhatIfError(last.removeprefix("Error: "))
     return describe(json.loads(child.stdout), words)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from nextgen_tui.console.operator.command_parser import CommandError, Local, PendingRequest, parse
+from nextgen_tui.console.operator.command_parser import CommandError, Local, PendingRequest, find_name, parse
 
 NOW = datetime(2022, 3, 2, tzinfo=UTC)
 
@@ -38,8 +38,34 @@ def test_a_local_command_asks_nobody() -> None:
         ("run", "needs the stages"),
         ("run nosuch", "no stage"),
         ("retry cycle", "slot"),
+        ("cycle 2022-03-01 twice", "one session at most, got '2022-03-01 twice'"),
+        ("maintain 2022-03-01", "takes no words"),
+        ("rollback one two", "needs one name"),
+        ("run plan plan", "'plan' more than once"),
+        ("daemon stop", "daemon takes no words, got 'stop'"),
     ],
 )
 def test_what_is_not_understood_is_answered_with_what_can_be_typed(typed: str, told: str) -> None:
     with pytest.raises(CommandError, match=told):
         parse(typed, NOW)
+
+
+@pytest.mark.parametrize(
+    ("word", "found"), [("plan", "plan"), ("PL", "plan"), ("ledger", "ledger"), ("sec", "sectors")]
+)
+def test_a_name_is_found_by_its_beginning(word: str, found: str) -> None:
+    assert find_name(word, ("plan", "ledger", "ledger rows", "sectors"), "sheet") == found
+
+
+@pytest.mark.parametrize(
+    ("word", "told"),
+    [
+        ("plans", "there is no sheet 'plans'; did you mean 'plan'"),
+        ("xyz", "there is no sheet 'xyz'; choose from plan, ledger, lessons"),
+        ("le", "there is more than one sheet 'le'; choose from ledger, lessons"),
+        ("", "sheet needs a name; choose from plan, ledger, lessons"),
+    ],
+)
+def test_a_name_that_is_none_is_answered_with_those_there_are(word: str, told: str) -> None:
+    with pytest.raises(CommandError, match=told):
+        find_name(word, ("plan", "ledger", "lessons"), "sheet")

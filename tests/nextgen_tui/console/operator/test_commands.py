@@ -190,6 +190,19 @@ async def test_where_one_may_only_look_no_key_and_no_command_asks_for_anything(d
             assert isinstance(app.screen, PageScreen)
 
 
+async def test_a_screen_or_sheet_that_is_none_is_answered_with_those_there_are(desk_path: Path) -> None:
+    app = ConsoleApp(desk_path)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await wait_until_loaded(pilot)
+        app.command("go plan nosuch")
+        await until(pilot, lambda: "there is no sheet 'nosuch'; choose from plan, rules" in told(app))
+        assert app.current_mode == "plan"
+        app.command("go BOOK led")
+        await until(pilot, lambda: "[ledger]" in words(app))
+        app.command("go boook")
+        await until(pilot, lambda: "did you mean 'book'" in told(app))
+
+
 def refusal(app: ConsoleApp) -> str:
     """How the console says no."""
     return "This console is read-only" if app.read_only else "Requests cannot be made from the past"
@@ -208,6 +221,8 @@ async def test_w_asks_what_the_book_would_have_been_and_says_what_cannot_be_aske
         app.command("what-if trading.costs.impact=0.5")
         await until(pilot, lambda: "what if trading.costs.impact=0.5" in words(app))
         assert "return" in words(app)
+        app.command("what-if")
+        await until(pilot, lambda: "needs a setting that differs" in told(app))
         app.command("what-if trading.costs.impct=0.5")
         await until(pilot, lambda: "did you mean trading.costs.impact" in told(app))
         app.command(f"at {FIRST}")

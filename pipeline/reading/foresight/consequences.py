@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import polars as pl
@@ -14,8 +14,10 @@ from lake.tables.control import TRADE_DECISIONS, TRADING_SWITCHES
 from lake.tables.models import MODEL_REGISTRY
 from lake.tables.trading import TRADE_PLANS
 from pipeline.control.operator.decisions import find_next_champion, find_previous_champion
+from pipeline.control.operator.requests import Request
 from pipeline.engine.work import cycle, training
-from pipeline.reading.rehearsal import rehearse
+from pipeline.reading.foresight.refusals import foresee_refusal
+from pipeline.reading.foresight.rehearsal import rehearse
 from pipeline.reading.results.plans import last_decisions
 from pipeline.text_format import counted, duration, percent
 from pipeline.trading.planning.trading_stops import read_stops, standing
@@ -34,17 +36,21 @@ def find_consequences(lake: Lake, action: str, target: str) -> tuple[str, ...]:
     Raises:
         LakeError: if the lake cannot be read.
     """
-    tell = _find_teller(action, target)
+    tell = TELL.get(action if action != "retry" else target.partition("/")[0])
     return tell(lake, target) if tell else ()
 
 
-def has_consequences(action: str, target: str) -> bool:
-    """Whether anything can be told of what will be true after an action."""
-    return _find_teller(action, target) is not None
+def rehearse_requests(lake: Lake, requests: Sequence[Request]) -> tuple[str, ...]:
+    """Return what will be true once requests of one kind were carried out, and of which of them nothing will come.
 
-
-def _find_teller(action: str, target: str) -> Callable[[Lake, str], tuple[str, ...]] | None:
-    return TELL.get(action if action != "retry" else target.partition("/")[0])
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    refusals = {one.request_id: foresee_refusal(lake, one) for one in requests}
+    refused = tuple(f"nothing will be done: {why}" for why in refusals.values() if why)
+    left = [one for one in requests if not refusals[one.request_id]]
+    told = find_consequences(lake, left[0].action, " ".join(one.target for one in left)) if left else ()
+    return (*refused, *told)
 
 
 def _rollback(lake: Lake, target: str) -> tuple[str, ...]:

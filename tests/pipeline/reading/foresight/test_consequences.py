@@ -13,7 +13,7 @@ from lake.tables.books import PORTFOLIO_HOLDINGS, PORTFOLIO_VALUE
 from lake.tables.control import TRADE_DECISIONS, TRADING_SWITCHES
 from lake.tables.models import MODEL_PROMOTIONS, MODEL_REGISTRY
 from lake.tables.trading import TRADE_PLANS
-from pipeline.reading.consequences import find_consequences
+from pipeline.reading.foresight.consequences import find_consequences
 from tests.new_lake import new_lake
 from tests.nextgen_tui.lakes import SESSION, land, publish, rows
 

@@ -16,7 +16,7 @@ from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
 from pipeline.engine import work
 from pipeline.engine.session_order import find_stage
-from pipeline.reading.rehearsal import expect, rehearse
+from pipeline.reading.foresight.rehearsal import expect, rehearse
 from tests.frames.control import recipe, run
 from tests.new_lake import new_lake
 

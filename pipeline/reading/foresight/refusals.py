@@ -1,0 +1,65 @@
+"""Why the daemon would refuse what is asked for, told before it is: by the calendar, the schedule and the journal."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from lake.contract import RUN_ID
+from lake.errors import NoSuchError
+from lake.runs import cycle_sessions, find_done_runs, find_run
+from lake.store import Lake
+from lake.tables.control import RUNS, TASK_ATTEMPTS
+from pipeline.control.operator.requests import STEERING, Request, RequestError, make_request_task
+from pipeline.control.schedule.active_schedule import read_active_schedule
+from pipeline.control.schedule.journal import SlotState, parse_events
+from pipeline.engine.failures import CycleOrderError, require_next_cycle
+from pipeline.reading.market_time import lake_calendars, market_exchange
+
+
+def foresee_refusal(lake: Lake, request: Request, now: datetime | None = None) -> str:
+    """Return why a request could not be carried out as the lake stands; empty where nothing speaks against it.
+
+    Args:
+        lake: only read.
+        request: not sent yet.
+        now: the system's time, the present moment by default.
+
+    Raises:
+        LakeError: if the lake cannot be read.
+    """
+    moment = now or datetime.now(UTC)
+    try:
+        if request.action in STEERING:
+            return _steering(lake, request)
+        if request.action == "task":
+            calendars = lake_calendars(lake.path, lambda: moment)
+            make_request_task(request, read_active_schedule(lake.path, moment, calendars).schedule)
+        elif request.action == "reproduce":
+            _ = find_done_runs(lake, request.target) or find_run(lake, request.target)
+        elif request.session is not None:
+            return _work(lake, request.action, request.session, moment)
+    except (RequestError, NoSuchError, CycleOrderError, ValueError) as error:
+        return str(error)
+    return ""
+
+
+def _work(lake: Lake, action: str, session: date, now: datetime) -> str:
+    calendar = lake_calendars(lake.path, lambda: now)(market_exchange(lake.path))
+    if (close := calendar.close_at(session)) > now:
+        return f"session {session} closes at {close:%Y-%m-%d %H:%M} UTC"
+    if action == "cycle":
+        if session in cycle_sessions(lake.read(RUNS, columns=("run_id", "session", "work", "status"))):
+            return f"the cycle of {session} is done, and is left alone"
+        require_next_cycle(lake, calendar, session)
+    return ""
+
+
+def _steering(lake: Lake, request: Request) -> str:
+    task, slash, slot = request.target.partition("/")
+    mine = (pl.col("task") == task) & (pl.col("slot") == slot) if slash else pl.col("slot") == request.target
+    state = SlotState(tuple(parse_events(lake.read(TASK_ATTEMPTS, where=mine).drop(RUN_ID))))
+    if request.action == "cancel":  # what is due and has no event yet can be cancelled as well
+        return f"{request.target} has ended: it was {state.last.state}" if state.last and state.finished else ""
+    return "" if state.stopped else f"{request.target} is not stopped; screen 8 lists what is"
