@@ -71,4 +71,6 @@ def _explain(error: Exception, tables: Mapping[str, Table]) -> str:
             names = [column for table in tables.values() for column in table.stored_schema]
             known = "; ".join(f"{name} has {', '.join(table.stored_schema)}" for name, table in tables.items())
             return name_nearest("column", found[1].rpartition(".")[2], names, known)
+    if "only one) statement" in words:
+        return "SQL here answers one question at a time; drop what follows the first semicolon"
     return words.removeprefix("sql parser error: ")

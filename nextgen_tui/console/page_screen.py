@@ -387,7 +387,9 @@ class PageScreen(SheetScreen):
     def action_note(self) -> None:
         """Write a note about what the row is about."""
         target = find_target(self.row) if self.row is not None else ""
-        if not target:
+        if self._state.data is None:
+            self.notify("This screen is still being read.", severity="warning")
+        elif not target:
             self.notify("A note is about a ticker, a trade or a run, and this row is about none.", severity="warning")
         elif self.console.may_write():
             self._noting = target

@@ -152,6 +152,7 @@ def test_nothing_is_changed(path: Path, statement: str) -> None:
 
 def test_what_is_not_there_is_told_with_the_nearest_that_is(book: PublishedLake) -> None:
     for question, told in (
+        ("SELECT close FROM market_prices; SELECT 1", "one question at a time; drop what follows the first semicolon"),
         ("SELECT close FROM market_price", "there is no table 'market_price'; did you mean 'market_prices'?"),
         ("SELECT clsoe FROM market_prices", "there is no column 'clsoe'; did you mean 'close'?"),
         ("SELECT p.poin FROM predictions p", "there is no column 'poin'; did you mean 'point'?"),
