@@ -19,6 +19,7 @@ from lake.migrations import FORMAT, FORMATS, Formats
 from lake.migrations.steps import names_before, select_steps
 from lake.store import Lake
 from lake.tables.control import RUNS, WorkKind
+from lake.tables.models import TRAINING_ATTEMPTS
 
 _JSON = ("inputs", "params", "libraries", "plugins", "files")
 """Columns whose values are kept as JSON."""
@@ -183,6 +184,12 @@ COVERING = of_work(WorkKind.CYCLE, WorkKind.BACKFILL) & DONE
 def last_cycle(lake: Lake) -> date | None:
     """The last session whose cycle is published; None in a lake without one."""
     return _last_session(lake, of_work(WorkKind.CYCLE) & DONE)
+
+
+def was_trained(lake: Lake, session: date) -> bool:
+    """Whether a training for all names at a session's close is published, whatever came of it."""
+    attempt = DONE & (pl.col("stage") == TRAINING_ATTEMPTS.owner) & (pl.col("session") == session)
+    return lake.read(RUNS, columns=("run_id",), where=attempt).height > 0
 
 
 def last_session(lake: Lake) -> date | None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 import click
 
 from nextgen_tui.cli.arguments import DAY
 from nextgen_tui.cli.invocation import Invocation, ReadingCommand, pass_invocation
 from nextgen_tui.research.rehearsal_view import dry_run_option, show_rehearsal
+
+if TYPE_CHECKING:
+    from lake.store import Lake
 
 
 @click.command("train", cls=ReadingCommand)
@@ -25,8 +29,10 @@ def command(invocation: Invocation, session: date | None, target: str | None, se
     It becomes champion only if it beats the naive forecast and the current champion out of sample. With --target, a
     specialist begins as the champion, learns from these names alone, and speaks for them in his place if it beats a
     general model of the same folds on their held-out sessions, by more than the best of all such trainings would by
-    chance; it lapses with the champion. Example: nextgen train --target sector=Energy
+    chance; it lapses with the champion. A session is trained for all names once.
+    Example: nextgen train --target sector=Energy
     """
+    from lake.runs import was_trained
     from nextgen_tui.cli.session_choice import refuse_unknown, require_last_session
     from pipeline.engine import work
 
@@ -34,7 +40,10 @@ def command(invocation: Invocation, session: date | None, target: str | None, se
     refuse_unknown(invocation.lake, session, invocation.runner.calendar)
     wanted = _check_target(invocation, target, session)
     _check_search(invocation, search, target)
-    if dry_run:
+    if not wanted and was_trained(invocation.lake, session):
+        invocation.output.show(f"{session} was trained already, and is left alone: a session is trained once.")
+        _show_promotions(invocation, session)
+    elif dry_run:
         show_rehearsal(invocation, work.training(session, wanted, search=search))
     else:
         _train_target(invocation, session, wanted) if wanted else _train(invocation, session, search)
@@ -87,22 +96,43 @@ def _check_search(invocation: Invocation, search: bool, target: str | None) -> N
 
 
 def _train(invocation: Invocation, session: date, search: bool) -> None:
-    import polars as pl
-    from rich.text import Text
-
-    from lake.tables.models import MODEL_PROMOTIONS
     from nextgen_tui.cli.error_messages import suggest_request
-    from nextgen_tui.cli.output import to_records
-    from nextgen_tui.text.safe_text import safe_text
 
     asked = f"train --session {session}"
     with suggest_request(invocation, asked), invocation.output.progress(f"training at {session}") as progress:
         invocation.runner.train(session, progress, search=search)
+    _show_promotions(invocation, session)
+
+
+def _show_promotions(invocation: Invocation, session: date) -> None:
+    """Show what became of what was trained at a session, or why nothing was."""
+    import polars as pl
+    from rich.text import Text
+
+    from lake.tables.models import MODEL_PROMOTIONS
+    from nextgen_tui.cli.output import to_records
+    from nextgen_tui.text.safe_text import safe_text
+
     decided = invocation.lake.read(MODEL_PROMOTIONS, where=pl.col("session") == session)
     for row in decided.iter_rows(named=True):
         verdict = "became champion" if row["promoted"] else "was not promoted"
         sentence = f"{row['model_id']} {verdict}: {row['reason']}"
         invocation.output.show(Text(safe_text(sentence, 600)))
     if decided.is_empty():
-        invocation.output.show(f"Nothing was trained at {session}: there is not enough labelled history.")
+        invocation.output.show(
+            Text(safe_text(f"Nothing was trained at {session}: {_why_nothing(invocation.lake, session)}", 600))
+        )
     invocation.output.record(to_records(decided))
+
+
+def _why_nothing(lake: Lake, session: date) -> str:
+    """What the last attempt lacked, and what gives it."""
+    import polars as pl
+
+    from lake.runs import last_cycle
+    from lake.tables.models import TRAINING_ATTEMPTS
+
+    lacking = lake.read(TRAINING_ATTEMPTS, where=pl.col("session") == session)["reason"].to_list()
+    told = lacking[-1] if lacking else "the training left no word"
+    first = "; features are computed by the first cycle: run `nextgen cycle`" if last_cycle(lake) is None else ""
+    return f"{told}{first}"

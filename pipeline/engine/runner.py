@@ -23,6 +23,7 @@ from lake.runs import (
     is_published,
     last_cycle,
     last_snapshot,
+    was_trained,
 )
 from lake.store import Lake
 from lake.tables.control import RUNS, WorkKind
@@ -216,6 +217,8 @@ class Runner:
         """Train a challenger at a session's close and evaluate it, whether or not training is due.
 
         With a target, tune the champion for its names alone. With `search`, search for settings of the members first.
+        A session is trained for all names once: who could train it again would keep the luckier of two. Where that
+        was done, nothing is, and no run is returned.
 
         Raises:
             ValueError: if the target is none, or there is nothing to search.
@@ -224,6 +227,8 @@ class Runner:
             read_space(self.settings.models.search_space)
         wanted = work.training(session, str(parse_target(target)) if target else "", search=search)
         with self._lock(wanted, f"training at {session}", progress):
+            if not target and was_trained(self.lake, session):
+                return list(self._tell_done(wanted).runs)
             return list(self._run_work(wanted, progress).runs)
 
     def recover(self, progress: Progress = silent) -> list[Run]:

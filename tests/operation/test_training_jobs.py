@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -17,9 +17,11 @@ from lake.store import Lake
 from lake.tables.models import CERTIFICATES, MODEL_REGISTRY, TRAINING_PROGRESS, TRIALS
 from nextgen_tui.cli import exit_codes
 from nextgen_tui.cli.main import outcome
+from pipeline.control.operator.requests import Request
 from pipeline.engine.reproduction import reproduce
 from pipeline.engine.runner import Runner
 from pipeline.models.jobs.attendance import FOLDER
+from pipeline.reading.foresight.refusals import foresee_refusal
 from pipeline.reading.learning.trainings import read_trainings
 from pipeline.reading.report.model_cards import read_model_card
 from tests.copies import copy_lake
@@ -194,3 +196,26 @@ def test_a_search_is_recorded_with_its_run_and_comes_out_the_same(copied: Runner
     rows = copied.lake.read(TRIALS, since=session).filter(pl.col("settings").is_not_null())
     assert len(rows) == 3
     assert not any((copied.lake.path / FOLDER).glob("*"))
+
+
+def test_a_session_is_trained_once_and_what_was_lacking_is_told(
+    copied: Runner, operation: Operation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lake, session = copied.lake, trained_at(operation)
+    before = lake.published_versions()
+    asked = ["train", "--session", str(session), "--lake", str(lake.path)]
+    for how in ([], ["--search"], ["--dry-run"]):
+        (lake.path / "nextgen.toml").write_text('[models]\nsearch_space = ["lstm.dropout=0,0.2"]\n', "utf-8")
+        assert outcome([*asked, *how]) == exit_codes.DONE
+        told = " ".join(capsys.readouterr().out.split())
+        assert f"{session} was trained already, and is left alone" in told
+        assert lake.read(MODEL_REGISTRY)["model_id"][-1] in told
+    assert copied.train(session) == []
+    assert lake.published_versions() == before
+    asked_for = Request(
+        request_id="again", requested_at=datetime.now(UTC), origin="cli", action="train", session=session
+    )
+    assert foresee_refusal(lake, asked_for) == f"{session} was trained already, and is left alone"
+    (lake.path / "nextgen.toml").write_text("[models]\nmin_sessions = 5000\n", encoding="utf-8")
+    assert outcome(["train", "--lake", str(lake.path)]) == exit_codes.DONE
+    assert "models.min_sessions is 5000" in " ".join(capsys.readouterr().out.split())

@@ -8,7 +8,7 @@ import polars as pl
 
 from lake.contract import RUN_ID
 from lake.errors import NoSuchError
-from lake.runs import cycle_sessions, find_done_runs, find_run
+from lake.runs import cycle_sessions, find_done_runs, find_run, was_trained
 from lake.store import Lake
 from lake.tables.control import RUNS, TASK_ATTEMPTS
 from pipeline.control.operator.requests import STEERING, Request, RequestError, make_request_task
@@ -39,17 +39,19 @@ def foresee_refusal(lake: Lake, request: Request, now: datetime | None = None) -
         elif request.action == "reproduce":
             _ = find_done_runs(lake, request.target) or find_run(lake, request.target)
         elif request.session is not None:
-            return _work(lake, request.action, request.session, moment)
+            return _work(lake, request, request.session, moment)
     except (RequestError, NoSuchError, CycleOrderError, ValueError) as error:
         return str(error)
     return ""
 
 
-def _work(lake: Lake, action: str, session: date, now: datetime) -> str:
+def _work(lake: Lake, request: Request, session: date, now: datetime) -> str:
     calendar = lake_calendars(lake.path, lambda: now)(market_exchange(lake.path))
     if (close := calendar.close_at(session)) > now:
         return f"session {session} closes at {close:%Y-%m-%d %H:%M} UTC"
-    if action == "cycle":
+    if request.action == "train" and not request.target and was_trained(lake, session):
+        return f"{session} was trained already, and is left alone"
+    if request.action == "cycle":
         if session in cycle_sessions(lake.read(RUNS, columns=("run_id", "session", "work", "status"))):
             return f"the cycle of {session} is done, and is left alone"
         require_next_cycle(lake, calendar, session)
