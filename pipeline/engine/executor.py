@@ -153,7 +153,11 @@ class Executor:
         params = self._parse_params(stage, recipe.params)
         first = [self._answering(stage)] if stage.kind == "landing" else []
         with working_on(partial(open_executor, self.settings.execution)):
-            return stage.writes.check(stage.function(*first, *frames.values(), moment, params))
+            try:
+                rows = stage.function(*first, *frames.values(), moment, params)
+            except SystemExit as error:  # a plugin, or a library, means to end the program: it is the stage that fails
+                raise RuntimeError(f"it called sys.exit({error.code!r})") from error
+            return stage.writes.check(rows)
 
     def read_inputs(self, stage: Stage, recipe: Recipe) -> tuple[dict[str, pl.DataFrame], Moment]:
         """What a stage sees for a recipe: its frames by their tables' names, and where in time it stands."""

@@ -67,6 +67,11 @@ class Examples:
     feature_set: str
     """The set whose rows the windows are made of."""
 
+    def __post_init__(self) -> None:
+        # Members are fitted on the same examples one after the other: what one wrote would be what the next learns.
+        for array in (self.number, self.session, self.sigma, self.outcome, self.clipped, self.relative):
+            array.setflags(write=False)
+
     def __len__(self) -> int:
         return len(self.session)
 

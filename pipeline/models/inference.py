@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.models import scaling
-from pipeline.models.members.member import check_quantiles
+from pipeline.models.members.member import ask_quantiles
 from pipeline.models.registry import Ensemble
 
 Floats = npt.NDArray[np.float64]
@@ -47,9 +47,9 @@ def forecast_standardised(ensemble: Ensemble, tensor: npt.NDArray[np.float32]) -
         ValueError: if a member returns something else, naming it.
     """
     windows = _check_windows(ensemble, tensor)
-    shape = (len(windows), len(ensemble.horizons), len(ensemble.quantiles))
+    sizes = (len(ensemble.horizons), len(ensemble.quantiles))
     return {
-        name: check_quantiles(ensemble.kinds[name], ensemble.kinds[name].quantiles(arrays, windows), shape)
+        name: ask_quantiles(ensemble.kinds[name], arrays, windows, *sizes)
         for name, arrays in sorted(ensemble.members.items())
     }
 

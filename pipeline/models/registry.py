@@ -14,7 +14,7 @@ import polars as pl
 from pipeline.features.feature_set import contains, current_set
 from pipeline.models.dataset import Examples
 from pipeline.models.members import MEMBERS
-from pipeline.models.members.member import Arrays, Floats, Member, Sizes
+from pipeline.models.members.member import Arrays, Floats, Member, Sizes, find_misshapen
 from pipeline.models.members.naive import NAIVE, default_z
 from pipeline.models.params import ModelParams
 from pipeline.models.scaling import VOLATILITIES
@@ -212,8 +212,6 @@ def _arrays(row: dict[str, Any], kind: Member) -> Arrays:
     owner = f"model {row['model_id']!r}, member {row['member']!r}"
     arrays = decode(row["weights"], row["weights_sha256"], owner)
     sizes = Sizes(len(row["features"]), len(row["horizons"]), len(row["quantiles"]))
-    for name, shape in kind.shapes(arrays, sizes).items():
-        found = arrays[name].shape if name in arrays else "nothing"
-        if found != shape:
-            raise WeightsError(f"{owner}: {name!r} should have the shape {shape} and is {found}; retrain")
+    if wrong := find_misshapen(kind, arrays, sizes):
+        raise WeightsError(f"{owner}: {wrong}; retrain")
     return arrays

@@ -20,7 +20,7 @@ from pipeline.models.dataset import Examples, label_examples
 from pipeline.models.explaining.importance import summarise
 from pipeline.models.jobs.attendance import attend_training
 from pipeline.models.members import MEMBERS, list_members
-from pipeline.models.members.member import Choices, Member
+from pipeline.models.members.member import Choices, Member, tell_settings
 from pipeline.models.params import ModelParams
 from pipeline.models.profile.registry_columns import store_profile
 from pipeline.models.profile.training_rows import describe_training
@@ -137,7 +137,7 @@ def _config(member: Member, choices: Choices, rows_sha256: str, params: ModelPar
         {
             "member": member.name,
             "params": first_names(params),
-            "chosen": member.settings(choices),
+            "chosen": tell_settings(member, choices),
             "rows_sha256": rows_sha256,
             **({} if member in MEMBERS else {DECLARED_IN: Path(getfile(type(member))).name}),
         }

@@ -33,7 +33,7 @@ from pipeline.models.members.member import (
     Fitted,
     Floats,
     Member,
-    check_quantiles,
+    ask_quantiles,
     fit_members,
     sort_members,
 )
@@ -258,10 +258,7 @@ def test_members(fold: Fold, task: FitTask, members: Sequence[Member], fitted: M
 
 def _forecast_rows(examples: Examples, member: Member, arrays: Arrays, rows: Index, sizes: tuple[int, int]) -> Floats:
     """One member's standardised quantiles for these examples, gathered block by block: [rows, H, Q]."""
-    parts = [
-        check_quantiles(member, member.quantiles(arrays, examples.windows(block)), (len(block), *sizes))
-        for block in cut_blocks(rows)
-    ]
+    parts = [ask_quantiles(member, arrays, examples.windows(block), *sizes) for block in cut_blocks(rows)]
     return np.concatenate(parts)
 
 

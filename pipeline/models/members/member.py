@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
@@ -113,27 +114,76 @@ class Member(Protocol):
         """The choices as the registry tells them, ready for JSON."""
 
 
-def check_quantiles(member: Member, forecast: Floats, shape: tuple[int, int, int]) -> Floats:
+def ask_quantiles(
+    member: Member, arrays: Arrays, windows: npt.NDArray[np.float32], horizons: int, quantiles: int
+) -> Floats:
+    """Return what a member forecasts for windows [n, window, F]: [n, H, Q], in units of sigma x sqrt(h).
+
+    Raises:
+        ValueError: naming the member, if it fails, or answers with something else than [n, H, Q] finite numbers that
+            never decrease along Q.
+    """
+    try:
+        forecast = member.quantiles(arrays, windows)
+    except MemoryError:
+        raise
+    except (Exception, SystemExit) as error:  # a member may be an operator's own code, which can raise anything
+        raise ValueError(f"the member {member.name!r} fails to forecast: {type(error).__name__}: {error}") from error
+    return check_quantiles(member, forecast, (len(windows), horizons, quantiles))
+
+
+def check_quantiles(member: Member, forecast: Any, shape: tuple[int, int, int]) -> Floats:
     """Return a member's forecast as it is.
 
     Raises:
         ValueError: if it has another shape than [n, H, Q], a value that is no finite number, or quantiles that cross.
     """
+    if not isinstance(forecast, np.ndarray) or forecast.dtype.kind != "f":
+        found = forecast.dtype if isinstance(forecast, np.ndarray) else type(forecast).__name__
+        raise ValueError(f"the member {member.name!r} returned {found} for quantiles; return an array of float64")
     if forecast.shape != shape:
         raise ValueError(
             f"the member {member.name!r} returned quantiles of the shape {forecast.shape}; it has to be {shape}:"
             " windows, horizons, quantiles"
         )
-    for wrong, fault in (
-        (~np.isfinite(forecast).all(axis=(1, 2)), "are no finite numbers; look for a division by zero in its fit"),
-        ((np.diff(forecast, axis=2) < 0).any(axis=(1, 2)), "fall from one quantile to the next; sort them"),
-    ):
-        if wrong.any():
-            raise ValueError(
-                f"the member {member.name!r}: {int(wrong.sum())} of {len(forecast)} forecasts {fault}; the first is of"
-                f" window {int(np.argmax(wrong))}: {forecast[int(np.argmax(wrong))].tolist()}"
-            )
+    unknown = ~np.isfinite(forecast)
+    _refuse_any(member, forecast, unknown, "are no finite numbers; look for a division by zero in its fit")
+    falls = forecast[:, :, 1:] < forecast[:, :, :-1]
+    _refuse_any(member, forecast, falls, "fall from one quantile to the next; sort them")
     return forecast
+
+
+def _refuse_any(member: Member, forecast: Floats, faults: npt.NDArray[np.bool_], fault: str) -> None:
+    if faults.any():
+        wrong = np.flatnonzero(faults.any(axis=(1, 2)))
+        first = int(wrong[0])
+        raise ValueError(
+            f"the member {member.name!r}: {len(wrong)} of {len(forecast)} forecasts {fault}; the first is of"
+            f" window {first}: {forecast[first].tolist()}"
+        )
+
+
+def find_misshapen(member: Member, arrays: Arrays, sizes: Sizes) -> str:
+    """Which array is not of the shape that its member says it has, in words; empty where all are."""
+    for name, shape in member.shapes(arrays, sizes).items():
+        found = arrays[name].shape if name in arrays else "nothing"
+        if found != shape:
+            return f"{name!r} should have the shape {shape} and is {found}"
+    return ""
+
+
+def tell_settings(member: Member, choices: Choices) -> Mapping[str, Any]:
+    """What a member says of its choices.
+
+    Raises:
+        ValueError: naming the member, if that is no JSON, or has a number that is not finite.
+    """
+    told = member.settings(choices)
+    try:
+        json.dumps(dict(told), allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"the member {member.name!r}: its settings {told!r} cannot be stored: {error}") from error
+    return told
 
 
 def sort_members(members: Sequence[Member]) -> tuple[Member, ...]:
@@ -179,11 +229,25 @@ def _fit(member: Member, task: FitTask) -> Fitted:
         one = _tune(member, task) if task.start else member.fit(task)
     except (OSError, MemoryError):  # the machine's fault, which the next attempt may not meet
         raise
-    except Exception as error:  # a member may be an operator's own code, which can raise anything
+    except (Exception, SystemExit) as error:  # a member may be an operator's own code, which can raise anything
         raise ValueError(f"the member {member.name!r} fails to fit: {type(error).__name__}: {error}") from error
     if not isinstance(one, Fitted):
         raise ValueError(f"the member {member.name!r} was fitted to {one!r}; return Fitted(arrays, choices)")
+    _check_arrays(member, one.arrays, task)
     return one
+
+
+def _check_arrays(member: Member, arrays: Arrays, task: FitTask) -> None:
+    """What cannot be stored, or would be refused when it is to forecast, is refused while nothing rests on it."""
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray) or array.dtype not in (np.float32, np.float64):
+            found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+            raise ValueError(
+                f"the member {member.name!r} was fitted to {name!r} of {found}; arrays of float32 or float64 are stored"
+            )
+    sizes = Sizes(len(task.examples.features), len(task.examples.horizons), len(task.quantiles))
+    if wrong := find_misshapen(member, arrays, sizes):
+        raise ValueError(f"the member {member.name!r}: by its method shapes {wrong}; correct one of them")
 
 
 def _tune(member: Member, task: FitTask) -> Fitted:

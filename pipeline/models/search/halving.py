@@ -22,7 +22,7 @@ from pipeline.models.evaluation import pinball
 from pipeline.models.folds import SessionSpan, split_inner
 from pipeline.models.jobs.fingerprint import describe_job
 from pipeline.models.jobs.training_job import TrainingJob, begin_job
-from pipeline.models.members.member import FitTask, Floats, Member, fit_members
+from pipeline.models.members.member import FitTask, Floats, Member, ask_quantiles, fit_members
 from pipeline.models.params import ModelParams
 from pipeline.models.search.space import Point, list_points, read_space
 from pipeline.models.training import list_folds
@@ -149,7 +149,8 @@ def _try(task: FitTask, params: ModelParams, point: Point, share: float, members
     fitted, examples, held = fit_members(kinds, task, []), task.examples, _held_back(task, params)
     windows, session = examples.windows(held), examples.session[held]
     asked = [one for one in kinds if one.name in ("naive", name)]
-    forecasts = {one.name: one.quantiles(fitted[one.name].arrays, windows) for one in asked}
+    sizes = (len(examples.horizons), len(task.quantiles))
+    forecasts = {one.name: ask_quantiles(one, fitted[one.name].arrays, windows, *sizes) for one in asked}
     losses = {
         key: session_means(pinball(examples.outcome[held], value, task.quantiles), session).mean(axis=1)
         for key, value in forecasts.items()

@@ -129,7 +129,7 @@ class Rule:
         """
         try:
             ruling = self.check(candidate, state, params)
-        except Exception as error:  # a rule may be an operator's own code, which can raise anything
+        except (Exception, SystemExit) as error:  # a rule may be an operator's own code, which can raise anything
             words = f"the rule {self.name} fails on {candidate.ticker}: {type(error).__name__}: {error}"
             raise ValueError(words) from error
         if not isinstance(ruling, Ruling):
