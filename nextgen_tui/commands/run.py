@@ -27,12 +27,15 @@ def command(invocation: Invocation, stage: str, session: date | None, since: dat
     """
     from nextgen_tui.cli.error_messages import suggest_request
     from nextgen_tui.cli.runs_view import show_runs
-    from nextgen_tui.cli.session_choice import refuse_open, require_last_session
+    from nextgen_tui.cli.session_choice import refuse_open, refuse_unknown, require_last_session
     from pipeline.engine import work
 
     chosen = find_stage(stage)
-    session = session or require_last_session(invocation.lake)
-    refuse_open(session, invocation.runner.calendar)
+    last, calendar = require_last_session(invocation.lake), invocation.runner.calendar
+    session = session or last
+    refuse_open(session, calendar)
+    if session != calendar.next(last):  # of the next one, stages may run before its cycle does
+        refuse_unknown(invocation.lake, session, calendar)
     if since is not None and not chosen.catches_up:
         raise click.UsageError(f"{chosen.name} runs for one session; leave out --from")
     if since is not None and since > session:
