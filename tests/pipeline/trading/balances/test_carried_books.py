@@ -47,7 +47,7 @@ def carried_book(world: World, session: Any) -> Any:
     return read_book(world.rows("balances"), session)
 
 
-@settings(max_examples=3, **QUICK)
+@settings(max_examples=2, **QUICK)
 @given(histories())
 def test_carried_books_are_those_added_up_in_any_history(history: History) -> None:
     check(history)
@@ -88,7 +88,7 @@ def test_balances_are_carried_from_the_second_session_on() -> None:
     "fact",
     [
         dividend("AAA", DAYS[3], 1.0, available_at=LATE),
-        split("AAA", DAYS[4], 3, 2, available_at=LATE),
+        pytest.param(split("AAA", DAYS[4], 3, 2, available_at=LATE), marks=pytest.mark.slow),
         {"ticker": "ZZZ", "ex_date": DAYS[3], "available_at": LATE},
     ],
 )
@@ -134,7 +134,14 @@ def test_an_entry_of_the_past_that_is_forged_is_found_in_the_next_session(column
     assert f"{DAYS[1]}:AAA:buy" in made.value(DAYS[5])["difference"]
 
 
-@pytest.mark.parametrize("account", ["cash", "positions", "commission", "dividends", "receivable"])
+@pytest.mark.parametrize(
+    "account",
+    [
+        "cash",
+        *(pytest.param(one, marks=pytest.mark.slow) for one in ("positions", "commission", "dividends")),
+        "receivable",
+    ],
+)
 def test_a_cent_that_is_booked_wrong_in_the_session_is_found_though_balances_are_carried(account: str) -> None:
     made = holder(dividend("BBB", DAYS[3], 1.0, DAYS[6]))
     made.params = TradingParams()

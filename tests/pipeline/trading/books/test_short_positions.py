@@ -110,7 +110,7 @@ def _charges_follow_from_what_was_stated(world: World) -> None:
             assert charged.get((session, item), {"amount": 0})["amount"] * 100 == interest
 
 
-@settings(max_examples=5, **QUICK)
+@settings(max_examples=3, **QUICK)
 @given(histories(SIDES, SHORTING))
 def test_short_books_are_what_an_accountant_makes_of_them_once_all_is_known(history: History) -> None:
     check_ledger(history)

@@ -17,8 +17,8 @@ from pipeline.trading.simulation.tables import read_market, spread
 from tests.frames.trading import DAYS, World, bar, delisting, dividend, split
 
 NAMES = ("AAA", "BBB", "CCC", "CCC1", "DDD", "EEE")
-RENAMED, GONE, MERGED = 40, 45, 35
-SESSIONS = 56
+RENAMED, GONE, MERGED = 26, 30, 22
+SESSIONS = 38
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _build(chance: np.random.Generator, capital: float) -> World:
     for column, ticker in enumerate(NAMES):
         for at in range(8 + column, SESSIONS - 6, 13):
             acted.append(dividend(ticker, DAYS[at], round(float(chance.uniform(0.1, 1)), 4), DAYS[at + column]))
-    for ticker, at, new, old in (("AAA", 20, 3, 2), ("BBB", 25, 1, 7), ("CCC1", 25, 2, 1), ("CCC1", 26, 5, 4)):
+    for ticker, at, new, old in (("AAA", 12, 3, 2), ("BBB", 16, 1, 7), ("CCC1", 16, 2, 1), ("CCC1", 17, 5, 4)):
         acted.append(split(ticker, DAYS[at], new, old))
         paths[at:, NAMES.index(ticker)] *= old / new
     acted.append(delisting("DDD", DAYS[GONE], 31.25))
