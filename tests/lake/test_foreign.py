@@ -64,9 +64,13 @@ CHANGES: dict[str, Callable[[deltalake.DeltaTable], object]] = {
     "WRITE": overwrite,
     "ADD COLUMN": add_column,
 }
+LIKE_A_WRITE = ("DELETE", "UPDATE", "RESTORE")
+"""Commits that, as one of WRITE does, leave other rows than were published."""
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name in LIKE_A_WRITE else name for name in CHANGES]
+)
 def test_a_commit_on_top_of_what_is_published_is_told_and_set_aside(path: Path, name: str) -> None:
     before = Lake.open(path).read(MARKET_PRICES)
     CHANGES[name](opened(path))

@@ -324,7 +324,7 @@ def test_a_configuration_changed_on_one_machine_reaches_the_other(on: On) -> Non
 # ---- what is there is what was written
 
 
-@pytest.mark.parametrize("part", ["data", "change"])
+@pytest.mark.parametrize("part", [pytest.param("data", marks=pytest.mark.slow), "change"])
 def test_what_was_altered_in_the_store_is_told_and_not_read(on: On, part: str) -> None:
     mine = on("one", create=True)
     publish_sessions(mine, 2)

@@ -50,7 +50,7 @@ async def asked(pilot: Pilot[None], question: DailyQuestion) -> PageScreen | Det
     return screen
 
 
-@pytest.mark.parametrize(("size", "first"), [(size, number) for number, size in enumerate(SIZES)])
+@pytest.mark.parametrize(("size", "first"), [(SIZES[0], 0), pytest.param(SIZES[1], 1, marks=pytest.mark.slow)])
 async def test_each_is_answered_by_at_most_two_keys_from_the_first_screen(
     desk_path: Path, size: tuple[int, int], first: int
 ) -> None:

@@ -96,7 +96,7 @@ def test_a_result_that_cannot_travel_is_an_error_in_words(executors: dict[str, P
         in_order(executors["processes"], pieces.return_what_cannot_travel, pieces.numbered(1))
 
 
-@pytest.mark.parametrize("kind", REMOTE)
+@pytest.mark.parametrize("kind", ["processes", pytest.param("dask", marks=pytest.mark.slow)])
 def test_a_piece_whose_worker_is_lost_is_begun_again(
     executors: dict[str, PieceExecutor], kind: str, tmp_path: Path
 ) -> None:

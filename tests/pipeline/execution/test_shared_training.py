@@ -84,12 +84,10 @@ def test_a_cluster_comes_to_the_same_bits(built: Examples, here: str, cluster: D
     assert train_and_search(built, lambda: cluster) == here
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "count", "work"),
-    [
-        ("processes", 1, train),
-        *(pytest.param(kind, 3, train_and_search, marks=pytest.mark.slow) for kind in ("processes", "dask")),
-    ],
+    [("processes", 1, train), *((kind, 3, train_and_search) for kind in ("processes", "dask"))],
 )
 def test_workers_that_are_killed_change_no_bit(
     built: Examples, here: str, kind: str, count: int, work: Callable[..., str]

@@ -39,7 +39,7 @@ def fitted(world: Market) -> tuple[Examples, TrainingResult]:
     return run(world)
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.slow)])
 def test_folds_fitted_side_by_side_give_the_bits_of_folds_fitted_one_by_one(world: Market, workers: int) -> None:
     built = examples(world)
     alone, beside = (run_training(built, QUANTILES, SMALL, 7, count) for count in (1, workers))

@@ -93,7 +93,12 @@ async def test_what_was_asked_comes_back_by_the_arrow_and_as_a_list_that_asks_ag
 
 
 @pytest.mark.parametrize(
-    "question", ["SELECT clse FROM market_prices", "SELECT * FROM read_csv('/etc/passwd')", "DROP x"]
+    "question",
+    [
+        "SELECT clse FROM market_prices",
+        "SELECT * FROM read_csv('/etc/passwd')",
+        pytest.param("DROP x", marks=pytest.mark.slow),
+    ],
 )
 async def test_a_question_that_is_refused_is_told_and_opens_nothing(desk_path: Path, question: str) -> None:
     app = ConsoleApp(desk_path)

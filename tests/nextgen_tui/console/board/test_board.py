@@ -63,7 +63,7 @@ def test_arrows_go_to_the_nearest_card() -> None:
     assert find_neighbour(places, 0, 0, -1) == 0
 
 
-@pytest.mark.parametrize("size", [(80, 24), (140, 40), (200, 60)])
+@pytest.mark.parametrize("size", [(80, 24), (140, 40), pytest.param((200, 60), marks=pytest.mark.slow)])
 async def test_the_verdict_is_a_band_with_a_symbol_and_each_screen_has_its_tile(
     desk_path: Path, size: tuple[int, int]
 ) -> None:

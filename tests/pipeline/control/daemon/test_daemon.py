@@ -275,7 +275,7 @@ def test_the_first_end_waits_for_what_runs_and_the_second_ends_it_at_once_though
     [
         ({"retries": "1", "back_off": '"1s"', "on_failure": '"retry"'}, 1, ["started", "failed", "started", "failed"]),
         ({"on_failure": '"stop"', "catch_up": '"all"', "window": '"2d"'}, 1, ["started", "failed"]),
-        ({}, 1, ["started", "failed"]),
+        pytest.param({}, 1, ["started", "failed"], marks=pytest.mark.slow),
     ],
     ids=["tried again for ever", "stopped", "given up"],
 )

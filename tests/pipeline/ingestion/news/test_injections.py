@@ -165,7 +165,7 @@ def test_the_corpus_holds_fifty_different_ways() -> None:
     assert len({one["wish"] for one in CORPUS}) >= 15
 
 
-@pytest.mark.parametrize("api", ["responses", "chat"])
+@pytest.mark.parametrize("api", ["responses", pytest.param("chat", marks=pytest.mark.slow)])
 def test_whatever_an_obedient_model_is_told_no_other_article_changes_and_none_goes_beyond_its_cap(
     openai: OpenAI, api: str
 ) -> None:

@@ -113,7 +113,7 @@ def _cut_small(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(portions, "BYTES", 20 * block)
 
 
-MORE = ("a file for each ticker", "tiingo", "1.234,50", "polygon")
+MORE = ("a file for each ticker", "tiingo", "1.234,50", "polygon", "sharadar", "parquet by ticker")
 """Read as the others are: by files as those of days, by columns as those of other vendors."""
 
 

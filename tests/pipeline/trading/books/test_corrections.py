@@ -280,7 +280,9 @@ def test_a_book_kept_as_before_is_put_right_on_the_first_session_under_the_new_w
     assert last["difference"].to_list() == [None, None]
 
 
-@pytest.mark.parametrize(("ex_date", "bars"), [pytest.param(D[2], 2, marks=pytest.mark.slow), (D[2], 3), (D[4], 3)])
+@pytest.mark.parametrize(
+    ("ex_date", "bars"), [*(pytest.param(D[2], bars, marks=pytest.mark.slow) for bars in (2, 3)), (D[4], 3)]
+)
 def test_a_last_close_counts_on_the_shares_of_every_split_since_whenever_it_was_learned(
     ex_date: date, bars: int
 ) -> None:

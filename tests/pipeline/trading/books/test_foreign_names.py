@@ -155,7 +155,9 @@ def test_a_fraction_of_a_split_is_paid_out_in_the_books_currency() -> None:
     assert_reconciled(given)
 
 
-@pytest.mark.parametrize("other", ["EUR", "GBP", "USD"])
+@pytest.mark.parametrize(
+    "other", [pytest.param("EUR", marks=pytest.mark.slow), "GBP", pytest.param("USD", marks=pytest.mark.slow)]
+)
 def test_a_merger_hands_the_cost_on_in_the_currency_of_the_other_name(other: str) -> None:
     given = world(*RATES, prices=(10.0, 11.0, 12.0))
     given.add(INSTRUMENTS, instruments("BBB", currency=other))

@@ -147,7 +147,11 @@ def test_a_name_bought_after_its_listing_changed_and_one_that_is_renamed_into_it
 
 @pytest.mark.parametrize(
     ("column", "change"),
-    [("local_amount", pl.col("local_amount") * 2), ("currency", pl.lit("GBP")), ("account", pl.lit("realised"))],
+    [
+        ("local_amount", pl.col("local_amount") * 2),
+        pytest.param("currency", pl.lit("GBP"), marks=pytest.mark.slow),
+        pytest.param("account", pl.lit("realised"), marks=pytest.mark.slow),
+    ],
 )
 def test_a_change_of_currency_that_is_booked_otherwise_is_found(column: str, change: pl.Expr) -> None:
     given, last = held("EUR", "JPY", 10.0, 10.0, 10.0, 1_250.0).settle_to(DAYS[3]), DAYS[3]

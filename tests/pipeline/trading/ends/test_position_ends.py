@@ -71,7 +71,7 @@ def test_a_silent_position_is_marked_down_then_written_off_at_the_stated_values(
     assert_reconciled(given)
 
 
-@pytest.mark.parametrize(("ex", "learned"), [(8, 0), (5, 10)])
+@pytest.mark.parametrize(("ex", "learned"), [pytest.param(8, 0, marks=pytest.mark.slow), (5, 10)])
 def test_a_split_up_to_the_write_off_changes_what_a_share_of_it_pays_and_not_the_whole(ex: int, learned: int) -> None:
     told = split("AAA", DAYS[ex], 3, 1) | ({"available_at": CALENDAR.open_at(DAYS[learned])} if learned else {})
     given = silent(11, told)

@@ -38,8 +38,8 @@ def score(made: World, session: date = END) -> dict[str, Any]:
     ("decision", "closes", "earned", "verdict"),
     [
         ("veto", RISE, "-990.00", "hurt"),
-        ("veto", FALL, "1010.00", "helped"),
-        ("approve", RISE, "990.00", "helped"),
+        pytest.param("veto", FALL, "1010.00", "helped", marks=pytest.mark.slow),
+        pytest.param("approve", RISE, "990.00", "helped", marks=pytest.mark.slow),
         ("approve", FALL, "-1010.00", "hurt"),
     ],
 )
