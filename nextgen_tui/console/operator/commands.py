@@ -180,10 +180,9 @@ class CommandApp(App[None]):
             self.screen.action_line("command", "what-if trading.")
 
     def _ask_what_if(self, words: str) -> None:
-        if not words:
-            self._warn(f"what-if needs a setting that differs: `{what_if.EXAMPLE}`")
-        elif not self._refuse():
-            self.notify("The book is decided and filled again; that takes some seconds.", title="what if")
+        if not self._refuse():
+            if words:
+                self.notify("The book is decided and filled again; that takes some seconds.", title="what if")
             self._answer_what_if(words)
 
     @work(thread=True, exit_on_error=False, group="what-if", exclusive=True)

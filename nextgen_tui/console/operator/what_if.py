@@ -29,11 +29,13 @@ def ask(lake: Path, words: str) -> Detail:
 
     Args:
         lake: its folder.
-        words: at least one setting, each as KEY=VALUE, with spaces between them.
+        words: settings, each as KEY=VALUE, with spaces between them.
 
     Raises:
-        WhatIfError: if there is no such setting, or the lake cannot tell.
+        WhatIfError: if no setting is given, there is no such one, or the lake cannot tell.
     """
+    if not words:
+        raise WhatIfError(f"what-if needs a setting that differs: `{EXAMPLE}`")
     settings = [f"--set={one}" for one in words.split()]
     command = python_command("nextgen_tui.cli.main", "--lake", lake, "--json", "what-if", *settings)
     child = subprocess.run(command, capture_output=True, text=True, check=False)
