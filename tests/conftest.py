@@ -17,6 +17,7 @@ from _pytest import runner
 from _pytest.unraisableexception import gc_collect_iterations_key
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")  # as many processes as cores run the tests already
+os.environ.setdefault("TEXTUAL_FPS", "12")  # consoles paint what changed at most so often, and not sixty times a second
 import polars as pl
 from polars.lazyframe.engine import _LocalEngine
 from polars.lazyframe.opt_flags import QueryOptFlags
