@@ -89,7 +89,12 @@ def find_request(lake: Lake, request_id: str) -> Request:
 
 def read_request_state(lake: Lake, request: Request) -> SlotState:
     """Read the state of a request from what the daemon recorded."""
-    mine = (pl.col("task") == request.task_name) & (pl.col("slot") == request.request_id)
+    return read_slot_state(lake, request.task_name, request.request_id)
+
+
+def read_slot_state(lake: Lake, task: str, slot: str) -> SlotState:
+    """Read the state of a task's slot from what the daemon recorded; without events where it recorded none."""
+    mine = (pl.col("task") == task) & (pl.col("slot") == slot)
     return SlotState(tuple(parse_events(lake.read(TASK_ATTEMPTS, where=mine).drop(RUN_ID))))
 
 

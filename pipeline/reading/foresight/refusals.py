@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
-import polars as pl
-
-from lake.contract import RUN_ID
 from lake.errors import NoSuchError
-from lake.runs import cycle_sessions, find_done_runs, find_run, was_trained
+from lake.runs import find_done_runs, find_run, is_published, was_trained
 from lake.store import Lake
-from lake.tables.control import RUNS, TASK_ATTEMPTS
-from pipeline.control.operator.requests import STEERING, Request, RequestError, make_request_task
+from pipeline.control.operator.requests import (
+    STEERING,
+    Request,
+    RequestError,
+    find_request,
+    make_request_task,
+    read_request_state,
+    read_slot_state,
+)
 from pipeline.control.schedule.active_schedule import read_active_schedule
-from pipeline.control.schedule.journal import SlotState, parse_events
 from pipeline.engine.failures import CycleOrderError, require_next_cycle
+from pipeline.engine.work import cycle
 from pipeline.reading.market_time import lake_calendars, market_exchange
 
 
@@ -52,7 +56,7 @@ def _work(lake: Lake, request: Request, session: date, now: datetime) -> str:
     if request.action == "train" and not request.target and was_trained(lake, session):
         return f"{session} was trained already, and is left alone"
     if request.action == "cycle":
-        if session in cycle_sessions(lake.read(RUNS, columns=("run_id", "session", "work", "status"))):
+        if is_published(lake, cycle(session).cycle_id):
             return f"the cycle of {session} is done, and is left alone"
         require_next_cycle(lake, calendar, session)
     return ""
@@ -60,8 +64,8 @@ def _work(lake: Lake, request: Request, session: date, now: datetime) -> str:
 
 def _steering(lake: Lake, request: Request) -> str:
     task, slash, slot = request.target.partition("/")
-    mine = (pl.col("task") == task) & (pl.col("slot") == slot) if slash else pl.col("slot") == request.target
-    state = SlotState(tuple(parse_events(lake.read(TASK_ATTEMPTS, where=mine).drop(RUN_ID))))
+    asked = None if slash else find_request(lake, request.target)
+    state = read_request_state(lake, asked) if asked else read_slot_state(lake, task, slot)
     if request.action == "cancel":  # what is due and has no event yet can be cancelled as well
         return f"{request.target} has ended: it was {state.last.state}" if state.last and state.finished else ""
     return "" if state.stopped else f"{request.target} is not stopped; screen 8 lists what is"

@@ -74,6 +74,7 @@ def test_a_slot_that_does_not_wait_for_the_operator_is_told(lake: Lake) -> None:
     assert foresee_refusal(lake, request("skip", "news/2022-03-01"), NOW).startswith("news/2022-03-01 is not stopped")
     assert foresee_refusal(lake, request("cancel", "news/2022-03-01"), NOW) == "news/2022-03-01 has ended: it was done"
     assert not foresee_refusal(lake, request("cancel", "cycle/2022-03-09"), NOW), "it may be due"
+    assert foresee_refusal(lake, request("cancel", "console-12"), NOW) == "there is no request 'console-12'"
 
 
 def test_of_several_requests_those_that_come_to_nothing_are_told_apart(lake: Lake) -> None:
