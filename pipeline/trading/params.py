@@ -233,10 +233,9 @@ class TradingParams:
     planning: Annotated[Literal[1, 2], Earlier(1)] = 2
     """How trades are planned: 2 builds the whole book at once from mandate, expected returns, risk and costs, within
     the rules of `philosophy`; 1 judges one trade after the other by `rules`, as runs of earlier programs did."""
-    horizon_evidence: Annotated[Literal[1, 2, 3], Earlier(1)] = 3
-    """How much each forecast horizon counts for what is expected over the holding period: 3 by the evidence for its
-    skill as far as that tells of this period, where what other horizons show speaks for it or against it; 2 by its
-    own alone; 1 by all of its own, as runs of earlier programs did."""
+    horizon_evidence: Annotated[Literal[1, 2], Earlier(1)] = 2
+    """How much each forecast horizon counts for what is expected over the holding period: 2 by the evidence for its
+    skill as far as that tells of this period, 1 by all of it, as runs of earlier programs did."""
     stops: Annotated[Literal[1, 2], Earlier(1)] = 2
     """What a stop follows: 2 what is paid out on an ex-date, too, and not splits alone, as 1 does and runs of earlier
     programs did."""

@@ -88,10 +88,10 @@ def _read_signals(
     live: Mapping[int, Skill],
     holding: int,
     moment: Moment,
-    version: Literal[1, 2, 3],
+    version: Literal[1, 2],
 ) -> list[Signal]:
     """What each horizon says; members alone are compared with each other."""
-    scores, sigmas, half_lives = {}, {}, {}
+    scores, sigmas, half_lives, skills = {}, {}, {}, {}
     for horizon in forecasts["horizon"].unique().sort().to_list():
         scored = _score_sessions(forecasts.filter(pl.col("horizon") == horizon), names, members)
         if moment.session not in scored or not (now := scored[moment.session][0]).any():
@@ -104,7 +104,7 @@ def _read_signals(
         ]
         scores[horizon], sigmas[horizon] = now, sigma
         half_lives[horizon] = measure_half_life(past, now, horizon)
-    skills = believe_in(shown, live, tuple(scores), version)
+        skills[horizon] = believe_in(shown.get(horizon), live.get(horizon))
     return combine_signals(scores, sigmas, half_lives, skills, holding, version)
 
 

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from pipeline.trading.alpha.skill import Skill, overlap
+from pipeline.trading.alpha.skill import Skill
 from pipeline.trading.construction.problem import Floats
 
 MAX_SCORE = 3.0
@@ -105,7 +105,7 @@ def combine_signals(
     half_lives: Mapping[int, float],
     skills: Mapping[int, Skill],
     holding: int,
-    version: Literal[1, 2, 3] = 3,
+    version: Literal[1, 2] = 2,
 ) -> list[Signal]:
     """Return what each horizon expects over the holding period, with weights that sum to 1, or to 0 without skill.
 
@@ -115,7 +115,7 @@ def combine_signals(
     shorter one over the longer; version 1 took all evidence for evidence of the holding period.
     """
     evidence = {
-        horizon: (skill.ic / skill.error) ** 2 * (overlap(horizon, holding) if version > 1 else 1.0)
+        horizon: (skill.ic / skill.error) ** 2 * (_overlap(horizon, holding) if version == 2 else 1.0)
         for horizon, skill in skills.items()
     }
     total = sum(evidence.values())
@@ -126,3 +126,8 @@ def combine_signals(
         weight = evidence[horizon] / total if total > 0 else 0.0
         signals.append(Signal(horizon, skill, scores[horizon], sigma, half_life, weight, alphas))
     return signals
+
+
+def _overlap(horizon: int, holding: int) -> float:
+    """The squared correlation of the returns over two periods that begin together, of independent sessions."""
+    return min(horizon, holding) / max(horizon, holding)

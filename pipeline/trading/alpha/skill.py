@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from math import exp, log
 from typing import Any, NamedTuple
 
@@ -35,80 +35,40 @@ def pool_skill(measured: Sequence[Skill]) -> Skill:
     return Skill(sum(one.ic / one.error**2 for one in measured) / precision, precision**-0.5)
 
 
-def weigh_evidence(measured: Skill) -> float:
-    """Return by how much a figure speaks for skill: the log of how much likelier it is if there is some (Bayes factor).
-
-    Below 0 it speaks against it: a figure near 0 whose error is small could hardly have come of a model that knows.
-    """
-    kept = _keep(measured)
-    return kept * (measured.ic / measured.error) ** 2 / 2 + log(1 - kept) / 2
-
-
-def _keep(measured: Skill) -> float:
-    """The share of a figure that a normal prior alone would leave of it."""
-    prior = SKILL_DEVIATION**2
-    return prior / (prior + measured.error**2)
-
-
-def shrink_skill(measured: Skill, elsewhere: float = 0.0) -> Skill:
+def shrink_skill(measured: Skill) -> Skill:
     """Return the posterior mean and deviation of an IC: nothing at all is the likeliest, before it was measured.
-
-    Args:
-        measured: at the horizon.
-        elsewhere: evidence for skill that other horizons give.
-
 
     The prior is 0 with probability 1 - `SKILLED_SHARE`, else normal around 0 (Mitchell and Beauchamp, Bayesian Variable
     Selection in Linear Regression, 1988). A figure within its own error of 0 is then taken for noise and nearly
     disappears; one that is several errors away keeps its size. A normal prior alone halves both.
     """
-    noise, kept = measured.error**2, _keep(measured)
-    odds = weigh_evidence(measured) + elsewhere + log(SKILLED_SHARE / (1 - SKILLED_SHARE))
+    prior, noise = SKILL_DEVIATION**2, measured.error**2
+    kept = prior / (prior + noise)
+    evidence = kept * (measured.ic / measured.error) ** 2 / 2 + log(1 - kept) / 2
+    odds = evidence + log(SKILLED_SHARE / (1 - SKILLED_SHARE))
     sure = 1 / (1 + exp(-max(odds, -500.0)))
     mean = sure * kept * measured.ic
     square = sure * (kept * noise + (kept * measured.ic) ** 2)
     return Skill(mean, (square - mean**2) ** 0.5)
 
 
-def believe_in(
-    shown: Mapping[int, dict[str, Any]], live: Mapping[int, Skill], horizons: Sequence[int], version: int = 3
-) -> dict[int, Skill]:
-    """Return the skill to count on at each horizon, never below 0: who is wrong more often than not is not bet against.
+def believe_in(model: dict[str, Any] | None, live: Skill | None) -> Skill:
+    """Return the skill to count on at a horizon, never below 0: who is wrong more often than not is not bet against.
 
     What the model showed on blocks held back from training stands at first; its error is widened by what may have
     changed since. What its forecasts were worth live is added, and outweighs it as sessions pass.
 
-    Whether a model knows anything at all is one question, and every horizon's figure bears on it: that of another one
-    as far as its returns are not those of this one, which leaves 1 less their squared correlation. Before version 3
-    each horizon was judged as if the model had been asked about it alone.
-
     Args:
-        shown: horizon -> the registry's figures (`ic`, `ic_error`).
-        live: horizon -> what was measured live; without those where it is too little.
-        horizons: sessions, those asked about.
-        version: how evidence is taken, as `trading.horizon_evidence` says.
+        model: the horizon's figures of the registry (`ic`, `ic_error`); None where there are none.
+        live: what was measured live; None where it is too little.
     """
-    found = {one: measured for one in horizons if (measured := _measure(shown.get(one), live.get(one))) is not None}
-    evidence = {one: weigh_evidence(Skill(max(measured.ic, 0.0), measured.error)) for one, measured in found.items()}
-    believed = dict.fromkeys(horizons, NONE)
-    for horizon, measured in found.items():
-        others = [(1 - overlap(one, horizon)) * evidence[one] for one in found if one != horizon]
-        kept = shrink_skill(measured, sum(others) if version == 3 else 0.0)
-        believed[horizon] = Skill(max(kept.ic, 0.0), kept.error)
-    return believed
-
-
-def _measure(model: dict[str, Any] | None, live: Skill | None) -> Skill | None:
-    """What the model showed before it was chosen and since, as one figure; None where there is neither."""
     shown = [] if live is None else [live]
     if model and model.get("ic") is not None and (model.get("ic_error") or 0) > 0:
         shown.append(Skill(model["ic"], (model["ic_error"] ** 2 + CHANGE_DEVIATION**2) ** 0.5))
-    return pool_skill(shown) if shown else None
-
-
-def overlap(horizon: int, other: int) -> float:
-    """The squared correlation of the returns over two periods that begin together, of independent sessions."""
-    return min(horizon, other) / max(horizon, other)
+    if not shown:
+        return NONE
+    found = shrink_skill(pool_skill(shown))
+    return Skill(max(found.ic, 0.0), found.error)
 
 
 def read_registered(model_registry: pl.DataFrame, model_id: str | None) -> dict[int, dict[str, Any]]:

@@ -13,7 +13,6 @@ from lake.tables.feedback import FEEDBACK_METRICS
 from pipeline.trading.alpha.risk_model import MIN_OBSERVATIONS, model_risk
 from pipeline.trading.alpha.signals import DELAY, MAX_SCORE, carry, combine_signals, measure_half_life, score_names
 from pipeline.trading.alpha.skill import (
-    NONE,
     SKILL_DEVIATION,
     SKILLED_SHARE,
     Skill,
@@ -52,50 +51,15 @@ def test_what_may_be_noise_disappears_and_what_cannot_be_keeps_its_size() -> Non
     assert shrink_skill(Skill(0.9, 1e-4)).ic == pytest.approx(0.9, rel=1e-4), "no overflow where evidence is huge"
 
 
-SHOWN = {"ic": 0.1, "ic_error": 0.02}
-
-
-def believe_in_one(shown: dict[str, float | None] | None, live: Skill | None) -> Skill:
-    """What is believed of a model that was measured at one horizon."""
-    return believe_in({5: shown} if shown else {}, {5: live} if live else {}, (5,))[5]
-
-
 def test_what_a_model_showed_is_shrunk_and_outweighed_by_what_it_is_worth_live() -> None:
-    before = believe_in_one(SHOWN, None)
+    shown = {"ic": 0.1, "ic_error": 0.02}
+    before = believe_in(shown, None)
     assert 0 < before.ic < 0.1
-    after = believe_in_one(SHOWN, Skill(0.0, 0.01))
+    after = believe_in(shown, Skill(0.0, 0.01))
     assert 0 < after.ic < before.ic / 2
-    assert believe_in_one(SHOWN, Skill(-0.5, 0.01)).ic == 0.0
-    assert believe_in_one(None, None).ic == 0.0
-    assert believe_in_one({"ic": None, "ic_error": None}, None).ic == 0.0
-
-
-def believe_beside(one: Skill, other: Skill, version: int = 3, far: int = 20) -> Skill:
-    """What is believed at five sessions of a model of which another figure is known."""
-    return believe_in({}, {5: one, far: other}, (5, far), version)[5]
-
-
-def test_what_another_horizon_shows_speaks_for_skill_or_against_it() -> None:
-    weak = Skill(0.04, 0.02)
-    alone = believe_in({}, {5: weak}, (5, 20))
-    assert alone[20] == NONE
-    assert believe_beside(weak, Skill(0.0, 0.01)).ic < 0.7 * alone[5].ic
-    assert believe_beside(weak, Skill(0.1, 0.02)).ic > 1.2 * alone[5].ic
-    assert believe_beside(weak, Skill(-0.1, 0.02)).ic < alone[5].ic, "who errs elsewhere is trusted less"
-    assert believe_beside(weak, Skill(0.0, 0.01), version=2) == alone[5]
-    near, far = (believe_beside(weak, Skill(0.0, 0.01), far=one).ic for one in (6, 60))
-    assert far < near < alone[5].ic, "the same returns twice are no second witness"
-
-
-@pytest.mark.parametrize("other", [Skill(0.0, 0.01), Skill(0.03, 0.02), Skill(0.12, 0.03)])
-def test_two_horizons_that_share_no_returns_are_judged_by_the_joint_posterior(other: Skill) -> None:
-    one, far = Skill(0.05, 0.02), 10**9
-    pair = np.array([one, other])
-    spread = (SKILL_DEVIATION**2 + pair[:, 1] ** 2) ** 0.5
-    skilled, nothing = (np.prod(np.exp(-((pair[:, 0] / width) ** 2) / 2) / width) for width in (spread, pair[:, 1]))
-    sure = SKILLED_SHARE * skilled / (SKILLED_SHARE * skilled + (1 - SKILLED_SHARE) * nothing)
-    kept = SKILL_DEVIATION**2 / spread[0] ** 2
-    assert believe_beside(one, other, far=far).ic == pytest.approx(sure * kept * one.ic, rel=1e-6)
+    assert believe_in(shown, Skill(-0.5, 0.01)).ic == 0.0
+    assert believe_in(None, None).ic == 0.0
+    assert believe_in({"ic": None, "ic_error": None}, None).ic == 0.0
 
 
 def test_skill_is_read_from_the_registry_and_from_live_metrics() -> None:
